@@ -1,0 +1,1 @@
+"""Training pipeline for networks that judge protein-complex interfaces."""

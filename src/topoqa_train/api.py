@@ -1,0 +1,72 @@
+"""The only door for plugins: what a package outside this repository may build on.
+
+Plugins import this module and `topoqa_train.errors`, nothing else. Importing it is light; the
+functions that need torch load it when they are called.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from topoqa_train.atomic import append_line, replacing, write_bytes, write_json, write_text
+from topoqa_train.datasets import DataSetPaths, Progress
+from topoqa_train.errors import (
+    DataError,
+    InterruptedRunError,
+    MachineError,
+    RequestError,
+    TopoqaTrainError,
+    TrainingError,
+)
+from topoqa_train.ui.console import err as error_console
+from topoqa_train.ui.console import out as output_console
+from topoqa_train.ui.console import say
+from topoqa_train.ui.progress import progress
+
+if TYPE_CHECKING:
+    from topoqa_train.training.data.graphs import Graph
+
+__all__ = [
+    "DataError",
+    "DataSetPaths",
+    "InterruptedRunError",
+    "MachineError",
+    "Progress",
+    "RequestError",
+    "TopoqaTrainError",
+    "TrainingError",
+    "append_line",
+    "error_console",
+    "graph_faults",
+    "output_console",
+    "progress",
+    "read_graph",
+    "replacing",
+    "say",
+    "write_bytes",
+    "write_graph",
+    "write_json",
+    "write_text",
+]
+
+
+def read_graph(path: Path) -> Graph:
+    """Read one `.pt` graph without running code from it; raises `DataError`."""
+    from topoqa_train.training.data import graphs
+
+    return graphs.read_graph(path)
+
+
+def graph_faults(graph: Graph) -> list[str]:
+    """All that makes a graph unfit for training, in words; empty if it is fit."""
+    from topoqa_train.training.data import graphs
+
+    return graphs.graph_faults(graph)
+
+
+def write_graph(path: Path, x: Any, edge_index: Any, edge_attr: Any) -> None:  # noqa: ANN401
+    """Write one graph atomically from arrays or tensors, shapes as in `read_graph`."""
+    from topoqa_train.training.data import graphs
+
+    graphs.write_graph(path, x, edge_index, edge_attr)

@@ -1,0 +1,166 @@
+"""Files that are either the old one or the new one, never half of either.
+
+Written beside, flushed to the disk, then moved over (`os.replace`), then the folder is flushed,
+so that a power cut after the call cannot bring the old file back.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from topoqa_train.errors import MachineError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+TEMPORARY_SUFFIX = ".tmp"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to; on leaving, make it `path` for good.
+
+    If the block raises, `path` is untouched and the temporary file is gone. A full disk is a
+    `MachineError`.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+    try:
+        with no_room_is_an_error(path):
+            yield beside
+            flush_file(beside)
+            os.replace(beside, path)
+            flush_folder(path.parent)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            beside.unlink()
+        raise
+
+
+@contextmanager
+def no_room_is_an_error(path: Path) -> Iterator[None]:
+    """Turn 'no space left' into a `MachineError` that names the folder and what is free there."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise no_room(path) from error
+
+
+def no_room(path: Path) -> MachineError:
+    """The error for a disk that is full under `path`."""
+    folder = path if path.is_dir() else path.parent
+    try:
+        free = f"{shutil.disk_usage(folder).free / 2**20:.0f} MiB free"
+    except OSError:
+        free = "free space unknown"
+    return MachineError(
+        f"no room left to write {path}",
+        details=[f"{folder}: {free}"],
+        hint="Make room on that disk, or put runs elsewhere with --output-root or TOPOQA_TRAIN_RUNS.",
+    )
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace `path` by `content`, atomically and durably."""
+    with replacing(path) as beside:
+        beside.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Replace `path` by `content` in UTF-8, atomically and durably."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def write_json(path: Path, document: Mapping[str, Any] | list[Any]) -> None:
+    """Replace `path` by a JSON document that people can read, atomically and durably."""
+    write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add one line to `path` in a single write, and flush it."""
+    with no_room_is_an_error(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            os.write(descriptor, (line.rstrip("\n") + "\n").encode("utf-8"))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def replace_link(link: Path, target: str) -> None:
+    """Point `link` at `target` (relative to the link's folder) with no moment without a link.
+
+    Where links can't be made, a regular target is copied and a folder gets a pointer file: a text
+    file that holds the target's name, which `resolve_link` follows.
+    """
+    beside = link.with_name(f".{link.name}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+    try:
+        os.symlink(target, beside)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            with no_room_is_an_error(link):
+                raise
+        _stand_in(link, target)
+        return
+    try:
+        os.replace(beside, link)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            beside.unlink()
+        raise
+    flush_folder(link.parent)
+
+
+def _stand_in(link: Path, target: str) -> None:
+    source = link.parent / target
+    if source.is_file():
+        with replacing(link) as beside:
+            shutil.copyfile(source, beside)
+    else:
+        write_text(link, target + "\n")
+
+
+def resolve_link(link: Path) -> Path | None:
+    """Where `link` leads (link or pointer file), or None if it leads nowhere."""
+    if link.is_symlink():
+        target = link.parent / os.readlink(link)
+        return target if target.exists() else None
+    if link.is_file() and link.stat().st_size < 4096:
+        try:
+            target = link.parent / link.read_text("utf-8").strip()
+        except UnicodeDecodeError:
+            return link
+        return target if target.exists() and target != link.parent else link
+    return link if link.exists() else None
+
+
+def flush_file(path: Path) -> None:
+    """Bring the content of `path` to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def flush_folder(folder: Path) -> None:
+    """Bring the names in `folder` to the disk, where the file system can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

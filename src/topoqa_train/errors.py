@@ -1,0 +1,119 @@
+"""The one family of errors: each carries the exit status and the way out.
+
+Code below the command line raises these; `topoqa_train.cli.main` is the only place that turns
+them into text. Anything else that reaches it is a fault of ours and is shown as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+class TopoqaTrainError(Exception):
+    """Root of all errors that a user is meant to read.
+
+    `message` says what is wrong, `details` are further lines (where, which), `hint` is what to do.
+    """
+
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, details: Sequence[str] = (), hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = tuple(details)
+        self.hint = hint
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types only, so that an error can cross a process boundary."""
+        return {
+            "exit_status": self.exit_status,
+            "message": self.message,
+            "details": list(self.details),
+            "hint": self.hint,
+        }
+
+
+class RequestError(TopoqaTrainError):
+    """The request was wrong: config, manifest, data, missing file, unknown option."""
+
+    exit_status = 2
+
+
+class DataError(RequestError):
+    """Labels, graphs or structures cannot be used as they are."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault in a file; `line` counts from 1 and is None where no line can be named."""
+
+    message: str
+    key: str | None = None
+    line: int | None = None
+    file: Path | None = None
+
+
+class ConfigError(RequestError):
+    """A config, manifest or override is not valid; holds every fault found, not the first."""
+
+    def __init__(self, message: str, problems: Sequence[Problem], *, hint: str | None = None) -> None:
+        super().__init__(message, details=_aligned(problems), hint=hint)
+        self.problems = tuple(problems)
+
+
+class MachineError(TopoqaTrainError):
+    """The machine failed: no room, no memory, a file system that refuses."""
+
+
+class TrainingError(TopoqaTrainError):
+    """A training failed."""
+
+
+class InterruptedRunError(TopoqaTrainError):
+    """Stopped by the user (SIGINT)."""
+
+    exit_status = 130
+
+
+class TerminatedRunError(TopoqaTrainError):
+    """Stopped from outside (SIGTERM)."""
+
+    exit_status = 143
+
+
+def from_json(document: Mapping[str, Any]) -> TopoqaTrainError:
+    """Undo `to_json`: the class is the one that has the same exit status."""
+    by_status: dict[int, type[TopoqaTrainError]] = {
+        2: RequestError,
+        130: InterruptedRunError,
+        143: TerminatedRunError,
+    }
+    kind = by_status.get(int(document.get("exit_status", 1)), TrainingError)
+    return kind(
+        str(document.get("message", "unknown error")),
+        details=[str(line) for line in document.get("details") or ()],
+        hint=document.get("hint"),
+    )
+
+
+def _aligned(problems: Sequence[Problem]) -> list[str]:
+    """Lay problems out in columns: line, key, message."""
+    places = [f"line {p.line}" if p.line is not None else "" for p in problems]
+    keys = [p.key or "" for p in problems]
+    wide_place = max((len(place) for place in places), default=0)
+    wide_key = min(max((len(key) for key in keys), default=0), 40)
+    return [
+        "  ".join(
+            part
+            for part in (
+                place.ljust(wide_place) if wide_place else "",
+                key.ljust(wide_key) if wide_key else "",
+                problem.message,
+            )
+            if part
+        )
+        for place, key, problem in zip(places, keys, problems, strict=True)
+    ]

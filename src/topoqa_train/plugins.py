@@ -1,0 +1,68 @@
+"""Finding plugins: entry points of a group, sorted, each loaded only when it is wanted.
+
+A plugin that cannot be loaded is a fault to be shown by name, never a crash of the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from topoqa_train.errors import RequestError
+
+COMMANDS = "topoqa_train.commands"
+DATASETS = "topoqa_train.datasets"
+MODELS = "topoqa_train.models"
+OWN_DISTRIBUTION = "topoqa-train"
+
+
+class PluginError(RequestError):
+    """A plugin is there but broken; the message names it, its distribution and its fault."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One entry point; `rivals` are distributions that claim the same name and lost."""
+
+    name: str
+    entry_point: EntryPoint
+    distribution: str
+    rivals: tuple[str, ...] = ()
+
+    def load(self) -> Any:  # noqa: ANN401 - what a plugin is depends on its group
+        """Import what the entry point names.
+
+        Raises:
+            PluginError: whatever went wrong while importing it.
+        """
+        try:
+            return self.entry_point.load()
+        except Exception as error:  # noqa: BLE001 - a stranger's import can raise anything
+            raise PluginError(
+                f"the plugin '{self.name}' of {self.distribution} is broken: "
+                f"{type(error).__name__}: {error}",
+                details=[f"{self.entry_point.group}: {self.entry_point.value}"],
+                hint=f"Mend or remove it: pip uninstall {self.distribution}",
+            ) from error
+
+
+def discover(group: str) -> dict[str, Plugin]:
+    """All plugins of `group` by name, sorted; nothing is imported.
+
+    Where two distributions claim a name, ours wins, else the first by distribution name; the
+    others are kept as `rivals`, so that nothing is overridden in silence.
+    """
+    claims: dict[str, list[tuple[str, EntryPoint]]] = {}
+    for entry_point in entry_points(group=group):
+        owner = entry_point.dist.name if entry_point.dist is not None else "unknown"
+        claims.setdefault(entry_point.name, []).append((owner, entry_point))
+    return {name: _winner(name, claims[name]) for name in sorted(claims)}
+
+
+def _winner(name: str, claims: list[tuple[str, EntryPoint]]) -> Plugin:
+    unique = {(owner, entry.value): (owner, entry) for owner, entry in claims}
+    ordered = sorted(unique.values(), key=lambda claim: (claim[0] != OWN_DISTRIBUTION, claim[0]))
+    owner, entry_point = ordered[0]
+    rivals = tuple(other for other, _ in ordered[1:])
+    return Plugin(name, entry_point, owner, rivals)

@@ -1,0 +1,1 @@
+"""L2: the directories of runs. Reads and writes files; imports nothing above itself."""

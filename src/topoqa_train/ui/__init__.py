@@ -1,0 +1,1 @@
+"""L4: plain data in, Rich renderables out. Opens no file, decides nothing."""

@@ -1,0 +1,36 @@
+"""The two consoles: standard output for results, standard error for people."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rich.console import Console
+
+PLAIN_WIDTH = 200
+
+
+def out() -> Console:
+    """Where results go. Piped, it is wide enough that no table loses a column."""
+    return _console(stderr=False)
+
+
+def err() -> Console:
+    """Where progress, warnings and errors go."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
+    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+
+
+def is_live(console: Console) -> bool:
+    """Whether a display that redraws itself may be shown there."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
+def say(text: str) -> None:
+    """One line for people, on standard error, as it stands (no markup)."""
+    err().print(text, markup=False, soft_wrap=True)
