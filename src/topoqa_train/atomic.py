@@ -1,6 +1,6 @@
 """Files that are either the old one or the new one, never half of either.
 
-Written beside, flushed to the disk, then moved over (`os.replace`), then the folder is flushed,
+Written beside, flushed to the disk, then moved over (a rename over it), then the folder is flushed,
 so that a power cut after the call cannot bring the old file back.
 """
 
@@ -35,7 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with no_room_is_an_error(path):
             yield beside
             flush_file(beside)
-            os.replace(beside, path)
+            beside.replace(path)
             flush_folder(path.parent)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -64,7 +64,7 @@ def no_room(path: Path) -> MachineError:
     return MachineError(
         f"no room left to write {path}",
         details=[f"{folder}: {free}"],
-        hint="Make room on that disk, or put runs elsewhere with --output-root or TOPOQA_TRAIN_RUNS.",
+        hint="Make room there, or put runs elsewhere: --output-root or TOPOQA_TRAIN_RUNS.",
     )
 
 
@@ -103,7 +103,7 @@ def replace_link(link: Path, target: str) -> None:
     """
     beside = link.with_name(f".{link.name}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     try:
-        os.symlink(target, beside)
+        beside.symlink_to(target)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             with no_room_is_an_error(link):
@@ -111,7 +111,7 @@ def replace_link(link: Path, target: str) -> None:
         _stand_in(link, target)
         return
     try:
-        os.replace(beside, link)
+        beside.replace(link)
     except BaseException:
         with suppress(FileNotFoundError):
             beside.unlink()
@@ -131,7 +131,7 @@ def _stand_in(link: Path, target: str) -> None:
 def resolve_link(link: Path) -> Path | None:
     """Where `link` leads (link or pointer file), or None if it leads nowhere."""
     if link.is_symlink():
-        target = link.parent / os.readlink(link)
+        target = link.parent / link.readlink()
         return target if target.exists() else None
     if link.is_file() and link.stat().st_size < 4096:
         try:

@@ -20,7 +20,9 @@ class TopoqaTrainError(Exception):
 
     exit_status: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, details: Sequence[str] = (), hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, details: Sequence[str] = (), hint: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.details = tuple(details)
@@ -59,7 +61,9 @@ class Problem:
 class ConfigError(RequestError):
     """A config, manifest or override is not valid; holds every fault found, not the first."""
 
-    def __init__(self, message: str, problems: Sequence[Problem], *, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, problems: Sequence[Problem], *, hint: str | None = None
+    ) -> None:
         super().__init__(message, details=_aligned(problems), hint=hint)
         self.problems = tuple(problems)
 

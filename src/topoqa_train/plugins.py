@@ -38,7 +38,7 @@ class Plugin:
         """
         try:
             return self.entry_point.load()
-        except Exception as error:  # noqa: BLE001 - a stranger's import can raise anything
+        except Exception as error:  # a stranger's import can raise anything
             raise PluginError(
                 f"the plugin '{self.name}' of {self.distribution} is broken: "
                 f"{type(error).__name__}: {error}",

@@ -1,0 +1,32 @@
+"""One writer a run: a lock that the kernel drops when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+
+from topoqa_train.errors import RequestError
+from topoqa_train.runs.paths import RunPaths
+
+
+@contextmanager
+def writing(paths: RunPaths) -> Iterator[None]:
+    """Be the only writer of the run.
+
+    Raises:
+        RequestError: another process is writing it.
+    """
+    lock = FileLock(paths.lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RequestError(
+            f"run {paths.run_id} is being written by another process",
+            hint=f"Watch it with: topoqa-train monitor --run-dir {paths.root} --follow",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,90 @@
+"""`run_metadata.json`: what a run is, how it was made and how far it came."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from topoqa_train import atomic
+from topoqa_train.errors import RequestError
+
+MAXIMUM_BYTES = 16 * 2**20
+
+
+class RunMetadata(BaseModel):
+    """The document, field by field as SPEC 6 names them; unknown fields are kept.
+
+    `status` is the last word that the run's process wrote. Whether that still holds is for
+    `runs.status.derive` to say.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    run_name: str
+    created: str
+    completed: str | None = None
+    status: str = "created"
+    job: str | None = None
+    source_config: str | None = None
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    notes: str | None = None
+    trial_label: str | None = None
+    command: list[str] = Field(default_factory=list)
+    environment: dict[str, str] = Field(default_factory=dict)
+    git: dict[str, Any] | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+    host: dict[str, Any] = Field(default_factory=dict)
+    process: dict[str, Any] = Field(default_factory=dict)
+    training_parameters: dict[str, Any] = Field(default_factory=dict)
+    data: dict[str, Any] = Field(default_factory=dict)
+    started_from: dict[str, Any] | None = None
+    selection: dict[str, Any] = Field(default_factory=dict)
+    runtime: dict[str, Any] = Field(default_factory=dict)
+    checkpoints: dict[str, Any] = Field(default_factory=dict)
+    progress: dict[str, Any] = Field(default_factory=dict)
+    test: dict[str, Any] | None = None
+    warnings: list[str] = Field(default_factory=list)
+    error: dict[str, Any] | None = None
+
+    def write(self, path: Path) -> None:
+        """Replace the file atomically; a NaN or infinity is written as null."""
+        atomic.write_json(path, finite(self.model_dump(mode="json")))
+
+
+def read(path: Path) -> RunMetadata:
+    """Read the document.
+
+    Raises:
+        RequestError: there is none, or it is not one; the file is named.
+    """
+    try:
+        if path.stat().st_size > MAXIMUM_BYTES:
+            raise RequestError(f"{path} is too large to be a run's metadata")
+        return RunMetadata.model_validate(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        raise RequestError(f"{path.parent} is not a run: it has no {path.name}") from None
+    except (ValueError, RecursionError, ValidationError, OSError) as error:
+        raise RequestError(f"{path} can't be read as a run's metadata: {_first(error)}") from error
+
+
+def finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """`value` with every NaN and infinity as None, which is what JSON can hold."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
+def _first(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        fault = error.errors()[0]
+        return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,107 @@
+"""`metrics/metrics.csv`: one row an epoch, only ever added to; cut back when a run resumes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from topoqa_train import atomic
+
+LEADING_COLUMNS = (
+    "epoch",
+    "step",
+    "learning_rate",
+    "train_mse",
+    "val_loss",
+    "val_pearson_corr",
+    "val_spearman_corr",
+    "selection_metric",
+    "epoch_seconds",
+)
+_WHOLE = ("epoch", "step")
+
+
+class MetricsFile:
+    """The table of one run. Epochs in it count from 0, as Lightning and the reference count."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, row: Mapping[str, float]) -> None:
+        """Add one epoch; the first row also writes the header. Flushed before it returns."""
+        if not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            atomic.write_text(self.path, _line(_columns(row)))
+        columns = self._header()
+        atomic.append_line(self.path, _line([_text(name, row.get(name)) for name in columns]))
+
+    def rows(self) -> list[dict[str, float]]:
+        """All whole rows, in order; a half-written last line (a killed writer) is left out."""
+        return read(self.path)
+
+    def cut(self, next_epoch: int) -> None:
+        """Keep the rows of the epochs before `next_epoch`, each once."""
+        if not self.path.exists():
+            return
+        kept = {int(row["epoch"]): row for row in self.rows() if row["epoch"] < next_epoch}
+        columns = self._header()
+        lines = [_line(columns)]
+        lines += [
+            _line([_text(name, kept[epoch].get(name)) for name in columns])
+            for epoch in sorted(kept)
+        ]
+        atomic.write_text(self.path, "".join(lines))
+
+    def _header(self) -> list[str]:
+        with self.path.open(encoding="utf-8", newline="") as file:
+            return next(csv.reader(file), [])
+
+
+def read(path: Path) -> list[dict[str, float]]:
+    """The whole rows of a metrics table, numbers as floats, empty fields as NaN.
+
+    A missing file is an empty table; a line that is no row of numbers is left out.
+    """
+    try:
+        text = path.read_text("utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    whole = text[: text.rfind("\n") + 1]
+    reader = csv.reader(io.StringIO(whole))
+    columns = next(reader, [])
+    if "epoch" not in columns:
+        return []
+    return [row for fields in reader if (row := _row(columns, fields)) is not None]
+
+
+def _row(columns: Sequence[str], fields: Sequence[str]) -> dict[str, float] | None:
+    if len(fields) != len(columns):
+        return None
+    try:
+        row = {
+            name: float(field) if field else math.nan
+            for name, field in zip(columns, fields, strict=True)
+        }
+    except ValueError:
+        return None
+    return row if math.isfinite(row["epoch"]) else None
+
+
+def _columns(row: Mapping[str, float]) -> list[str]:
+    return [*LEADING_COLUMNS, *(name for name in row if name not in LEADING_COLUMNS)]
+
+
+def _text(name: str, value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return ""
+    # repr of a float reads back as the very same float: the table is exact.
+    return str(int(value)) if name in _WHOLE else repr(float(value))
+
+
+def _line(fields: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(fields)
+    return buffer.getvalue()

@@ -1,0 +1,106 @@
+"""Which checkpoints are the best: names, order and links. Plain data; touches no tensor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+VAL_LOSS = "val_loss"
+SELECTION = "selection_metric"
+LINKS = ("best.ckpt", "second_best.ckpt", "third_best.ckpt")
+KEPT = len(LINKS)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One checkpoint file with the figures it has; `epoch` counts from 0."""
+
+    file: str
+    epoch: int
+    val_loss: float
+    selection_metric: float
+    val_spearman_corr: float
+
+    def value(self, metric: str) -> float:
+        """The figure that `metric` names: `val_loss` or `selection_metric`."""
+        return self.val_loss if metric == VAL_LOSS else self.selection_metric
+
+
+@dataclass
+class Ranking:
+    """The three best by `metric` and the best by the other of the two, best first.
+
+    A NaN never ranks. Of equals the earlier epoch is the better, so that a resumed run ranks as
+    an undisturbed one does.
+    """
+
+    metric: str
+    best: list[Ranked] = field(default_factory=list)
+    other: Ranked | None = None
+
+    @property
+    def other_metric(self) -> str:
+        """The one of the two metrics that does not rank."""
+        return SELECTION if self.metric == VAL_LOSS else VAL_LOSS
+
+    def would_keep(self, candidate: Ranked) -> bool:
+        """Whether `candidate` is worth a file."""
+        return candidate in self._best_with(candidate) or self._is_best_other(candidate)
+
+    def add(self, candidate: Ranked) -> None:
+        """Rank `candidate`; what falls out is no longer in `files()`."""
+        self.best = self._best_with(candidate)
+        if self._is_best_other(candidate):
+            self.other = candidate
+
+    def files(self) -> set[str]:
+        """The names of all checkpoints that are worth keeping."""
+        return {entry.file for entry in (*self.best, self.other) if entry is not None}
+
+    def links(self) -> dict[str, str]:
+        """Link name to file name, as they stand in `model_checkpoints/`."""
+        links = {name: entry.file for name, entry in zip(LINKS, self.best, strict=False)}
+        if self.other is not None:
+            links[f"best_{self.other_metric}.ckpt"] = self.other.file
+        return links
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON types only; see `from_json`."""
+        return {
+            "metric": self.metric,
+            "best": [asdict(entry) for entry in self.best],
+            "other": None if self.other is None else asdict(self.other),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Ranking:
+        """Undo `to_json`."""
+        other = document.get("other")
+        return cls(
+            metric=str(document["metric"]),
+            best=[Ranked(**entry) for entry in document["best"]],
+            other=None if other is None else Ranked(**other),
+        )
+
+    def _best_with(self, candidate: Ranked) -> list[Ranked]:
+        if math.isnan(candidate.value(self.metric)):
+            return list(self.best)
+        return _in_order([*self.best, candidate], self.metric)[:KEPT]
+
+    def _is_best_other(self, candidate: Ranked) -> bool:
+        value = candidate.value(self.other_metric)
+        if math.isnan(value):
+            return False
+        return self.other is None or value < self.other.value(self.other_metric)
+
+
+def file_name(metric: str, epoch: int, val_loss: float, selection_metric: float) -> str:
+    """`checkpoint.val-0.05307_epoch127.chkpt`, or with `sel-...` first when that ranks."""
+    selected = f"sel-{selection_metric:.5f}_" if metric == SELECTION else ""
+    return f"checkpoint.{selected}val-{val_loss:.5f}_epoch{epoch}.chkpt"
+
+
+def _in_order(entries: Iterable[Ranked], metric: str) -> list[Ranked]:
+    return sorted(entries, key=lambda entry: (entry.value(metric), entry.epoch))
