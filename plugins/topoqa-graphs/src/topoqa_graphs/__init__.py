@@ -1,0 +1,1 @@
+"""Interface graphs of protein complexes, from structures to what TopoQA trains on."""
