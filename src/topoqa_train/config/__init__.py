@@ -1,0 +1,1 @@
+"""Configs, overrides and manifests: YAML to checked, frozen models."""

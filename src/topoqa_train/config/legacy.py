@@ -1,0 +1,109 @@
+"""The reference's flat configs: one level of keys, taken as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from topoqa_train.config.document import Location
+from topoqa_train.config.draft import Draft, Place
+from topoqa_train.config.models import SECTIONS, EdgeSchemaConfig
+from topoqa_train.config.suggest import did_you_mean
+from topoqa_train.errors import Problem
+
+FLAT_KEYS: dict[str, tuple[str, str]] = {
+    "accelerator": ("trainer", "accelerator"),
+    "accumulate_grad_batches": ("trainer", "accumulate_grad_batches"),
+    "attention_head": ("model", "attention_head"),
+    "batch_size": ("dataloader", "batch_size"),
+    "devices": ("trainer", "devices"),
+    "early_stopping_patience": ("early_stopping", "patience"),
+    "graph_dir": ("paths", "graph"),
+    "learning_rate": ("optimizer", "learning_rate"),
+    "log_every_n_steps": ("logging", "log_every_n_steps"),
+    "lr_scheduler_factor": ("scheduler", "factor"),
+    "lr_scheduler_patience": ("scheduler", "patience"),
+    "lr_scheduler_type": ("scheduler", "type"),
+    "metadata_path": ("paths", "metadata"),
+    "num_epochs": ("trainer", "num_epochs"),
+    "num_workers": ("dataloader", "num_workers"),
+    "pooling_type": ("model", "pooling_type"),
+    "precision": ("trainer", "precision"),
+    "profiling": ("reference", "profiling"),
+    "progress_bar_refresh_rate": ("logging", "progress_bar_refresh_rate"),
+    "save_dir": ("paths", "save_dir"),
+    "seed": ("dataloader", "seed"),
+    "spearman_secondary_min_delta": ("selection", "spearman_min_delta"),
+    "spearman_secondary_weight": ("selection", "spearman_weight"),
+    "summary_path": ("paths", "summary"),
+    "topology_schema": ("reference", "topology_schema"),
+    "train_label_file": ("paths", "train_labels"),
+    "use_val_spearman_as_secondary": ("selection", "use_val_spearman"),
+    "val_label_file": ("paths", "val_labels"),
+}
+# Sections that the flat layout has too, under the same name.
+SHARED_SECTIONS = ("coverage", "edge_schema", "mlflow")
+_MAY_BE_EMPTY = {"reference", "paths"}
+
+
+def is_flat(draft: Draft) -> bool:
+    """Whether the top level is the flat layout's: keys of it, and no section that it lacks."""
+    return any(key in FLAT_KEYS for key in draft.data) and not _sections_only(draft)
+
+
+def mixed(draft: Draft) -> list[Problem]:
+    """One fault for every flat key of a file that has sections too."""
+    if not _sections_only(draft):
+        return []
+    return [
+        draft.problem(
+            (key,), f"a flat key in a config of sections; write it as {'.'.join(FLAT_KEYS[key])}"
+        )
+        for key in draft.data
+        if key in FLAT_KEYS
+    ]
+
+
+def structured(flat: Draft) -> tuple[Draft, list[Problem]]:
+    """A flat draft as sections; places keep the keys and lines of the flat file.
+
+    What has no effect here (declared schemas, profiling) goes to the section `reference`.
+    """
+    names: dict[Location, str] = {where: key for key, where in FLAT_KEYS.items()}
+    draft = Draft({}, {(): flat.places[()]}, names)
+    problems: list[Problem] = []
+    for key, value in flat.data.items():
+        if key in FLAT_KEYS:
+            _move(flat, (key,), draft, FLAT_KEYS[key], value)
+        elif key == "edge_schema" and isinstance(value, dict):
+            _move_edge_schema(flat, draft, value)
+        elif key in SHARED_SECTIONS:
+            _move(flat, (key,), draft, (key,), value)
+        else:
+            guess = did_you_mean(key, [*FLAT_KEYS, *SHARED_SECTIONS])
+            problems.append(flat.problem((key,), f"unknown key{guess}"))
+    return draft, problems
+
+
+def _sections_only(draft: Draft) -> list[str]:
+    return [key for key in draft.data if key in SECTIONS and key not in SHARED_SECTIONS]
+
+
+def _move(flat: Draft, source: Location, draft: Draft, target: Location, value: Any) -> None:  # noqa: ANN401
+    if value is None and target[0] in _MAY_BE_EMPTY:
+        return
+    draft.set(target, value, _place(flat, source))
+    for below, place in flat.places.items():
+        if below[: len(source)] == source and below != source:
+            draft.places[target + below[len(source) :]] = place
+
+
+def _move_edge_schema(flat: Draft, draft: Draft, schema: dict[str, Any]) -> None:
+    draft.set(("edge_schema",), {}, _place(flat, ("edge_schema",)))
+    for key, value in schema.items():
+        section = "edge_schema" if key in EdgeSchemaConfig.model_fields else "reference"
+        target = (section, key) if section == "edge_schema" else (section, "edge_schema", key)
+        _move(flat, ("edge_schema", key), draft, target, value)
+
+
+def _place(flat: Draft, location: Location) -> Place:
+    return flat.places[location]

@@ -1,0 +1,143 @@
+"""A config file and overrides to a checked `TrainingConfig`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from topoqa_train import log
+from topoqa_train.config import legacy
+from topoqa_train.config import overrides as overriding
+from topoqa_train.config.document import parse_bytes, read_bytes
+from topoqa_train.config.draft import Draft
+from topoqa_train.config.faults import invalid, shown
+from topoqa_train.config.models import DATA_PATHS, SECTIONS, TrainingConfig
+from topoqa_train.config.overrides import Override
+from topoqa_train.config.recipes import locate
+from topoqa_train.config.wording import validate
+from topoqa_train.config.write import config_yaml
+from topoqa_train.errors import Problem
+
+_log = log.get(__name__)
+KIND = "config"
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A checked config, and what it was made of. Data paths in `config` are absolute."""
+
+    source: Path
+    source_bytes: bytes = field(repr=False)
+    config: TrainingConfig
+    overrides: tuple[Override, ...] = ()
+
+    def to_yaml(self) -> str:
+        """The config in effect, every value said, with the source's comments.
+
+        Loading it again, from anywhere, gives an equal config: data paths stand absolute. A flat
+        source comes out in sections; its comments stay behind in the source.
+        """
+        return config_yaml(self.config, self.source_bytes, self.source)
+
+    def overrides_document(self) -> dict[str, Any]:
+        """What was overridden: the last value of each key, and who asked for it; plain types."""
+        return {
+            "overrides": {item.key: _as_applied(item) for item in self.overrides},
+            "origins": {item.key: item.origin for item in self.overrides},
+        }
+
+
+def _as_applied(override: Override) -> Any:  # noqa: ANN401
+    section, _, name = override.key.partition(".")
+    if section == "paths" and name in DATA_PATHS and isinstance(override.value, str):
+        return str(absolute(override.value, override.base))
+    return override.value
+
+
+def load_config(source: Path, overrides: Sequence[Override] = ()) -> LoadedConfig:
+    """Read and check a config of either layout; later overrides win.
+
+    Relative paths start from the folder of the file they stand in, in an override from its `base`;
+    `~` is the home folder. `paths.save_dir` stays relative. Whether data are there is not looked
+    at. A name that is no file may be a shipped recipe's.
+
+    Raises:
+        ConfigError: with every fault of the file and the overrides.
+    """
+    path = locate("configs", source)
+    return config_from_bytes(read_bytes(path, KIND), path, overrides)
+
+
+def config_from_bytes(
+    content: bytes, path: Path, overrides: Sequence[Override] = ()
+) -> LoadedConfig:
+    """`load_config` on content already read from `path`."""
+    draft, problems = _in_sections(Draft.of(parse_bytes(content, path, KIND), path))
+    for name in SECTIONS:
+        if draft.data.get(name) is None:
+            draft.data[name] = {}
+    for override in overrides:
+        problems += overriding.apply(draft, override)
+    problems += _make_paths_absolute(draft)
+    config, faults = validate(TrainingConfig, draft)
+    if config is None or problems:
+        raise invalid(path, KIND, [*problems, *faults])
+    _tell_of_reference(config, path)
+    return LoadedConfig(path, content, config, tuple(overrides))
+
+
+def _in_sections(draft: Draft) -> tuple[Draft, list[Problem]]:
+    if legacy.is_flat(draft):
+        return legacy.structured(draft)
+    problems = legacy.mixed(draft)
+    for key in legacy.FLAT_KEYS:
+        draft.data.pop(key, None)
+    return draft, problems
+
+
+def _make_paths_absolute(draft: Draft) -> list[Problem]:
+    problems = []
+    for name in (*DATA_PATHS, "save_dir"):
+        location = ("paths", name)
+        text = draft.get(location)
+        if not isinstance(text, str):
+            continue
+        try:
+            base = draft.place(location)[0].base
+            draft.get(("paths",))[name] = str(
+                from_home(text) if name == "save_dir" else absolute(text, base)
+            )
+        except (OSError, RuntimeError, ValueError) as error:
+            problems.append(draft.problem(location, f"is not a usable path: {error}"))
+    return problems
+
+
+def absolute(text: str, base: Path) -> Path:
+    """A path as it was written, taken from `base`; links and `..` resolved.
+
+    Raises:
+        OSError, RuntimeError, ValueError: there can be no such path.
+    """
+    return (base / from_home(text)).resolve()
+
+
+def from_home(text: str) -> Path:
+    """A path as it was written, with `~` resolved.
+
+    Raises:
+        RuntimeError, ValueError: there can be no such path.
+    """
+    if not text.strip():
+        raise ValueError("it is empty")
+    return Path(text).expanduser()
+
+
+def _tell_of_reference(config: TrainingConfig, path: Path) -> None:
+    said: Mapping[str, Any] = config.reference.model_dump()
+    names = [name for name, value in said.items() if value]
+    if names:
+        _log.warning(
+            "%s: %s is kept for the record and has no effect", shown(path), ", ".join(names)
+        )

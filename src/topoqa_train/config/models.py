@@ -1,0 +1,273 @@
+"""The config, one model a YAML section (SPEC 3).
+
+All models are frozen and strict: a boolean is no number, a number is no text, and a key that is
+not listed is a fault. Numbers are finite.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from topoqa_train.config.values import described
+
+MAX_SEED = 2**32 - 1
+_PRECISIONS = (
+    *(16, 32, 64),
+    *("16", "32", "64", "bf16"),
+    *("16-mixed", "bf16-mixed", "16-true", "bf16-true", "32-true", "64-true"),
+)
+
+# What it takes where no data set is named.
+NEEDED_PATHS = ("graph", "train_labels", "val_labels")
+
+MetricName = Literal["selection_metric", "val_loss"]
+
+
+def _precision(value: Any) -> Any:  # noqa: ANN401
+    if type(value) in (int, str) and value in _PRECISIONS:
+        return value
+    names = ", ".join(dict.fromkeys(map(str, _PRECISIONS)))
+    text = f"{described(value)} is not one of {names}"
+    raise PydanticCustomError("precision", "{text}", {"text": text})
+
+
+def _is_index(value: Any) -> bool:  # noqa: ANN401
+    return type(value) is int and value >= 0
+
+
+def _devices(value: Any) -> Any:  # noqa: ANN401
+    if value == "auto" or (type(value) is int and (value >= 1 or value == -1)):
+        return value
+    is_list = isinstance(value, list | tuple) and all(map(_is_index, value))
+    if is_list and 0 < len(value) == len(set(value)):
+        return tuple(value)
+    text = f"{described(value)} is not a number of devices, 'auto' or a list of device numbers"
+    raise PydanticCustomError("devices", "{text}", {"text": text})
+
+
+def _tag(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, str | int | float):
+        return value
+    raise PydanticCustomError("tag", "{text}", {"text": f"{described(value)} can't be a tag"})
+
+
+class Section(BaseModel):
+    """What all sections have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+Precision = Annotated[int | str, BeforeValidator(_precision)]
+Devices = Annotated[int | Literal["auto"] | tuple[int, ...], BeforeValidator(_devices)]
+DataPath = Annotated[Path, Field(strict=False)]
+Tag = Annotated[str | int | float | bool, BeforeValidator(_tag)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class PathsConfig(Section):
+    """Where the data are: `graph`, `train_labels` and `val_labels`, or a plugin's `dataset`.
+
+    Beside a data set, a path given here stands in for the data set's own: `dataset: demo` with
+    `graph: /fast/disk` is the demo's labels with graphs from elsewhere.
+    """
+
+    graph: DataPath | None = Field(default=None, description="folder of graphs, <MODEL>.pt")
+    train_labels: DataPath | None = Field(default=None, description="CSV of MODEL and dockq")
+    val_labels: DataPath | None = Field(default=None, description="CSV of MODEL and dockq")
+    test_labels: DataPath | None = Field(default=None, description="CSV of MODEL and dockq")
+    dataset: Text | None = Field(
+        default=None, description="name of a data set that a plugin brings"
+    )
+    metadata: DataPath | None = Field(
+        default=None, description="graph_metadata.json, if not beside graphs"
+    )
+    summary: DataPath | None = Field(default=None, description="the graph builder's summary")
+    save_dir: DataPath | None = Field(
+        default=None,
+        description="where runs go; unlike the others taken from the working directory",
+    )
+
+    @model_validator(mode="after")
+    def _has_data(self) -> PathsConfig:
+        missing = [name for name in NEEDED_PATHS if getattr(self, name) is None]
+        if self.dataset is None and missing:
+            raise PydanticCustomError("no_data", "no data", {"missing": missing})
+        return self
+
+
+class ModelConfig(Section):
+    """The network."""
+
+    architecture: Text = Field(default="proteingat", description="a name of the models' registry")
+    attention_head: int = Field(default=8, ge=1, le=1024, description="attention heads")
+    pooling_type: Literal["mean", "add", "max"] = Field(
+        default="mean", description="nodes to graph"
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="what a plugin's model asks for beyond these"
+    )
+
+
+class DataloaderConfig(Section):
+    """Batches and the seed of the whole run."""
+
+    batch_size: int = Field(default=16, ge=1, le=10**6, description="graphs a batch")
+    num_workers: int = Field(
+        default=0, ge=0, le=256, description="loader processes; 0 suits small graphs"
+    )
+    seed: Seed = Field(default=222, description="of weights, order and dropout")
+
+
+class TrainerConfig(Section):
+    """Where and how long."""
+
+    accelerator: Literal["cpu", "gpu", "cuda", "mps", "auto"] = Field(
+        default="cpu", description="device type"
+    )
+    devices: Devices = Field(default=1, description="how many, 'auto', or a list of device numbers")
+    precision: Precision = Field(
+        default=32, description="as Lightning takes it: 32, 16, bf16-mixed, ..."
+    )
+    num_epochs: int = Field(
+        default=200, ge=1, le=10**6, description="at most; early stopping may end it"
+    )
+    accumulate_grad_batches: int = Field(
+        default=32, ge=1, le=10**6, description="batches an optimizer step"
+    )
+    threads: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="CPU threads of a job; numbers are equal bit for bit only for equal threads",
+    )
+
+
+class OptimizerConfig(Section):
+    """Adam."""
+
+    learning_rate: float = Field(default=0.005, gt=0, le=1e3, description="at the start")
+
+
+class SchedulerConfig(Section):
+    """The learning rate falls when val_loss stops falling."""
+
+    type: Literal["reduce_on_plateau"] = "reduce_on_plateau"
+    factor: float = Field(default=0.5, gt=0, lt=1, description="learning rate times this")
+    patience: int = Field(
+        default=10, ge=0, le=10**6, description="epochs without a better val_loss"
+    )
+
+
+class EarlyStoppingConfig(Section):
+    """When to stop before the last epoch."""
+
+    patience: int = Field(
+        default=20, ge=0, le=10**6, description="epochs without a better ranking metric"
+    )
+
+
+class SelectionConfig(Section):
+    """What makes one epoch, checkpoint or run better than another (SPEC 6)."""
+
+    primary_metric: Literal["auto", "selection_metric", "val_loss"] = "auto"
+    use_val_spearman: bool = Field(default=True, description="let rank correlation count")
+    spearman_weight: float = Field(default=1.0, ge=0, le=1e6, description="how much it counts")
+    spearman_min_delta: float = Field(
+        default=0.0, ge=0, le=1, description="what of it does not count"
+    )
+
+    @property
+    def ranking_metric(self) -> MetricName:
+        """`primary_metric` with `auto` resolved; lower is better for both."""
+        if self.primary_metric != "auto":
+            return self.primary_metric
+        return "selection_metric" if self.use_val_spearman else "val_loss"
+
+
+class CoverageConfig(Section):
+    """How many labelled decoys need a graph."""
+
+    minimum_percent: float = Field(
+        default=100.0, ge=0, le=100, description="of each split; 0..1 is a ratio"
+    )
+    fail_on_missing: bool = Field(default=True, description="stop if any is missing")
+
+    @property
+    def required_percent(self) -> float:
+        """0 to 100. What is written as 0 to 1 is a ratio, so 1 is all of them."""
+        given = self.minimum_percent
+        return round(given * 100, 9) if given <= 1 else given
+
+
+class LoggingConfig(Section):
+    """How much the trainer says."""
+
+    progress_bar_refresh_rate: int = Field(
+        default=0, ge=0, le=10**6, description="batches; 0 is no bar"
+    )
+    log_every_n_steps: int = Field(
+        default=100, ge=1, le=10**9, description="steps between step metrics"
+    )
+
+
+class EdgeSchemaConfig(Section):
+    """How edges are embedded; their width is found in the graphs."""
+
+    use_layer_norm: bool = Field(default=True, description="Linear, LayerNorm, ReLU, Linear")
+
+
+class MLflowConfig(Section):
+    """Tracking, off by default."""
+
+    enabled: bool = False
+    tracking_uri: Text = Field(
+        default="./mlruns", description="as MLflow takes it, from the working directory"
+    )
+    experiment: Text = "dynamic_topoqa"
+    run_name: Text | None = Field(default=None, description="default: the run's own name")
+    log_artifacts: bool = True
+    tags: dict[str, Tag] = Field(default_factory=dict)
+
+
+class ReferenceConfig(Section):
+    """What a flat config of the reference says that has no effect here, kept for the record.
+
+    Widths and schemas are found in the graphs, so a declared topology or edge schema changes
+    nothing; nor is there a profiler to set up.
+    """
+
+    edge_schema: dict[str, Any] = Field(default_factory=dict)
+    topology_schema: dict[str, Any] = Field(default_factory=dict)
+    profiling: dict[str, Any] = Field(default_factory=dict)
+
+
+class TrainingConfig(Section):
+    """A whole config. Relative paths have been made absolute by `load_config`, save_dir apart."""
+
+    paths: PathsConfig
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    dataloader: DataloaderConfig = Field(default_factory=DataloaderConfig)
+    trainer: TrainerConfig = Field(default_factory=TrainerConfig)
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig)
+    scheduler: SchedulerConfig = Field(default_factory=SchedulerConfig)
+    early_stopping: EarlyStoppingConfig = Field(default_factory=EarlyStoppingConfig)
+    selection: SelectionConfig = Field(default_factory=SelectionConfig)
+    coverage: CoverageConfig = Field(default_factory=CoverageConfig)
+    logging: LoggingConfig = Field(default_factory=LoggingConfig)
+    edge_schema: EdgeSchemaConfig = Field(default_factory=EdgeSchemaConfig)
+    mlflow: MLflowConfig = Field(default_factory=MLflowConfig)
+    reference: ReferenceConfig = Field(default_factory=ReferenceConfig)
+
+
+SECTIONS: dict[str, type[Section]] = {
+    name: field.annotation
+    for name, field in TrainingConfig.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+# Made absolute from the folder of whoever wrote them. `save_dir` is not among them (SPEC 2).
+DATA_PATHS = ("graph", "train_labels", "val_labels", "test_labels", "metadata", "summary")

@@ -1,0 +1,113 @@
+"""Single values over a config, from the command line, a manifest or the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from topoqa_train.config.document import Location, parse_text
+from topoqa_train.config.draft import Draft, Place
+from topoqa_train.config.legacy import FLAT_KEYS
+from topoqa_train.config.models import SECTIONS
+from topoqa_train.config.values import is_printable, shorten
+from topoqa_train.errors import ConfigError, Problem
+
+COMMAND_LINE = "command line"
+_KEY = re.compile(r"[^\s=.\[\]]+(?:\.[^\s=.\[\]]+)*")
+
+
+@dataclass(frozen=True)
+class Override:
+    """One value to set.
+
+    `base` is the folder that relative paths in `value` start from. `origin` says who asks:
+    'command line', the name of an environment variable, 'manifests/x.yaml:12'. `label` is how a
+    message names it; `file` and `line` are set where it stands in a file.
+    """
+
+    key: str
+    value: Any
+    base: Path
+    origin: str = COMMAND_LINE
+    label: str = ""
+    file: Path | None = None
+    line: int | None = None
+
+    @property
+    def place(self) -> Place:
+        """Who to lay a fault of the value to."""
+        return Place(self.label or f"{self.origin}: {self.key}", self.base, self.file, self.line)
+
+
+def parse_override(text: str, *, base: Path, origin: str = COMMAND_LINE) -> Override:
+    """Read `KEY=VALUE`: a dotted key and a YAML value; no value is null.
+
+    Raises:
+        ConfigError: it is not of that form, or the value is not YAML.
+    """
+    label = f"-o {text}" if origin == COMMAND_LINE else f"{origin} ({text})"
+    key, value = split_assignment(text, label, "-o trainer.num_epochs=10")
+    if not _KEY.fullmatch(key):
+        raise one_fault(label, f"'{shorten(key)}' is not a dotted key such as trainer.num_epochs")
+    return Override(key, value, base, origin, label)
+
+
+def parse_trainer_args(
+    texts: list[str] | tuple[str, ...], label: str = "--trainer-arg"
+) -> dict[str, Any]:
+    """Read `KEY=VALUE` arguments of the trainer, values as YAML; a later one wins.
+
+    Raises:
+        ConfigError: one is not of that form, or its key is not a Python name.
+    """
+    arguments: dict[str, Any] = {}
+    for text in texts:
+        name = f"{label} {text}"
+        key, value = split_assignment(text, name, f"{label} gradient_clip_val=0.5")
+        if not key.isidentifier():
+            raise one_fault(name, f"'{shorten(key)}' is not the name of an argument")
+        arguments[key] = value
+    return arguments
+
+
+def split_assignment(text: str, label: str, example: str) -> tuple[str, Any]:
+    """The key and the YAML value of `KEY=VALUE`, or a `ConfigError` under `label`."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise one_fault(label, f"is not KEY=VALUE, as in {example}")
+    if not is_printable(text):
+        raise one_fault(label.encode("ascii", "replace").decode(), "holds a control character")
+    document, faults = parse_text(value)
+    if faults:
+        raise one_fault(label, f"{faults[0].message}; put quotes round a value with signs in it")
+    return key.strip(), document.data if document else None
+
+
+def one_fault(label: str, message: str) -> ConfigError:
+    """The error for one override or argument, all in one line."""
+    error = ConfigError(f"{label}: {message}", [Problem(message, label)])
+    error.details = ()
+    return error
+
+
+def apply(draft: Draft, override: Override) -> list[Problem]:
+    """Set the override's value in a draft of sections; faults of key or value show in validation.
+
+    A mapping is merged into what is there, key by key; an empty one empties tags and options.
+    """
+    if override.key in FLAT_KEYS:
+        meant = ".".join(FLAT_KEYS[override.key])
+        return [override.place.problem(f"unknown key; did you mean '{meant}'?")]
+    _merge(draft, tuple(override.key.split(".")), override.value, override.place)
+    return []
+
+
+def _merge(draft: Draft, location: Location, value: Any, place: Place) -> None:  # noqa: ANN401
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            _merge(draft, (*location, key), item, place)
+    elif value != {} or location[0] not in SECTIONS or len(location) > 1:
+        draft.set(location, value, place)
