@@ -219,15 +219,15 @@ def _is_hydrogen(atom: gemmi.Atom) -> bool:
     return atom.is_hydrogen() or re.match(r"\d*[HD]", atom.name) is not None
 
 
-def element(atom: gemmi.Atom) -> str:
+def symbol(atom: gemmi.Atom) -> str:
     """The chemical symbol of an amino acid's atom.
 
     Where a file gives names in the wrong columns and no elements, `CA` is taken for calcium and
     `CD` for cadmium by the parser; in an amino acid they are carbon.
     """
-    symbol = str(atom.element.name)
-    if symbol != "X" and (len(symbol) == 1 or symbol in _LONG_SYMBOLS):
-        return symbol
+    given = str(atom.element.name)
+    if given != "X" and (len(given) == 1 or given in _LONG_SYMBOLS):
+        return given
     letter = re.search(r"[A-Za-z]", atom.name)
     return letter.group().upper() if letter else "X"
 

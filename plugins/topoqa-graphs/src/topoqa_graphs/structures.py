@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from topoqa_graphs.residues import ResidueKey, choose, element
+from topoqa_graphs.residues import ResidueKey, choose, symbol
 from topoqa_train.api import DataError, write_bytes
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def _as_arrays(path: Path, parsed: gemmi.Structure) -> Structure:
         name=model_name(path),
         residues=choice.residues,
         atom_names=tuple(atom.name for _, atom in choice.heavy),
-        elements=tuple(element(atom) for _, atom in choice.heavy),
+        elements=tuple(symbol(atom) for _, atom in choice.heavy),
         coordinates=_coordinates(choice.heavy),
         atom_residue=np.array([index for index, _ in choice.heavy], dtype=np.int64),
         notes=(*several, *choice.notes),
