@@ -1,1 +1,8 @@
 """Training pipeline for networks that judge protein-complex interfaces."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("topoqa-train")
+except PackageNotFoundError:  # run from a source tree that was not installed
+    __version__ = "0+unknown"

@@ -14,6 +14,7 @@ from topoqa_train.errors import RequestError
 COMMANDS = "topoqa_train.commands"
 DATASETS = "topoqa_train.datasets"
 MODELS = "topoqa_train.models"
+LAUNCHERS = "topoqa_train.launchers"
 OWN_DISTRIBUTION = "topoqa-train"
 
 

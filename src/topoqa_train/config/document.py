@@ -7,6 +7,7 @@ aliases and size are bounded before anything is built.
 from __future__ import annotations
 
 import errno
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,6 +42,25 @@ _CORE_TAGS = {
 }
 _TEXT_TAGS = {"tag:yaml.org,2002:str", "!"}
 _MERGE = "<<"
+# What ruamel.yaml says of the commonest slips, and what helps. For the first three the line that
+# matters is where the thing began, not where it was missed.
+_FROM_ITS_START = ("'<stream end>'", "unexpected end of stream", "could not find expected ':'")
+_PLAINER = (
+    (r"expected .*but got '<stream end>'", "a bracket that is never closed"),
+    (r"expected <block end>, but found .*", "a wrong indent, or a quote or bracket too many"),
+    (r"found unexpected end of stream", "a quote that is never closed"),
+    (r"could not find expected ':'", "a key without its colon"),
+    (
+        r"mapping values are not allowed here",
+        "a colon too many, or a wrong indent (put quotes round a value with ': ' in it)",
+    ),
+    (r"found character '\\t' that cannot start any token", "a tab; indent with spaces"),
+    (
+        r"found character '(.)' that cannot start any token",
+        r"a value can't start with \1 (put quotes round it)",
+    ),
+)
+
 
 
 @dataclass(frozen=True)
@@ -240,9 +260,7 @@ def _events(text: str) -> Iterator[Event]:
     try:
         yield from YAML(typ="safe", pure=True).parse(text)
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        why = " ".join(str(error.problem or error.context or "can't be read").split())
-        raise _Stop(f"not valid YAML: {why}", mark.line + 1 if mark else None) from error
+        raise _syntax(error) from error
     # ruamel.yaml lets Python's own errors through for escapes out of Unicode's range.
     except (YAMLError, ValueError, OverflowError) as error:
         line = _line_of_unprintable(text)
@@ -250,6 +268,16 @@ def _events(text: str) -> Iterator[Event]:
             "a character that YAML does not allow" if line else "an escape that stands for nothing"
         )
         raise _Stop(f"not valid YAML: {why}", line) from error
+
+
+def _syntax(error: MarkedYAMLError) -> _Stop:
+    why = " ".join(str(error.problem or error.context or "can't be read").split())
+    mark = error.problem_mark or error.context_mark
+    if error.context_mark is not None and any(words in why for words in _FROM_ITS_START):
+        mark = error.context_mark
+    for theirs, ours in _PLAINER:
+        why = re.sub(theirs, ours, why)
+    return _Stop(f"not valid YAML: {why}", mark.line + 1 if mark else None)
 
 
 def _line_of_unprintable(text: str) -> int | None:

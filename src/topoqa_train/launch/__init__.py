@@ -1,0 +1,1 @@
+"""L5: how a job becomes a process."""

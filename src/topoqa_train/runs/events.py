@@ -30,6 +30,15 @@ class DataReady(_Event):
     edge_dim: int
 
 
+class StepsDone(_Event):
+    """Inside an epoch: batches done of those it has. Sent about once a second at the most."""
+
+    kind: Literal["steps"] = "steps"
+    epoch: int
+    batches_done: int
+    batches: int
+
+
 class EpochEnded(_Event):
     """An epoch is over and everything of it is on the disk. Epochs count from 1 here."""
 
@@ -59,7 +68,7 @@ class RunEnded(_Event):
     error: dict[str, Any] | None = None
 
 
-Event = RunCreated | DataReady | EpochEnded | Notice | RunEnded
+Event = RunCreated | DataReady | StepsDone | EpochEnded | Notice | RunEnded
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 
 

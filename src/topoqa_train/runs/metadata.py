@@ -56,6 +56,22 @@ class RunMetadata(BaseModel):
         atomic.write_json(path, finite(self.model_dump(mode="json")))
 
 
+class MetadataFile:
+    """The document of a run in the hands of its one writer."""
+
+    def __init__(self, path: Path, document: RunMetadata) -> None:
+        self.path = path
+        self.document = document
+
+    def update(self, **fields: Any) -> None:  # noqa: ANN401 - the fields of RunMetadata
+        """Set fields and write the file; a field that is not in the document is a fault of ours."""
+        unknown = set(fields) - set(RunMetadata.model_fields)
+        if unknown:
+            raise AttributeError(f"RunMetadata has no {', '.join(sorted(unknown))}")
+        self.document = self.document.model_copy(update=fields)
+        self.document.write(self.path)
+
+
 def read(path: Path) -> RunMetadata:
     """Read the document.
 

@@ -31,11 +31,13 @@ class RunStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def create(self, base: str, run_name: str | None, clock: Clock) -> RunPaths:
+    def create(
+        self, base: str, run_name: str | None, clock: Clock, *, stamped: bool = True
+    ) -> RunPaths:
         """Make the directory of a new run and point `latest` at it.
 
-        `run_name` is taken as it stands; without it the name is `base` and the time, and a
-        number where that is taken.
+        `run_name` is taken as it stands; without it the name is `base` and (if `stamped`) the
+        time, and a number where that is taken.
 
         Raises:
             RequestError: `run_name` is taken or not a plain name.
@@ -45,7 +47,7 @@ class RunStore:
         if run_name is not None:
             paths = self._create_named(run_name)
         else:
-            paths = self._create_stamped(f"{base}_{stamp(clock.now())}")
+            paths = self._create_numbered(f"{base}_{stamp(clock.now())}" if stamped else base)
         for folder in (paths.config_dir, paths.metrics.parent, paths.checkpoints):
             folder.mkdir()
         atomic.replace_link(self.root / LATEST, paths.run_id)
@@ -107,7 +109,7 @@ class RunStore:
             )
         return RunPaths(new)
 
-    def _create_stamped(self, name: str) -> RunPaths:
+    def _create_numbered(self, name: str) -> RunPaths:
         for attempt in range(1, 10_000):
             candidate = name if attempt == 1 else f"{name}_{attempt}"
             old, new = self.root / HISTORY / candidate, self.root / candidate

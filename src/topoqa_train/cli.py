@@ -1,0 +1,162 @@
+"""The door: builds the app from plugins, and turns every error into text and an exit status."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from topoqa_train import __version__, atomic, plugins
+from topoqa_train.errors import (
+    InterruptedRunError,
+    RequestError,
+    TerminatedRunError,
+    TopoqaTrainError,
+)
+from topoqa_train.plugins import Plugin, PluginError
+from topoqa_train.ui import error_text
+
+PROGRAM = "topoqa-train"
+DEBUG_VARIABLE = "TOPOQA_TRAIN_DEBUG"
+_FAULT_OF_OURS = 1
+
+
+class _Stopped(BaseException):
+    """A signal arrived where nothing else handles it; no `except Exception` may swallow it."""
+
+    def __init__(self, error: TopoqaTrainError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def build_app() -> typer.Typer:
+    """The app with all commands that are installed; a broken one is a stub that names its fault."""
+    app = typer.Typer(
+        name=PROGRAM,
+        help="Train networks that judge protein-complex interfaces: sweep, pick, fine-tune, rank.",
+        epilog="Start with: topoqa-train pipeline    Every command explains itself: --help",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.callback()(_root)
+    for plugin in plugins.discover(plugins.COMMANDS).values():
+        _mount(app, plugin)
+    return app
+
+
+def main() -> NoReturn:
+    """Run the command line; never a traceback, unless `--debug`."""
+    signal.signal(signal.SIGINT, _interrupted)
+    signal.signal(signal.SIGTERM, _terminated)
+    sys.exit(_status())
+
+
+def _status() -> int:
+    try:
+        build_app()(prog_name=PROGRAM)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except TopoqaTrainError as error:
+        return _told(error)
+    except _Stopped as stopped:
+        return _told(stopped.error)
+    except BrokenPipeError:
+        # The reader of our output left (`| head`): nothing to say, and nobody to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _told(_as_ours(error))
+    except Exception as error:  # noqa: BLE001 - the one place where all ends
+        return _told_as_fault(error)
+    return 0
+
+
+def _root(
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show the trace of an error."),
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and stop.", is_eager=True)
+    ] = False,
+) -> None:
+    if debug:
+        os.environ[DEBUG_VARIABLE] = "1"
+    if version:
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+def _mount(app: typer.Typer, plugin: Plugin) -> None:
+    try:
+        loaded = plugin.load()
+    except PluginError as error:
+        _mount_stub(app, plugin.name, error)
+        return
+    if isinstance(loaded, typer.Typer):
+        app.add_typer(loaded, name=plugin.name)
+    elif callable(loaded):
+        app.command(plugin.name)(loaded)
+    else:
+        fault = f"the plugin '{plugin.name}' of {plugin.distribution} is no function or Typer app"
+        _mount_stub(app, plugin.name, PluginError(fault))
+
+
+def _mount_stub(app: typer.Typer, name: str, error: PluginError) -> None:
+    def stub() -> None:
+        raise error
+
+    app.command(
+        name,
+        help=f"(broken) {error.message}",
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )(stub)
+
+
+def _told(error: TopoqaTrainError) -> int:
+    _trace_if_wanted()
+    error_text.show(error)
+    return error.exit_status
+
+
+def _told_as_fault(error: Exception) -> int:
+    _trace_if_wanted()
+    error_text.show(
+        TopoqaTrainError(
+            f"a fault in {PROGRAM} itself: {type(error).__name__}: {error}",
+            hint="The same command with --debug before it shows the trace; please report it.",
+        )
+    )
+    return _FAULT_OF_OURS
+
+
+def _as_ours(error: OSError) -> TopoqaTrainError:
+    name = f"{error.filename}: " if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        from pathlib import Path
+
+        return atomic.no_room(Path(str(error.filename or Path.cwd())))
+    return RequestError(f"{name}{error.strerror or error}")
+
+
+def _trace_if_wanted() -> None:
+    if os.environ.get(DEBUG_VARIABLE) or "--debug" in sys.argv:
+        import traceback
+
+        traceback.print_exc()
+
+
+def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    raise _Stopped(InterruptedRunError("interrupted"))
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    raise _Stopped(TerminatedRunError("terminated"))

@@ -1,0 +1,70 @@
+"""What the training commands share around their one call down: screens, log, closing lines."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from topoqa_train import atomic
+from topoqa_train.clock import SystemClock, iso
+from topoqa_train.config.plan import JobPlan
+from topoqa_train.errors import RequestError
+from topoqa_train.launch import base as launchers
+from topoqa_train.runs.board import Leaderboard
+from topoqa_train.runs.reporting import Reporter, Reporters
+from topoqa_train.ui import board_table, console, jobs_screen
+from topoqa_train.ui.jobs_plain import PlainJobs
+from topoqa_train.ui.progress import progress
+from topoqa_train.workflows.data import DataResolver
+
+
+def launcher_name() -> str:
+    """The launcher that the environment asks for, else the default."""
+    return os.environ.get(launchers.VARIABLE) or launchers.DEFAULT
+
+
+def batch_limit(text: str | None, option: str) -> int | float | None:
+    """`12` is twelve batches, `0.5` half of them; raises `RequestError` for anything else."""
+    if text is None:
+        return None
+    try:
+        value: int | float = float(text) if "." in text else int(text)
+    except ValueError:
+        value = 0
+    if value <= 0 or (isinstance(value, float) and value > 1):
+        raise RequestError(
+            f"{option}: '{text}' is neither a number of batches nor a share such as 0.5"
+        )
+    return value
+
+
+def run_one(plan: JobPlan, *, output_root: Path | None) -> None:
+    """Train one job with a screen, and say where it is."""
+    from topoqa_train.workflows import run as workflow
+
+    planned = workflow.plan_run(plan, DataResolver(progress), output_root=output_root)
+    clock = SystemClock()
+    with jobs_screen.make(clock) as screen:
+        board = workflow.carry_out(planned, screen, clock, launcher_name())
+    show_board(board)
+
+
+def logged(log: Path, screen: Reporter) -> Reporter:
+    """Report to `screen` and, as plain lines with the time, to the file `log`."""
+    clock = SystemClock()
+    log.parent.mkdir(parents=True, exist_ok=True)
+
+    def write(line: str) -> None:
+        atomic.append_line(log, f"{iso(clock.now())} {line}")
+
+    return Reporters(screen, PlainJobs(clock, write))
+
+
+def show_board(board: Leaderboard, limit: int | None = None) -> None:
+    """A table and the winner's path on standard output."""
+    out = console.out()
+    out.print(board_table.board_table(board, limit=limit, width=out.width))
+    for line in board.notes:
+        console.say(line)
+    for line in board_table.closing_lines(board, Path.cwd()):
+        out.print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,55 @@
+"""`topoqa-train leaderboard`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from topoqa_train.commands import _options, _session
+
+
+def leaderboard(
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="Only the first N.", metavar="N")
+    ] = None,
+    run_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--run-root",
+            "--output-root",
+            help="Where the runs are. Default: TOPOQA_TRAIN_RUNS, else training_runs.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="Rank by this column of metrics.csv. Default: what ranked the checkpoints.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Worst first.")] = False,
+    as_json: _options.AsJson = False,
+) -> None:
+    """Rank runs, those in history/ too.
+
+    Each line shows the figures of one checkpoint: the run's best by the metric that ranks.
+
+    Example: topoqa-train leaderboard --limit 5 --metric val_loss
+    """
+    from topoqa_train.clock import SystemClock
+    from topoqa_train.runs import board
+    from topoqa_train.runs.store import RunStore, root_of_runs
+    from topoqa_train.workflows import leaderboard as workflow
+
+    store = RunStore(root_of_runs(run_root))
+    ranked = workflow.build(store, SystemClock(), metric=metric, reverse=reverse)
+    if as_json:
+        typer.echo(json.dumps(board.to_document(ranked, limit), indent=2))
+    else:
+        _session.show_board(ranked, limit)

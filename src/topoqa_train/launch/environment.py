@@ -1,0 +1,41 @@
+"""What a child finds in its environment before its first import."""
+
+from __future__ import annotations
+
+import os
+
+CHILD_VARIABLE = "TOPOQA_TRAIN_CHILD"
+
+# One thread a job unless the config says more: torch's default on a busy machine is eight times
+# slower on graphs this small, and the number of threads is part of the numbers.
+_FIXED = {
+    "PYTHONHASHSEED": "0",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+_RECORDED_PREFIXES = ("TOPOQA_TRAIN_", "CUDA_VISIBLE", "SLURM_JOB_ID")
+
+
+def for_child() -> dict[str, str]:
+    """This process's environment with what makes numbers repeatable."""
+    return {**os.environ, **_FIXED, CHILD_VARIABLE: "1"}
+
+
+def recorded() -> dict[str, str]:
+    """The part of the environment that can change numbers, for run_metadata.json."""
+    return {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name in _FIXED or name.startswith(_RECORDED_PREFIXES)
+    }
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS has no affinity
+        return os.cpu_count() or 1

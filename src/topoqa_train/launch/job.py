@@ -1,0 +1,94 @@
+"""A job on its way to a process: everything it needs, in types that JSON can hold."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from topoqa_train.config.models import TrainingConfig
+from topoqa_train.datasets import DataSetPaths
+
+
+class DataFiles(BaseModel):
+    """`DataSetPaths` that can cross a process."""
+
+    model_config = ConfigDict(frozen=True)
+
+    graph: Path
+    train_labels: Path
+    val_labels: Path
+    test_labels: Path | None = None
+    metadata: Path | None = None
+    summary: Path | None = None
+    name: str = "files"
+    version: str = ""
+
+    @classmethod
+    def of(cls, paths: DataSetPaths) -> DataFiles:
+        """Of what a data set plugin, or a config, gave."""
+        return cls(**dataclasses.asdict(paths))
+
+    def labels(self) -> dict[str, Path]:
+        """Split name to its labels, in the order train, val, test."""
+        every = {"train": self.train_labels, "val": self.val_labels, "test": self.test_labels}
+        return {split: path for split, path in every.items() if path is not None}
+
+
+class Job(BaseModel):
+    """One training to be done. `resume_run` goes on in that directory; else a new one is made.
+
+    The new one is called `run_name`; without it `name`, with the time behind it if `stamped`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    task: Literal["run"] = "run"
+    name: str
+    run_name: str | None = None
+    stamped: bool = True
+    output_root: Path
+    config: TrainingConfig
+    config_yaml: str
+    original_yaml: str
+    source_config: str
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    data: DataFiles
+    resume_run: Path | None = None
+    weights_from: Path | None = None
+    started_from: dict[str, Any] | None = None
+    notes: str | None = None
+    trial_label: str | None = None
+    fast_dev_run: bool = False
+    limit_train_batches: int | float | None = None
+    limit_val_batches: int | float | None = None
+    log_lr: bool = False
+    trainer_args: dict[str, Any] = Field(default_factory=dict)
+    command: list[str] = Field(default_factory=list)
+
+
+class Check(BaseModel):
+    """Read all graphs of a data set and check them, before any run of it begins."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task: Literal["check"] = "check"
+    name: str
+    config: TrainingConfig
+    data: DataFiles
+
+
+Task = Job | Check
+_ADAPTER: TypeAdapter[Task] = TypeAdapter(Annotated[Task, Field(discriminator="task")])
+
+
+def to_line(task: Task) -> str:
+    """One line of JSON, without the newline."""
+    return task.model_dump_json()
+
+
+def from_line(line: str | bytes) -> Task:
+    """Undo `to_line`."""
+    return _ADAPTER.validate_json(line)

@@ -1,0 +1,139 @@
+"""Runs in order of merit. Reads files alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from topoqa_train.errors import RequestError
+from topoqa_train.runs.ranking import SELECTION, VAL_LOSS
+from topoqa_train.runs.summary import Candidate, RunSummary
+
+_LOWER_IS_BETTER = ("loss", "mse", SELECTION, "seconds", "epoch", "step", "learning_rate")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run on the board. `rank` is None where it has no figure to be ranked by."""
+
+    rank: int | None
+    run: RunSummary
+    best: Candidate | None
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """The board, best first; `notes` are lines that a reader must not miss."""
+
+    metric: str
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...]
+
+    def winner(self) -> Entry | None:
+        """The best entry that has a checkpoint."""
+        return next((entry for entry in self.entries if entry.rank is not None), None)
+
+
+def rank(
+    runs: Sequence[RunSummary],
+    *,
+    metric: str | None = None,
+    reverse: bool = False,
+    notes: Sequence[str] = (),
+) -> Leaderboard:
+    """Order `runs` by `metric`; without one, by what ranked their checkpoints.
+
+    Selection metrics of different settings can't be compared: then the board says so and ranks by
+    val_loss (SPEC 6). Equal figures share a rank.
+    """
+    chosen, note = _metric(runs, metric)
+    _check_metric(chosen, runs)
+    scored = [
+        (run, candidate, _value(candidate, chosen)) for run, candidate in _bests(runs, chosen)
+    ]
+    sign = 1.0 if lower_is_better(chosen) else -1.0
+    with_value = [item for item in scored if item[2] is not None]
+    with_value.sort(key=lambda item: (sign * (item[2] or 0.0), item[0].paths.run_id))
+    without = [item for item in scored if item[2] is None]
+    entries = [*_ranked(with_value), *(Entry(None, run, best, None) for run, best, _ in without)]
+    if reverse:
+        entries.reverse()
+    return Leaderboard(chosen, tuple(entries), (*note, *notes))
+
+
+def lower_is_better(metric: str) -> bool:
+    """Losses are better small; correlations and hit rates large."""
+    return any(part in metric for part in _LOWER_IS_BETTER)
+
+
+def to_document(board: Leaderboard, limit: int | None = None) -> dict[str, Any]:
+    """The first `limit` entries as JSON types; paths are absolute."""
+    return {
+        "metric": board.metric,
+        "notes": list(board.notes),
+        "runs": [
+            {
+                "rank": entry.rank,
+                "run_id": entry.run.paths.run_id,
+                "run_dir": str(entry.run.paths.root),
+                "status": str(entry.run.status),
+                "value": entry.value,
+                "checkpoint": None if entry.best is None else str(entry.best.path),
+                "epoch": None if entry.best is None else entry.best.epoch,
+                "metrics": {} if entry.best is None else _finite(entry.best.figures),
+                "created": entry.run.metadata.created,
+                "training_seconds": entry.run.seconds,
+            }
+            for entry in board.entries[:limit]
+        ],
+    }
+
+
+def _metric(runs: Sequence[RunSummary], asked: str | None) -> tuple[str, tuple[str, ...]]:
+    if asked not in (None, SELECTION):
+        return asked or VAL_LOSS, ()
+    ranked = [run for run in runs if run.rows]
+    by_selection = [run for run in ranked if run.ranking_metric == SELECTION]
+    if asked is None and not by_selection and ranked:
+        return VAL_LOSS, ()
+    settings = {run.selection_settings for run in ranked}
+    if len(settings) > 1 or (asked is None and len(by_selection) < len(ranked)):
+        return VAL_LOSS, (
+            "These runs differ in their selection settings, so their selection metrics "
+            "can't be compared: ranked by val_loss.",
+        )
+    return SELECTION, ()
+
+
+def _check_metric(metric: str, runs: Sequence[RunSummary]) -> None:
+    known = sorted({name for run in runs for row in run.rows[:1] for name in row})
+    if known and metric not in known:
+        raise RequestError(
+            f"no run has a metric '{metric}'", details=[f"there are: {', '.join(known)}"]
+        )
+
+
+def _bests(runs: Sequence[RunSummary], metric: str) -> list[tuple[RunSummary, Candidate | None]]:
+    return [(run, run.best(metric)) for run in runs]
+
+
+def _value(candidate: Candidate | None, metric: str) -> float | None:
+    value = math.nan if candidate is None else candidate.figures.get(metric, math.nan)
+    return value if math.isfinite(value) else None
+
+
+def _ranked(
+    items: Sequence[tuple[RunSummary, Candidate | None, float | None]],
+) -> list[Entry]:
+    entries: list[Entry] = []
+    for position, (run, best, value) in enumerate(items, start=1):
+        tied = bool(entries) and entries[-1].value == value
+        entries.append(Entry(entries[-1].rank if tied else position, run, best, value))
+    return entries
+
+
+def _finite(figures: Any) -> dict[str, float | None]:  # noqa: ANN401 - a mapping of floats
+    return {name: value if math.isfinite(value) else None for name, value in figures.items()}

@@ -1,0 +1,340 @@
+"""What happens at the end of a batch and of an epoch, in one place and one order."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+
+from topoqa_train import atomic
+from topoqa_train.clock import Clock
+from topoqa_train.config.models import TrainingConfig
+from topoqa_train.errors import TrainingError
+from topoqa_train.runs.events import EpochEnded, Event, Notice, StepsDone
+from topoqa_train.runs.metadata import MetadataFile
+from topoqa_train.runs.metrics_file import MetricsFile
+from topoqa_train.runs.paths import RunPaths
+from topoqa_train.runs.ranking import SELECTION, Ranked, file_name
+from topoqa_train.training import checkpoint
+from topoqa_train.training.checkpoint import NetworkIdentity, Progress
+from topoqa_train.training.data.dataset import GraphDataset
+from topoqa_train.training.determinism import random_states, restore_random_states
+from topoqa_train.training.lit_module import DockQModule
+from topoqa_train.training.metrics import evaluate, selection_metric
+from topoqa_train.training.stopping import StopRequest
+
+log = logging.getLogger(__name__)
+_STEP_EVENT_SECONDS = 1.0
+
+
+class BatchWatch(lightning.Callback):
+    """Stops at a batch's end when asked to, and says now and then how far the epoch is."""
+
+    def __init__(
+        self, job: str, stop: StopRequest, emit: Callable[[Event], None], clock: Clock, every: int
+    ) -> None:
+        self.job = job
+        self.stop = stop
+        self.emit = emit
+        self.clock = clock
+        self.every = every
+        self._said = clock.monotonic()
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,  # noqa: ANN401 - Lightning's type
+        batch: Any,  # noqa: ANN401
+        batch_idx: int,
+    ) -> None:
+        """Raises what `StopRequest.check` raises: the epoch is left, its batches are forgotten."""
+        del pl_module, outputs, batch
+        self.stop.check()
+        done, total = batch_idx + 1, int(trainer.num_training_batches)
+        if done % self.every == 0:
+            log.info("epoch %d  batch %d of %d", trainer.current_epoch, done, total)
+        now = self.clock.monotonic()
+        if now - self._said >= _STEP_EVENT_SECONDS and done < total:
+            self._said = now
+            self.emit(
+                StepsDone(
+                    job=self.job,
+                    epoch=trainer.current_epoch + 1,
+                    batches_done=done,
+                    batches=total,
+                )
+            )
+
+    def on_validation_batch_end(self, *_: Any) -> None:  # noqa: ANN401
+        """Stop here too: a large validation split takes its time."""
+        self.stop.check()
+
+
+class EpochKeeper(lightning.Callback):
+    """Owns what must survive: metrics, ranking, checkpoints, scheduler, early stopping.
+
+    Lightning is the loop; nothing of its own checkpointing, logging or stopping is used, because
+    none of it comes back exactly (docs/explanation/durability.md).
+    """
+
+    def __init__(
+        self,
+        *,
+        job: str,
+        config: TrainingConfig,
+        paths: RunPaths,
+        record: MetadataFile,
+        network: NetworkIdentity,
+        validation: GraphDataset,
+        expected_graphs: int,
+        emit: Callable[[Event], None],
+        clock: Clock,
+        log_lr: bool,
+    ) -> None:
+        self.job = job
+        self.config = config
+        self.paths = paths
+        self.record = record
+        self.network = network
+        self.validation = validation
+        self.expected_graphs = expected_graphs
+        self.emit = emit
+        self.clock = clock
+        self.log_lr = log_lr
+        self.metrics = MetricsFile(paths.metrics)
+        self.progress = Progress()
+        self.progress.ranking.metric = config.selection.ranking_metric
+        self._resumed: dict[str, Any] | None = None
+        self._began = 0.0
+        self._undefined: set[str] = set()
+        self._scheduler: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
+
+    def resume_from(self, document: dict[str, Any]) -> None:
+        """Go on from a checkpoint: called before the fit; the rest follows at its start."""
+        self._resumed = document
+        self.progress = Progress.from_json(document["progress"])
+
+    @property
+    def wants_to_stop(self) -> bool:
+        """Whether early stopping has had enough."""
+        return self.progress.stopping_wait >= self.config.early_stopping.patience
+
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Make the scheduler; on resuming, bring back optimizer, scheduler and random states."""
+        del pl_module
+        optimizer = trainer.optimizers[0]
+        self._scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer,
+            factor=self.config.scheduler.factor,
+            patience=self.config.scheduler.patience,
+        )
+        if self._resumed is None:
+            return
+        optimizer.load_state_dict(self._resumed["optimizer_states"][0])
+        self._scheduler.load_state_dict(self._resumed["lr_schedulers"][0])
+        restore_random_states(self._resumed["random_states"])
+        self._resumed = None
+
+    def on_train_epoch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Note when the epoch began."""
+        del trainer, pl_module
+        self._began = self.clock.monotonic()
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Measure, decide, write, tell: in this order, each step whole on the disk."""
+        module = pl_module
+        if not isinstance(module, DockQModule):
+            raise TypeError("EpochKeeper keeps a DockQModule")
+        row = self._measure(trainer, module)
+        self._schedule(row["val_loss"])
+        self._note_stopping(row)
+        candidate = self._candidate(row)
+        keep = self.progress.ranking.would_keep(candidate)
+        self.progress.ranking.add(candidate)
+        self.progress.epochs_done = trainer.current_epoch + 1
+        self.progress.global_step = trainer.global_step
+        self.progress.seconds += row["epoch_seconds"]
+        self._write(trainer, module, row, candidate.file if keep else None)
+        self._tell(row)
+        trainer.should_stop = self.wants_to_stop
+
+    def _measure(self, trainer: lightning.Trainer, module: DockQModule) -> dict[str, float]:
+        index, predicted = module.take_predictions()
+        if len(np.unique(index)) != self.expected_graphs or len(index) != self.expected_graphs:
+            raise TrainingError(
+                f"validation saw {len(index)} graphs where there are {self.expected_graphs}"
+            )
+        train_mse = module.take_train_mse()
+        epoch = trainer.current_epoch
+        if not math.isfinite(train_mse) and not _all_finite(module):
+            raise TrainingError(
+                f"the weights became NaN in epoch {epoch}",
+                hint="Lower optimizer.learning_rate, or look into training_console.log.",
+            )
+        order = np.argsort(index)
+        figures = evaluate(
+            predicted[order],
+            self.validation.dockq[np.sort(index)],
+            self.validation.target_ids[np.sort(index)],
+        )
+        self._say_undefined(figures.undefined, epoch)
+        selection = self.config.selection
+        return {
+            "epoch": float(epoch),
+            "step": float(trainer.global_step),
+            "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
+            "train_mse": train_mse,
+            **figures.values,
+            "selection_metric": selection_metric(
+                figures.values["val_loss"],
+                figures.values["val_spearman_corr"],
+                weight=selection.spearman_weight if selection.use_val_spearman else 0.0,
+                min_delta=selection.spearman_min_delta,
+            ),
+            "epoch_seconds": self.clock.monotonic() - self._began,
+        }
+
+    def _say_undefined(self, names: frozenset[str], epoch: int) -> None:
+        fresh = set(names) - self._undefined
+        if fresh:
+            self._undefined |= fresh
+            text = (
+                f"epoch {epoch}: {', '.join(sorted(fresh))} undefined "
+                "(constant predictions or labels), counted as 0"
+            )
+            log.warning(text)
+            self.emit(Notice(job=self.job, text=text))
+
+    def _schedule(self, val_loss: float) -> None:
+        if self._scheduler is None:
+            raise RuntimeError("the scheduler is made at the start of training")
+        # The learning rate follows val_loss, whatever ranks the checkpoints (SPEC 6).
+        self._scheduler.step(val_loss)
+
+    def _note_stopping(self, row: dict[str, float]) -> None:
+        value = row[self.config.selection.ranking_metric]
+        best = self.progress.stopping_best
+        if math.isfinite(value) and (best is None or value < best):
+            self.progress.stopping_best = value
+            self.progress.stopping_wait = 0
+        else:
+            self.progress.stopping_wait += 1
+
+    def _candidate(self, row: dict[str, float]) -> Ranked:
+        epoch = int(row["epoch"])
+        name = file_name(self.progress.ranking.metric, epoch, row["val_loss"], row[SELECTION])
+        return Ranked(name, epoch, row["val_loss"], row[SELECTION], row["val_spearman_corr"])
+
+    def _write(
+        self,
+        trainer: lightning.Trainer,
+        module: DockQModule,
+        row: dict[str, float],
+        ranked_file: str | None,
+    ) -> None:
+        self.metrics.append(row)
+        content = checkpoint.serialise(self._document(trainer, module, row))
+        if ranked_file is not None:
+            atomic.write_bytes(self.paths.checkpoints / ranked_file, content)
+        # From here on a resumed run begins after this epoch; before, it repeats it.
+        atomic.write_bytes(self.paths.last, content)
+        if ranked_file is not None:
+            checkpoint.settle(self.paths, self.progress.ranking)
+        self.record.update(
+            checkpoints=checkpoints_document(self.paths, self.progress),
+            progress=progress_document(self.progress, self.config),
+        )
+
+    def _document(
+        self, trainer: lightning.Trainer, module: DockQModule, row: dict[str, float]
+    ) -> dict[str, Any]:
+        if self._scheduler is None:
+            raise RuntimeError("the scheduler is made at the start of training")
+        return {
+            "pytorch-lightning_version": lightning.__version__,
+            "epoch": int(row["epoch"]),
+            "global_step": trainer.global_step,
+            "state_dict": module.network.state_dict(),
+            "hyper_parameters": {
+                "architecture": self.network.architecture,
+                "options": self.network.options,
+                "node_dim": self.network.node_dim,
+                "edge_dim": self.network.edge_dim,
+            },
+            "optimizer_states": [trainer.optimizers[0].state_dict()],
+            "lr_schedulers": [self._scheduler.state_dict()],
+            "random_states": random_states(),
+            "progress": self.progress.to_json(),
+            "metrics": {name: value for name, value in row.items() if name != "epoch_seconds"},
+        }
+
+    def _tell(self, row: dict[str, float]) -> None:
+        ranking = self.progress.ranking
+        best = ranking.best[0] if ranking.best else None
+        shown = (
+            f"epoch {int(row['epoch'])}  train_mse {row['train_mse']:.5f}  "
+            f"val_loss {row['val_loss']:.5f}  rho {row['val_spearman_corr']:.3f}  "
+            f"{SELECTION} {row[SELECTION]:.5f}"
+        )
+        log.info("%s%s", shown, f"  lr {row['learning_rate']:g}" if self.log_lr else "")
+        self.emit(
+            EpochEnded(
+                job=self.job,
+                epoch=int(row["epoch"]) + 1,
+                num_epochs=self.config.trainer.num_epochs,
+                seconds=row["epoch_seconds"],
+                metrics=row,
+                ranking_metric=ranking.metric,
+                best_value=None if best is None else best.value(ranking.metric),
+                best_epoch=None if best is None else best.epoch,
+            )
+        )
+
+
+def checkpoints_document(paths: RunPaths, progress: Progress) -> dict[str, Any]:
+    """The `checkpoints` of run_metadata.json: names relative to the run, best first."""
+    folder = paths.relative(paths.checkpoints)
+    ranking = progress.ranking
+    return {
+        "ranking_metric": ranking.metric,
+        "ranking": [
+            {
+                "path": f"{folder}/{entry.file}",
+                "epoch": entry.epoch,
+                "val_loss": entry.val_loss,
+                SELECTION: entry.selection_metric,
+                "val_spearman_corr": entry.val_spearman_corr,
+            }
+            for entry in ranking.best
+        ],
+        "links": {f"{folder}/{link}": file for link, file in ranking.links().items()},
+        "last": paths.relative(paths.last),
+    }
+
+
+def progress_document(progress: Progress, config: TrainingConfig) -> dict[str, Any]:
+    """The `progress` of run_metadata.json."""
+    return {
+        "epochs_done": progress.epochs_done,
+        "num_epochs": config.trainer.num_epochs,
+        "global_step": progress.global_step,
+        "epochs_without_gain": progress.stopping_wait,
+        "early_stopping_patience": config.early_stopping.patience,
+        "training_seconds": progress.seconds,
+    }
+
+
+def _all_finite(module: torch.nn.Module) -> bool:
+    return all(bool(torch.isfinite(parameter).all()) for parameter in module.parameters())

@@ -1,0 +1,142 @@
+"""Checkpoint files: written atomically, read without running code, linked by rank.
+
+A checkpoint is one `torch.save` of tensors and JSON types. The keys that Lightning also uses bear
+Lightning's names, so that `state_dict` and `epoch` are where tools look for them.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from topoqa_train import atomic
+from topoqa_train.errors import RequestError
+from topoqa_train.runs.paths import RunPaths
+from topoqa_train.runs.ranking import LINKS, SELECTION, VAL_LOSS, Ranking
+
+FORMAT = "topoqa-train/1"
+PATTERN = "checkpoint.*.chkpt"
+_OTHER_LINKS = tuple(f"best_{metric}.ckpt" for metric in (VAL_LOSS, SELECTION))
+
+
+@dataclass
+class Progress:
+    """How far a training is, apart from tensors: all that deciding the next epoch needs."""
+
+    epochs_done: int = 0
+    global_step: int = 0
+    ranking: Ranking = field(default_factory=lambda: Ranking(VAL_LOSS))
+    # Early stopping: the best value so far by the ranking metric, and epochs since it.
+    stopping_best: float | None = None
+    stopping_wait: int = 0
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON types only."""
+        return {**asdict(self), "ranking": self.ranking.to_json()}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Progress:
+        """Undo `to_json`."""
+        return cls(**{**document, "ranking": Ranking.from_json(document["ranking"])})
+
+
+@dataclass(frozen=True)
+class NetworkIdentity:
+    """What a network must agree in for its weights to fit; JSON types only."""
+
+    architecture: str
+    options: dict[str, Any]
+    node_dim: int
+    edge_dim: int
+
+    def differences(self, other: NetworkIdentity) -> list[str]:
+        """Each key that differs, as `model.attention_head: 8 there, 4 here`."""
+        mine, theirs = asdict(self), asdict(other)
+        flat = {**mine.pop("options"), **mine}
+        flat_other = {**theirs.pop("options"), **theirs}
+        return [
+            f"{key}: {flat.get(key)!r} in the checkpoint, {flat_other.get(key)!r} in the config"
+            for key in sorted({*flat, *flat_other})
+            if flat.get(key) != flat_other.get(key)
+        ]
+
+
+def serialise(document: dict[str, Any]) -> bytes:
+    """The bytes of a checkpoint file."""
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **document}, buffer)
+    return buffer.getvalue()
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a checkpoint of ours.
+
+    Raises:
+        RequestError: there is none, it is damaged, it would run code, or it is of another make.
+    """
+    document = read_any(path)
+    if document.get("format") != FORMAT:
+        raise RequestError(
+            f"{path} is no checkpoint of topoqa-train",
+            hint="Published weights are read by topoqa_train.training.model.published.",
+        )
+    return document
+
+
+def read_any(path: Path) -> dict[str, Any]:
+    """Read any checkpoint whose content is tensors and plain types, on the CPU."""
+    try:
+        document = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise RequestError(f"there is no checkpoint {path}") from None
+    except IsADirectoryError:
+        raise RequestError(f"{path} is a folder, not a checkpoint") from None
+    except pickle.UnpicklingError as error:
+        raise RequestError(
+            f"{path} is refused: it is damaged or holds more than tensors and plain values",
+            details=[_first_line(error)],
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError) as error:
+        raise RequestError(f"{path} can't be read: {_first_line(error)}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("state_dict"), dict):
+        raise RequestError(f"{path} is no checkpoint: it has no state_dict")
+    return document
+
+
+def identity(document: dict[str, Any]) -> NetworkIdentity:
+    """The network that a checkpoint of ours is of."""
+    return NetworkIdentity(**document["hyper_parameters"])
+
+
+def settle(paths: RunPaths, ranking: Ranking) -> None:
+    """Make the links say what `ranking` says, then delete the checkpoints that fell out.
+
+    Links first: there is no moment at which one leads nowhere. Also mends what a kill between
+    two of these steps left.
+    """
+    links = ranking.links()
+    for name, file in links.items():
+        if not _leads_to(paths.checkpoints / name, file):
+            atomic.replace_link(paths.checkpoints / name, file)
+    for name in {*LINKS, *_OTHER_LINKS} - set(links):
+        (paths.checkpoints / name).unlink(missing_ok=True)
+    kept = ranking.files()
+    for file in paths.checkpoints.glob(PATTERN):
+        if file.name not in kept:
+            file.unlink(missing_ok=True)
+    for leftover in paths.checkpoints.glob(f".*{atomic.TEMPORARY_SUFFIX}"):
+        leftover.unlink(missing_ok=True)
+
+
+def _leads_to(link: Path, file: str) -> bool:
+    return link.is_symlink() and str(link.readlink()) == file
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -1,0 +1,133 @@
+"""Which graph file belongs to which decoy; opens none of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from topoqa_train import log
+from topoqa_train.errors import DataError
+
+SUFFIX = ".pt"
+BUILD_HINT = "Build graphs:   topoqa-train graphs build --structures ... --out ..."
+_logger = log.get(__name__)
+
+
+@dataclass(frozen=True)
+class GraphIndex:
+    """The graph files under one folder, found by the name of their decoy.
+
+    `root` is that folder as it was given; names in `_by_name` are flat: `/` written as `__`.
+    """
+
+    root: Path
+    _whole: dict[str, Path]
+    _by_name: dict[str, tuple[Path, ...]]
+
+    @classmethod
+    def scan(cls, folder: Path) -> GraphIndex:
+        """Walk `folder` once.
+
+        Links to files are followed, links to folders are not: no loops, and no walk that ends
+        up elsewhere on the disk. Names that begin with a dot are passed over.
+
+        Raises:
+            DataError: no such folder, not a folder, not readable, or no graph in it.
+        """
+        whole: dict[str, Path] = {}
+        by_name: dict[str, list[Path]] = {}
+        for relative in sorted(_graph_files(folder)):
+            path = folder / relative
+            stem = relative.removesuffix(SUFFIX)
+            whole[stem] = path
+            for name in _endings(stem):
+                by_name.setdefault(_flat(name), []).append(path)
+        if not whole:
+            raise DataError(f"no graph (*{SUFFIX}) in the folder {folder}", hint=BUILD_HINT)
+        return cls(folder, whole, {name: tuple(paths) for name, paths in by_name.items()})
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+    def paths(self) -> tuple[Path, ...]:
+        """All graph files, sorted by their path below the folder."""
+        return tuple(self._whole.values())
+
+    def find(self, model: str) -> Path | None:
+        """The graph of `model`, or None if there is none.
+
+        `<model>.pt` in the folder itself comes first, then in sub-folders; `a__b` and `a/b` are
+        the same name.
+
+        Raises:
+            DataError: two files answer to the name and neither is the plainer answer.
+        """
+        if model in self._whole:
+            return self._whole[model]
+        found = self._by_name.get(_flat(model), ())
+        if len(found) < 2:
+            return found[0] if found else None
+        return self._the_one(model, found)
+
+    def _the_one(self, model: str, found: tuple[Path, ...]) -> Path:
+        # `a/b.pt` is named in full by `a__b`; `x/a/b.pt` only by its end.
+        full = [path for path in found if _flat(self._stem(path)) == _flat(model)]
+        candidates = full or list(found)
+        if all(path.samefile(candidates[0]) for path in candidates):
+            return candidates[0]
+        raise DataError(
+            f"{len(candidates)} graphs answer to {model}",
+            details=[str(path) for path in candidates[:5]],
+            hint="Name it in the labels by its path below the folder of graphs, as in sub/MODEL, "
+            "or remove all but one.",
+        )
+
+    def _stem(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix().removesuffix(SUFFIX)
+
+
+def _flat(name: str) -> str:
+    return name.replace("/", "__")
+
+
+def _endings(stem: str) -> Iterator[str]:
+    """`a/b/c` gives `a/b/c`, `b/c`, `c`."""
+    parts = stem.split("/")
+    for first in range(len(parts)):
+        yield "/".join(parts[first:])
+
+
+def _graph_files(folder: Path) -> Iterator[str]:
+    """Paths below `folder`, parted by `/`, of all graph files."""
+    pending = [""]
+    while pending:
+        below = pending.pop()
+        with _opened(folder, below) as entries:
+            for entry in entries:
+                name = f"{below}{entry.name}"
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(f"{name}/")
+                elif entry.name.endswith(SUFFIX) and entry.is_file():
+                    yield name
+                elif entry.is_symlink() and entry.is_dir():
+                    _logger.warning("%s is a link to a folder and is not looked into", entry.path)
+
+
+def _opened(folder: Path, below: str) -> os._ScandirIterator[str]:
+    try:
+        return os.scandir(folder / below)
+    except FileNotFoundError:
+        raise DataError(
+            f"there is no folder of graphs {folder}",
+            hint=f"Set paths.graph, or build them.\n{BUILD_HINT}",
+        ) from None
+    except NotADirectoryError:
+        raise DataError(
+            f"{folder} is a file, not a folder of graphs", hint="Set paths.graph to a folder."
+        ) from None
+    except OSError as error:
+        raise DataError(f"the folder {folder / below} can't be read: {error.strerror}") from error

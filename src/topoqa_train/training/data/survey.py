@@ -1,0 +1,45 @@
+"""Labels, graphs and coverage without opening a graph: what can be checked without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from topoqa_train.training.data.coverage import SplitCoverage, cover
+from topoqa_train.training.data.index import GraphIndex
+from topoqa_train.training.data.labels import Labels, read_labels
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The labels of each split, the graphs there are, and how the one covers the other."""
+
+    labels: Mapping[str, Labels]
+    index: GraphIndex
+    coverage: tuple[SplitCoverage, ...]
+
+    @property
+    def targets(self) -> int:
+        """Number of different targets over all splits."""
+        return len({row.target for part in self.labels.values() for row in part.rows})
+
+    def shared_targets(self) -> list[str]:
+        """Targets that stand in more than one split: what is learnt of one is known in the other."""
+        seen: dict[str, set[str]] = {}
+        for split, part in self.labels.items():
+            for row in part.rows:
+                seen.setdefault(row.target, set()).add(split)
+        return sorted(target for target, splits in seen.items() if len(splits) > 1)
+
+
+def survey(label_files: Mapping[str, Path], graph_dir: Path) -> Survey:
+    """Read the label files of the splits and look for the graph of every label.
+
+    Raises:
+        DataError: a label file or the folder of graphs can't be used.
+    """
+    labels = {split: read_labels(path, split=split) for split, path in label_files.items()}
+    index = GraphIndex.scan(graph_dir)
+    coverage = tuple(cover(part, index) for part in labels.values())
+    return Survey(labels, index, coverage)

@@ -1,0 +1,71 @@
+"""Same config, same data, same machine: same numbers, bit for bit."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+
+from topoqa_train.errors import RequestError
+
+
+def seed_everything(seed: int, threads: int) -> None:
+    """Seed python, numpy and torch, ask torch for deterministic kernels, fix the thread count.
+
+    The count of threads is part of the numbers: a sum over two threads rounds otherwise than one
+    over one. Scatter on CUDA is deterministic only with these flags (and slower for it).
+    """
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.set_num_threads(threads)
+
+
+def random_states() -> dict[str, Any]:
+    """All global random states, in types that load with `weights_only`."""
+    version, numbers, gauss = random.getstate()
+    _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    return {
+        "python": {"version": version, "numbers": list(numbers), "gauss": gauss},
+        "numpy": {
+            "keys": torch.from_numpy(np.asarray(keys, dtype=np.int64)),
+            "position": int(position),
+            "has_gauss": int(has_gauss),
+            "cached": float(cached),
+        },
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
+    }
+
+
+def restore_random_states(states: dict[str, Any]) -> None:
+    """Undo `random_states`.
+
+    Raises:
+        RequestError: the states are not complete, as in a file that something else wrote.
+    """
+    try:
+        python, numpy_state = states["python"], states["numpy"]
+        random.setstate((python["version"], tuple(python["numbers"]), python["gauss"]))
+        np.random.set_state(
+            (
+                "MT19937",
+                numpy_state["keys"].numpy().astype(np.uint32),
+                numpy_state["position"],
+                numpy_state["has_gauss"],
+                numpy_state["cached"],
+            )
+        )
+        torch.set_rng_state(states["torch"])
+        if states["cuda"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all(states["cuda"])
+        if states["mps"] is not None and torch.backends.mps.is_available():
+            torch.mps.set_rng_state(states["mps"])
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise RequestError(f"the checkpoint's random states can't be restored: {error}") from error

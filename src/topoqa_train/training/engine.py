@@ -1,0 +1,324 @@
+"""One training, from data in memory to a directory that says everything about it."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+from topoqa_train.clock import Clock
+from topoqa_train.config.models import TrainingConfig
+from topoqa_train.errors import RequestError, TrainingError
+from topoqa_train.runs.events import Event
+from topoqa_train.runs.metadata import MetadataFile
+from topoqa_train.runs.metrics_file import MetricsFile
+from topoqa_train.runs.paths import RunPaths
+from topoqa_train.training import checkpoint, evaluation
+from topoqa_train.training.callbacks import BatchWatch, EpochKeeper
+from topoqa_train.training.checkpoint import NetworkIdentity, Progress
+from topoqa_train.training.data.datamodule import GraphDataModule
+from topoqa_train.training.data.load import LoadedData
+from topoqa_train.training.determinism import seed_everything
+from topoqa_train.training.lit_module import DockQModule
+from topoqa_train.training.model.build import ModelOptions, build_model
+from topoqa_train.training.stopping import StopRequest
+
+log = logging.getLogger(__name__)
+
+# What a run owns; --trainer-arg may set any other argument of lightning.Trainer.
+OWNED_ARGUMENTS = frozenset(
+    {
+        "accelerator",
+        "accumulate_grad_batches",
+        "barebones",
+        "callbacks",
+        "default_root_dir",
+        "deterministic",
+        "devices",
+        "enable_checkpointing",
+        "enable_model_summary",
+        "enable_progress_bar",
+        "fast_dev_run",
+        "limit_train_batches",
+        "limit_val_batches",
+        "logger",
+        "max_epochs",
+        "num_sanity_val_steps",
+        "precision",
+        "val_check_interval",
+        "check_val_every_n_epoch",
+        "reload_dataloaders_every_n_epochs",
+        "use_distributed_sampler",
+    }
+)
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What the command line or a manifest adds to a config."""
+
+    limit_train_batches: int | float | None = None
+    limit_val_batches: int | float | None = None
+    log_lr: bool = False
+    trainer_args: dict[str, Any] = field(default_factory=dict)
+    weights_from: Path | None = None
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How a training ended."""
+
+    progress: Progress
+    stopped_early: bool
+
+
+def fit(
+    *,
+    job: str,
+    config: TrainingConfig,
+    options: FitOptions,
+    data: LoadedData,
+    paths: RunPaths,
+    record: MetadataFile,
+    emit: Callable[[Event], None],
+    stop: StopRequest,
+    clock: Clock,
+) -> FitResult:
+    """Train until the epochs are done or early stopping has had enough.
+
+    A new training may take its weights from `options.weights_from`, and nothing else from it
+    (SPEC 6). With `options.resume` it goes on after the last whole epoch of `paths.last`, with
+    everything; without that file it begins anew, with the same numbers.
+
+    Raises:
+        RequestError: checkpoint, arguments or accelerator can't be used.
+        TrainingError: the weights became NaN, or Lightning failed.
+        InterruptedRunError, TerminatedRunError: `stop` said so; the last epoch is on the disk.
+    """
+    seed_everything(config.dataloader.seed, config.trainer.threads)
+    identity = network_identity(config, data)
+    module = DockQModule(
+        build_model(
+            identity.architecture,
+            ModelOptions(**identity.options),
+            node_dim=identity.node_dim,
+            edge_dim=identity.edge_dim,
+        ),
+        config.optimizer.learning_rate,
+    )
+    keeper = EpochKeeper(
+        job=job,
+        config=config,
+        paths=paths,
+        record=record,
+        network=identity,
+        validation=data.val,
+        expected_graphs=_expected_graphs(config, options, data),
+        emit=emit,
+        clock=clock,
+        log_lr=options.log_lr,
+    )
+    if options.resume:
+        _resume(module, keeper, paths, identity)
+    elif options.weights_from is not None:
+        _load_weights(module, options.weights_from, identity)
+    watch = BatchWatch(job, stop, emit, clock, config.logging.log_every_n_steps)
+    if not keeper.wants_to_stop:
+        _run_trainer(config, options, data, module, keeper, watch)
+    return FitResult(keeper.progress, stopped_early=keeper.wants_to_stop)
+
+
+def network_identity(config: TrainingConfig, data: LoadedData) -> NetworkIdentity:
+    """The network that `config` asks for on graphs of the widths of `data`."""
+    options: dict[str, Any] = {
+        "attention_head": config.model.attention_head,
+        "pooling_type": config.model.pooling_type,
+        "use_layer_norm": config.edge_schema.use_layer_norm,
+        "extra": dict(config.model.options),
+    }
+    return NetworkIdentity(
+        config.model.architecture, options, data.schema.node_dim, data.schema.edge_dim
+    )
+
+
+def check_trainer_args(arguments: dict[str, Any]) -> None:
+    """Refuse what `lightning.Trainer` does not take, and what a run decides by itself."""
+    known = set(inspect.signature(lightning.Trainer).parameters)
+    unknown = sorted(set(arguments) - known)
+    if unknown:
+        raise RequestError(
+            f"--trainer-arg {unknown[0]}: lightning.Trainer has no such argument",
+            hint=f"It has: {', '.join(sorted(known - OWNED_ARGUMENTS))}",
+        )
+    owned = sorted(set(arguments) & OWNED_ARGUMENTS)
+    if owned:
+        raise RequestError(
+            f"--trainer-arg {owned[0]}: this one is decided by the run",
+            hint="Where the config has it, override it there: -o trainer.<key>=<value>",
+        )
+
+
+def load_network_weights(path: Path) -> tuple[dict[str, Any], NetworkIdentity]:
+    """The weights of a checkpoint of ours and the network that they are of."""
+    document = checkpoint.read(path)
+    return document["state_dict"], checkpoint.identity(document)
+
+
+def _expected_graphs(config: TrainingConfig, options: FitOptions, data: LoadedData) -> int:
+    """How many graphs a validation must see: all of them, unless batches are limited."""
+    total, batch = len(data.val), config.dataloader.batch_size
+    limit = options.limit_val_batches
+    if limit is None:
+        return total
+    batches = -(-total // batch)
+    allowed = min(int(limit), batches) if isinstance(limit, int) else int(limit * batches)
+    if allowed < 1:
+        raise RequestError(
+            "limit_val_batches leaves nothing to validate on",
+            hint="Checkpoints are ranked by validation: leave it at least one batch.",
+        )
+    return min(total, allowed * batch)
+
+
+def _resume(
+    module: DockQModule, keeper: EpochKeeper, paths: RunPaths, identity: NetworkIdentity
+) -> None:
+    if not paths.last.exists():
+        MetricsFile(paths.metrics).cut(0)
+        checkpoint.settle(paths, keeper.progress.ranking)
+        return
+    document = checkpoint.read(paths.last)
+    _load_state(module, document["state_dict"], checkpoint.identity(document), identity, paths.last)
+    keeper.resume_from(document)
+    MetricsFile(paths.metrics).cut(keeper.progress.epochs_done)
+    checkpoint.settle(paths, keeper.progress.ranking)
+
+
+def _load_weights(module: DockQModule, path: Path, identity: NetworkIdentity) -> None:
+    weights, theirs = load_network_weights(path)
+    _load_state(module, weights, theirs, identity, path)
+
+
+def _load_state(
+    module: DockQModule,
+    weights: dict[str, Any],
+    theirs: NetworkIdentity,
+    ours: NetworkIdentity,
+    path: Path,
+) -> None:
+    differences = theirs.differences(ours)
+    if differences:
+        raise RequestError(
+            f"{path} is of another network than this config's",
+            details=differences,
+            hint="Set the config to the checkpoint's network, or start without it.",
+        )
+    try:
+        module.network.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise RequestError(
+            f"the weights in {path} don't fit the network", details=str(error).splitlines()[:4]
+        ) from error
+
+
+def _run_trainer(
+    config: TrainingConfig,
+    options: FitOptions,
+    data: LoadedData,
+    module: DockQModule,
+    keeper: EpochKeeper,
+    watch: BatchWatch,
+) -> None:
+    trainer = _trainer(config, options, [watch, keeper])
+    done = keeper.progress.epochs_done
+    if done >= config.trainer.num_epochs:
+        return
+    _begin_at(trainer, keeper.progress)
+    datamodule = GraphDataModule(
+        train=data.train,
+        val=data.val,
+        batch_size=config.dataloader.batch_size,
+        num_workers=config.dataloader.num_workers,
+        seed=config.dataloader.seed,
+        first_epoch=done,
+    )
+    with warnings.catch_warnings():
+        # Lightning advises more workers; on graphs this small they cost more than they save.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        trainer.fit(module, datamodule=datamodule)
+
+
+def _trainer(
+    config: TrainingConfig, options: FitOptions, callbacks: list[lightning.Callback]
+) -> lightning.Trainer:
+    check_trainer_args(options.trainer_args)
+    arguments: dict[str, Any] = {
+        "accelerator": config.trainer.accelerator,
+        "devices": config.trainer.devices,
+        "precision": config.trainer.precision,
+        "max_epochs": config.trainer.num_epochs,
+        "accumulate_grad_batches": config.trainer.accumulate_grad_batches,
+        "limit_train_batches": options.limit_train_batches,
+        "limit_val_batches": options.limit_val_batches,
+        "callbacks": callbacks,
+        "deterministic": True,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        "use_distributed_sampler": False,
+        **options.trainer_args,
+    }
+    try:
+        return lightning.Trainer(**arguments)
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
+        raise RequestError(
+            f"Lightning refuses these trainer settings: {str(error).strip().splitlines()[0]}",
+            hint="See trainer.accelerator, trainer.devices, trainer.precision and --trainer-arg.",
+        ) from error
+
+
+def _begin_at(trainer: lightning.Trainer, progress: Progress) -> None:
+    """Make Lightning's counters say that `progress.epochs_done` epochs lie behind."""
+    loop = trainer.fit_loop
+    for counter in (loop.epoch_progress.current, loop.epoch_progress.total):
+        counter.ready = counter.started = counter.processed = counter.completed = (
+            progress.epochs_done
+        )
+    steps = loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step
+    steps.total.ready = steps.total.completed = progress.global_step
+
+
+def evaluate_best(
+    config: TrainingConfig, data: LoadedData, paths: RunPaths
+) -> dict[str, float] | None:
+    """Score the test split with the best checkpoint; write the scores, give the metrics.
+
+    None without a test split or a ranked checkpoint. The figures are of the very file that
+    `best.ckpt` leads to.
+    """
+    if data.test is None or not paths.best.exists():
+        return None
+    weights, identity = load_network_weights(paths.best)
+    network = build_model(
+        identity.architecture,
+        ModelOptions(**identity.options),
+        node_dim=identity.node_dim,
+        edge_dim=identity.edge_dim,
+    )
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise TrainingError(f"{paths.best} does not hold what was trained") from error
+    scores = evaluation.predict(network, data.test, config.dataloader.batch_size)
+    evaluation.write_predictions(paths.test_predictions, data.test, scores)
+    return evaluation.figures(data.test, scores)

@@ -1,0 +1,58 @@
+"""The network in Lightning's terms: what a step does, and nothing of what an epoch's end does."""
+
+from __future__ import annotations
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from topoqa_train.training.data.collate import GraphBatch
+
+
+class DockQModule(lightning.LightningModule):
+    """MSE on DockQ with Adam.
+
+    Keeps the loss of each training batch and the prediction of each validated graph until the
+    epoch's end asks for them. `self.log` is not used: it weighs a batch by its nodes, not by its
+    graphs, unless told otherwise each time.
+    """
+
+    def __init__(self, network: nn.Module, learning_rate: float) -> None:
+        super().__init__()
+        self.network = network
+        self.learning_rate = learning_rate
+        self._losses: list[tuple[Tensor, int]] = []
+        self._predicted: list[tuple[Tensor, Tensor]] = []
+
+    def training_step(self, batch: GraphBatch, batch_idx: int) -> Tensor:
+        """Mean squared error over the graphs of the batch."""
+        del batch_idx
+        loss = nn.functional.mse_loss(self.network(batch), batch.y)
+        self._losses.append((loss.detach(), batch.num_graphs))
+        return loss
+
+    def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
+        """Keep the predictions with the positions of their graphs in the split."""
+        del batch_idx
+        self._predicted.append((batch.index, self.network(batch)))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam with torch's defaults, as in Han et al. 2025. The scheduler is stepped elsewhere."""
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
+
+    def take_train_mse(self) -> float:
+        """Mean squared error over the graphs of the epoch as they were trained on; then forget."""
+        losses = torch.stack([loss for loss, _ in self._losses]).cpu().double().numpy()
+        graphs = np.array([count for _, count in self._losses], dtype=np.float64)
+        self._losses.clear()
+        return float((losses * graphs).sum() / graphs.sum())
+
+    def take_predictions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positions [g] and predictions [g] of the graphs validated last; then forget."""
+        if not self._predicted:
+            return np.empty(0, dtype=np.int64), np.empty(0)
+        index = torch.cat([index for index, _ in self._predicted]).cpu().numpy()
+        predicted = torch.cat([value for _, value in self._predicted]).cpu().double().numpy()
+        self._predicted.clear()
+        return index, predicted

@@ -1,0 +1,36 @@
+"""Being told to stop: a flag that a signal handler sets and the training looks at."""
+
+from __future__ import annotations
+
+import threading
+
+from topoqa_train.errors import InterruptedRunError, TerminatedRunError
+
+
+class StopRequest:
+    """Set from anywhere, also from a signal handler; nothing is saved there."""
+
+    def __init__(self) -> None:
+        self._reason: str | None = None
+        self._set = threading.Event()
+
+    def interrupt(self) -> None:
+        """The user wants it to stop."""
+        self._request("interrupted")
+
+    def terminate(self) -> None:
+        """The machine, or a parent that is gone, wants it to stop."""
+        self._request("terminated")
+
+    def _request(self, reason: str) -> None:
+        if self._reason is None:
+            self._reason = reason
+        self._set.set()
+
+    def check(self) -> None:
+        """Raise `InterruptedRunError` or `TerminatedRunError` if a stop was asked for."""
+        if not self._set.is_set():
+            return
+        if self._reason == "terminated":
+            raise TerminatedRunError("terminated")
+        raise InterruptedRunError("interrupted")

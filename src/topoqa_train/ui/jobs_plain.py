@@ -1,0 +1,98 @@
+"""Jobs at work as plain lines, for a pipe, a CI log or a file. No control codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from topoqa_train.clock import Clock
+from topoqa_train.runs.events import Event, Notice, RunEnded
+from topoqa_train.runs.reporting import Plan
+from topoqa_train.ui import console, text
+from topoqa_train.ui.job_view import JobView
+from topoqa_train.ui.jobs import Jobs, best_so_far, headline
+
+_TENTHS = 10
+
+
+class PlainJobs(Jobs):
+    """A line when a job starts, every tenth of its epochs, and when it ends."""
+
+    def __init__(self, clock: Clock, say: Callable[[str], None] = console.say) -> None:
+        super().__init__(clock)
+        self.say = say
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    def plan(self, plan: Plan) -> None:
+        """See `Reporter.plan`."""
+        super().plan(plan)
+        for line in headline(plan):
+            self.say(line)
+
+    def phase(self, name: str, jobs: Sequence[str]) -> None:
+        """See `Reporter.phase`."""
+        super().phase(name, jobs)
+        self.say(f"{name}: {', '.join(jobs)}")
+
+    def done_before(self, job: str, run_id: str) -> None:
+        """See `Reporter.done_before`."""
+        super().done_before(job, run_id)
+        self.say(f"{job}: done before, as {run_id}")
+
+    def event(self, event: Event) -> None:
+        """See `Reporter.event`."""
+        if isinstance(event, Notice):
+            self.say(f"{event.job}: {event.text}")
+            return
+        view = self.views.get(event.job)
+        if view is None:
+            return
+        before, tenth = view.state, self._tenth(view)
+        super().event(event)
+        if view.over:
+            self.say(_end_line(view, event, self.clock.monotonic()))
+        elif before == "waits" and view.running:
+            self.say(f"{view.name}: starts")
+        elif self._tenth(view) > tenth:
+            self.say(_epoch_line(view))
+
+    def note(self, words: str) -> None:
+        """See `Reporter.note`."""
+        self.say(words)
+
+    @staticmethod
+    def _tenth(view: JobView) -> int:
+        return view.epoch * _TENTHS // view.epochs if view.epochs else 0
+
+
+def _epoch_line(view: JobView) -> str:
+    left = view.seconds_left
+    parts = [
+        f"{view.name}: epoch {view.epoch}/{view.epochs}",
+        f"best {best_so_far(view)}" if view.best is not None else "",
+        f"val_loss {text.figure(view.metrics.get('val_loss'), 4)}",
+        f"rho {text.figure(view.metrics.get('val_spearman_corr'))}",
+        f"{text.duration(left)} left" if left is not None else "",
+    ]
+    return "  ".join(part for part in parts if part)
+
+
+def _end_line(view: JobView, event: Event, now: float) -> str:
+    words = f"{view.name}: {view.state} after {view.epoch} epochs"
+    if view.best is not None:
+        words += f", best {best_so_far(view)}"
+    words += f", {text.duration(view.seconds_gone(now))}"
+    if isinstance(event, RunEnded) and event.error is not None:
+        words += f": {event.error.get('message', '')}"
+    return words

@@ -1,0 +1,143 @@
+"""Jobs at work on a terminal: one live line a job, on standard error."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from topoqa_train.clock import Clock
+from topoqa_train.runs.events import Event, Notice
+from topoqa_train.runs.reporting import Plan
+from topoqa_train.ui import console, text
+from topoqa_train.ui.job_view import JobView, State
+from topoqa_train.ui.jobs import Jobs, best_so_far, headline
+from topoqa_train.ui.jobs_plain import PlainJobs
+
+_WIDE = 100
+_LABEL_WIDTH = 31
+_STYLES: dict[State, str] = {
+    "done": "green",
+    "done before": "green",
+    "failed": "bold red",
+    "stopped": "yellow",
+    "waits": "dim",
+}
+
+
+def make(clock: Clock) -> JobsScreen | PlainJobs:
+    """The screen that suits where standard error goes."""
+    target = console.err()
+    return JobsScreen(target, clock) if console.is_live(target) else PlainJobs(clock)
+
+
+class JobsScreen(Jobs):
+    """One live line a job; what is said stands above it and scrolls away."""
+
+    def __init__(self, target: Console, clock: Clock) -> None:
+        super().__init__(clock)
+        self.target = target
+        self._lock = threading.Lock()
+        self._live = Live(
+            console=target,
+            get_renderable=self._render,
+            refresh_per_second=4,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live.is_started:
+            self._live.stop()
+
+    def plan(self, plan: Plan) -> None:
+        """See `Reporter.plan`."""
+        super().plan(plan)
+        for line in headline(plan):
+            self.target.print(line, markup=False)
+        if plan.jobs:
+            self._live.start()
+
+    def phase(self, name: str, jobs: Sequence[str]) -> None:
+        """See `Reporter.phase`."""
+        with self._lock:
+            super().phase(name, jobs)
+
+    def event(self, event: Event) -> None:
+        """See `Reporter.event`."""
+        with self._lock:
+            super().event(event)
+        if isinstance(event, Notice):
+            self.note(f"{event.job}: {event.text}")
+
+    def note(self, words: str) -> None:
+        """See `Reporter.note`."""
+        self.target.print(words, markup=False)
+
+    def _render(self) -> RenderableType:
+        with self._lock:
+            return Group(Text(), self._table(), self._footer())
+
+    def _table(self) -> Table:
+        wide = self.target.width >= _WIDE
+        now = self.clock.monotonic()
+        table = Table.grid(padding=(0, 2 if wide else 1))
+        phase_before = ""
+        for view in self.views.values():
+            phase = view.phase if view.phase != phase_before else ""
+            phase_before = view.phase
+            table.add_row(phase, *_row(view, now, wide=wide))
+        return table
+
+    def _footer(self) -> Text:
+        gone = self.clock.monotonic() - self.began
+        words = f"{text.duration(gone)} gone"
+        left = self.seconds_left()
+        if left is not None:
+            words += f", at most about {text.rough(left)} left"
+        return Text(words, style="dim")
+
+
+def _row(view: JobView, now: float, *, wide: bool) -> list[Text]:
+    name = Text(text.tail(view.name, _LABEL_WIDTH), style=_STYLES.get(view.state, ""), no_wrap=True)
+    cells = [_progress(view, wide=wide), best_so_far(view)]
+    if wide:
+        cells += [_labelled("val", view.metrics.get("val_loss"), 4)]
+        cells += [_labelled("rho", view.metrics.get("val_spearman_corr"), 2)]
+    return [name, *(Text(cell, no_wrap=True) for cell in [*cells, _time(view, now, wide=wide)])]
+
+
+def _progress(view: JobView, *, wide: bool) -> str:
+    if view.state in ("waits", "starts", "loads") and not view.epoch:
+        return view.state
+    if view.over:
+        return f"{view.state}" + (f", {view.epoch} epochs" if view.epoch and wide else "")
+    bar = text.bar(view.fraction, 16 if wide else 6)
+    return f"{bar} {view.epoch}/{view.epochs}"
+
+
+def _labelled(label: str, value: float | None, digits: int) -> str:
+    return "" if value is None else f"{label} {text.figure(value, digits)}"
+
+
+def _time(view: JobView, now: float, *, wide: bool) -> str:
+    if view.over:
+        return text.duration(view.seconds_gone(now)) if view.begun is not None else ""
+    left = view.seconds_left
+    if left is None:
+        return text.duration(view.seconds_gone(now)) if view.begun is not None else ""
+    return f"{text.duration(left)} left" if wide else f"-{text.duration(left)}"

@@ -1,0 +1,68 @@
+"""Small things that several screens show the same way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+SPLITS = ("train", "val", "test")
+
+
+def duration(seconds: float) -> str:
+    """`0:07`, `12:34`, `1:02:03`."""
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
+
+
+def rough(seconds: float) -> str:
+    """`50 s`, `6 min`, `2 h 10 min`: for what is only guessed."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """A number with fixed digits; `-` where there is none."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    return f"{value:.{digits}f}"
+
+
+def splits(graphs: Mapping[str, int]) -> str:
+    """`384 graphs (256/64/64)`."""
+    counts = [graphs[name] for name in SPLITS if name in graphs]
+    return f"{sum(counts)} graphs ({'/'.join(str(count) for count in counts)})"
+
+
+def percent(value: float) -> str:
+    """`100 %`, `95.31 %`; never rounded up to a whole that it is not."""
+    if value == int(value):
+        return f"{int(value)} %"
+    return f"{math.floor(value * 100) / 100:.2f} %"
+
+
+def bar(done: float, width: int) -> str:
+    """A bar of `width` cells, `done` from 0 to 1, readable without colour."""
+    filled = min(width, max(0, int(done * width)))
+    if filled == width:
+        return "━" * width
+    return "━" * filled + "╺" + "┄" * (width - filled - 1)
+
+
+def tail(name: str, width: int) -> str:
+    """The end of a name that is too long: there the names of runs differ."""
+    return name if len(name) <= width else "…" + name[-(width - 1) :]
+
+
+def sparkline(values: list[float], width: int) -> str:
+    """The last `width` finite values as blocks from their least to their greatest."""
+    finite = [value for value in values if math.isfinite(value)][-width:]
+    if not finite:
+        return ""
+    low, high = min(finite), max(finite)
+    span = (high - low) or 1.0
+    return "".join(_BLOCKS[int((value - low) / span * (len(_BLOCKS) - 1))] for value in finite)

@@ -1,0 +1,63 @@
+"""`training_console.log`: all that the trainer and what it calls print."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from topoqa_train import atomic
+from topoqa_train.launch.environment import CHILD_VARIABLE
+from topoqa_train.log import ROOT as LOG_ROOT
+
+_LOGGERS = (LOG_ROOT, "lightning.pytorch", "lightning.fabric", "py.warnings")
+
+
+@contextmanager
+def console_log(path: Path) -> Iterator[None]:
+    """Send everything this process prints, also from C, to `path`; then as before.
+
+    In the process of a terminal or a test (the in-process launcher), only logging goes there.
+    """
+    with atomic.no_room_is_an_error(path):
+        file = path.open("ab", buffering=0)
+    handler = logging.StreamHandler(open(os.dup(file.fileno()), "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    logging.captureWarnings(True)
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        with file, _descriptors_to(file.fileno()):
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+        logging.captureWarnings(False)
+        handler.stream.close()
+
+
+@contextmanager
+def _descriptors_to(target: int) -> Iterator[None]:
+    # A child's standard output was already made a copy of its standard error: only a child
+    # may have its descriptors moved, never a process with a terminal or a test runner on them.
+    if not os.environ.get(CHILD_VARIABLE):
+        yield
+        return
+    kept = [(number, os.dup(number)) for number in (1, 2)]
+    try:
+        for number, _ in kept:
+            os.dup2(target, number)
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, copy in kept:
+            os.dup2(copy, number)
+            os.close(copy)

@@ -1,0 +1,83 @@
+"""Which files a config trains on, and whether they are all there. Opens no graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from topoqa_train import datasets
+from topoqa_train.config.models import TrainingConfig
+from topoqa_train.datasets import Progress
+from topoqa_train.errors import RequestError
+from topoqa_train.launch.job import DataFiles
+from topoqa_train.runs.reporting import DataSummary
+from topoqa_train.training.data.coverage import check_coverage
+from topoqa_train.training.data.survey import survey
+
+
+class DataResolver:
+    """Finds the files of configs; each named data set is prepared once."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self._prepared: dict[str, DataFiles] = {}
+        self._surveyed: dict[str, DataSummary] = {}
+
+    def files(self, config: TrainingConfig) -> DataFiles:
+        """The files of a config; what its `paths` name stands before what the data set gives.
+
+        Raises:
+            RequestError: the data set is unknown or could not be made.
+        """
+        paths = config.paths
+        named = {
+            name: value
+            for name in DataFiles.model_fields
+            if name not in ("name", "version") and (value := getattr(paths, name)) is not None
+        }
+        if paths.dataset is None:
+            return DataFiles(**named)
+        if paths.dataset not in self._prepared:
+            prepared = datasets.prepare(paths.dataset, self.progress)
+            self._prepared[paths.dataset] = DataFiles.of(prepared)
+        found = self._prepared[paths.dataset]
+        if "graph" in named:
+            # The set's own metadata describe its own graphs, not these.
+            found = found.model_copy(update={"metadata": None, "summary": None})
+        return found.model_copy(update=named)
+
+    def check(self, files: DataFiles, config: TrainingConfig) -> DataSummary:
+        """Read labels, look for every graph, and hold the coverage against what is required.
+
+        Raises:
+            DataError: labels or graphs are missing or wrong, or too few are covered.
+        """
+        coverage = config.coverage
+        key = f"{files.model_dump_json()}{coverage.required_percent}{coverage.fail_on_missing}"
+        if key not in self._surveyed:
+            found = survey(files.labels(), files.graph)
+            check_coverage(
+                found.coverage,
+                minimum_percent=coverage.required_percent,
+                fail_on_missing=coverage.fail_on_missing,
+            )
+            total = sum(part.total for part in found.coverage)
+            usable = sum(part.usable for part in found.coverage)
+            self._surveyed[key] = DataSummary(
+                name=files.name if files.name != "files" else str(files.graph),
+                targets=found.targets,
+                graphs={part.split: part.usable for part in found.coverage},
+                coverage=100.0 * usable / max(total, 1),
+            )
+        return self._surveyed[key]
+
+
+def all_faults(faults: Sequence[tuple[str, RequestError]]) -> RequestError:
+    """One error for the faults of several jobs, each named; the same fault is told once."""
+    if len({error.message for _, error in faults}) == 1:
+        return faults[0][1]
+    lines: list[str] = []
+    for name, error in faults:
+        lines += [f"{name}: {error.message}", *(f"  {line}" for line in error.details)]
+    return RequestError(
+        f"{len(faults)} jobs can't be started", details=lines, hint=faults[0][1].hint
+    )

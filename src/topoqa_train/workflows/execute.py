@@ -1,0 +1,224 @@
+"""A task inside the process that trains: from a job to a finished run directory."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Literal
+
+from topoqa_train import atomic
+from topoqa_train.clock import Clock, SystemClock, iso
+from topoqa_train.errors import (
+    InterruptedRunError,
+    TerminatedRunError,
+    TopoqaTrainError,
+    TrainingError,
+)
+from topoqa_train.launch.job import Check, Job, Task
+from topoqa_train.runs import lock, metadata, status
+from topoqa_train.runs.events import DataReady, Event, Notice, RunCreated, RunEnded
+from topoqa_train.runs.metadata import MetadataFile
+from topoqa_train.runs.paths import RunPaths
+from topoqa_train.runs.status import Status
+from topoqa_train.runs.store import RunStore
+from topoqa_train.training import engine
+from topoqa_train.training.data.load import LoadedData, load_data
+from topoqa_train.training.engine import FitOptions
+from topoqa_train.training.stopping import StopRequest
+from topoqa_train.workflows import provenance
+from topoqa_train.workflows.console_log import console_log
+
+log = logging.getLogger(__name__)
+
+
+class Executor:
+    """Does tasks one after another and keeps the last data set in memory between them."""
+
+    def __init__(
+        self, emit: Callable[[Event], None], stop: StopRequest, clock: Clock | None = None
+    ) -> None:
+        self.emit = emit
+        self.stop = stop
+        self.clock = clock or SystemClock()
+        self._data: tuple[str, LoadedData] | None = None
+
+    def do(self, task: Task) -> RunEnded:
+        """Do a task; whatever goes wrong is in the `RunEnded`, which is also emitted."""
+        paths: RunPaths | None = None
+        try:
+            if isinstance(task, Check):
+                self._tell_data(task.name, self._load(task, None))
+            else:
+                paths = self._open(task)
+                with lock.writing(paths):
+                    self._run(task, paths)
+            ended = RunEnded(
+                job=task.name,
+                status="completed",
+                run_dir=None if paths is None else str(paths.root),
+            )
+        except TopoqaTrainError as error:
+            ended = _ended(task, paths, error)
+        self.emit(ended)
+        return ended
+
+    def _open(self, job: Job) -> RunPaths:
+        if job.resume_run is not None:
+            return RunPaths(job.resume_run)
+        store = RunStore(job.output_root)
+        paths = store.create(job.name, job.run_name, self.clock, stamped=job.stamped)
+        provenance.write_configs(job, paths)
+        return paths
+
+    def _run(self, job: Job, paths: RunPaths) -> None:
+        record = self._record(job, paths)
+        self.emit(RunCreated(job=job.name, run_dir=str(paths.root)))
+        with console_log(paths.console_log), _failures_kept(record, paths, self.clock):
+            data = self._load(job, paths)
+            self._tell_data(job.name, data)
+            provenance.write_data_documents(paths, data)
+            record.update(
+                status=Status.RUNNING,
+                data=provenance.data_document(job.data, data),
+            )
+            began = self.clock.monotonic()
+            before = float(record.document.runtime.get("seconds", 0.0))
+            result = engine.fit(
+                job=job.name,
+                config=job.config,
+                options=_options(job),
+                data=data,
+                paths=paths,
+                record=record,
+                emit=self._emit_and_keep(record),
+                stop=self.stop,
+                clock=self.clock,
+            )
+            test = engine.evaluate_best(job.config, data, paths)
+            record.update(
+                status=Status.COMPLETED,
+                completed=iso(self.clock.now()),
+                test=test,
+                error=None,
+                runtime=provenance.runtime(result, before + self.clock.monotonic() - began),
+            )
+
+    def _record(self, job: Job, paths: RunPaths) -> MetadataFile:
+        if job.resume_run is None:
+            document = provenance.describe(job, paths, self.clock)
+        else:
+            document = metadata.read(paths.metadata)
+            document = document.model_copy(
+                update={
+                    "status": Status.RUNNING,
+                    "completed": None,
+                    "error": None,
+                    "process": status.this_process(),
+                }
+            )
+        record = MetadataFile(paths.metadata, document)
+        record.update()
+        with suppress(FileNotFoundError):
+            paths.error.unlink()
+        return record
+
+    def _emit_and_keep(self, record: MetadataFile) -> Callable[[Event], None]:
+        def emit(event: Event) -> None:
+            if isinstance(event, Notice) and event.text not in record.document.warnings:
+                record.update(warnings=[*record.document.warnings, event.text])
+            self.emit(event)
+
+        return emit
+
+    def _load(self, task: Task, paths: RunPaths | None) -> LoadedData:
+        key = task.data.model_dump_json() + task.config.coverage.model_dump_json()
+        if self._data is not None and self._data[0] == key and _unchanged(self._data[1]):
+            return self._data[1]
+        self._data = None  # never two data sets in memory
+        data = load_data(
+            task.data.labels(),
+            graph_dir=task.data.graph,
+            metadata_path=task.data.metadata,
+            summary_path=task.data.summary,
+            minimum_percent=task.config.coverage.required_percent,
+            fail_on_missing=task.config.coverage.fail_on_missing,
+            coverage_path=None if paths is None else paths.coverage,
+            on_graph=self.stop.check,
+        )
+        self._data = (key, data)
+        return data
+
+    def _tell_data(self, job: str, data: LoadedData) -> None:
+        self.emit(
+            DataReady(
+                job=job,
+                graphs=data.counts(),
+                coverage=data.coverage_percent(),
+                node_dim=data.schema.node_dim,
+                edge_dim=data.schema.edge_dim,
+            )
+        )
+
+
+def _options(job: Job) -> FitOptions:
+    limit = 1 if job.fast_dev_run else None
+    return FitOptions(
+        limit_train_batches=limit or job.limit_train_batches,
+        limit_val_batches=limit or job.limit_val_batches,
+        log_lr=job.log_lr,
+        trainer_args=dict(job.trainer_args),
+        weights_from=job.weights_from,
+        resume=job.resume_run is not None,
+    )
+
+
+def _ended(task: Task, paths: RunPaths | None, error: TopoqaTrainError) -> RunEnded:
+    stopped = isinstance(error, InterruptedRunError | TerminatedRunError)
+    kind: Literal["interrupted", "failed"] = "interrupted" if stopped else "failed"
+    return RunEnded(
+        job=task.name,
+        status=kind,
+        run_dir=None if paths is None else str(paths.root),
+        error=error.to_json(),
+    )
+
+
+@contextmanager
+def _failures_kept(record: MetadataFile, paths: RunPaths, clock: Clock) -> Iterator[None]:
+    """Write how a run failed into its own files, then let the error go on as one of ours."""
+    try:
+        yield
+    except (InterruptedRunError, TerminatedRunError) as error:
+        record.update(status=Status.INTERRUPTED, error=error.to_json())
+        log.warning("%s", error.message)
+        raise
+    except Exception as error:
+        ours = _as_ours(error)
+        trace = traceback.format_exc()
+        log.error("%s", trace)  # noqa: TRY400 - the trace goes to the log as text, once
+        # The disk may be what failed: the error itself must still come through.
+        with suppress(OSError, TopoqaTrainError):
+            record.update(status=Status.FAILED, error=ours.to_json(), completed=iso(clock.now()))
+            atomic.write_text(paths.error, trace)
+        raise ours from error
+
+
+def _as_ours(error: Exception) -> TopoqaTrainError:
+    if isinstance(error, TopoqaTrainError):
+        return error
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return TrainingError(
+            "out of memory",
+            details=[str(error).splitlines()[0]] if str(error) else [],
+            hint="A smaller dataloader.batch_size, or fewer jobs at once (--jobs), needs less.",
+        )
+    return TrainingError(
+        f"the training failed: {type(error).__name__}: {error}",
+        hint="The trace is in error.txt of the run.",
+    )
+
+
+def _unchanged(data: LoadedData) -> bool:
+    return data.stamp == data.current_stamp()

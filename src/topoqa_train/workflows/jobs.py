@@ -1,0 +1,136 @@
+"""From a job of a manifest, or a single config, to a job that a launcher takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from topoqa_train.config.plan import JobPlan
+from topoqa_train.errors import RequestError
+from topoqa_train.launch import environment
+from topoqa_train.launch.job import Check, Job
+from topoqa_train.runs.reporting import DataSummary
+from topoqa_train.runs.store import check_run_name, root_of_runs
+from topoqa_train.workflows.data import DataResolver, all_faults
+
+FAST_DEV_EPOCHS = 1
+
+
+def make_job(
+    plan: JobPlan,
+    resolver: DataResolver,
+    *,
+    output_root: Path | None,
+    weights_from: Path | None = None,
+    started_from: Mapping[str, Any] | None = None,
+) -> Job:
+    """The job of `plan`, its data found and its checkpoint there.
+
+    Raises:
+        RequestError: data, checkpoint or name can't be used.
+    """
+    weights = weights_from or plan.resume_from
+    if weights is not None:
+        weights = existing_checkpoint(weights)
+    if plan.run_name is not None:
+        check_run_name(plan.run_name)
+    config = plan.config.config
+    if plan.fast_dev_run:
+        trainer = config.trainer.model_copy(update={"num_epochs": FAST_DEV_EPOCHS})
+        config = config.model_copy(update={"trainer": trainer})
+    return Job(
+        name=plan.name,
+        run_name=plan.run_name,
+        output_root=root_of_runs(output_root or plan.output_root, config.paths.save_dir),
+        config=config,
+        config_yaml=plan.config.to_yaml(),
+        original_yaml=plan.config.source_bytes.decode("utf-8"),
+        source_config=str(plan.config.source),
+        overrides=plan.config.overrides_document()["overrides"],
+        data=resolver.files(config),
+        weights_from=weights,
+        started_from=_started_from(weights, started_from),
+        notes=plan.notes,
+        trial_label=plan.trial_label,
+        fast_dev_run=plan.fast_dev_run,
+        limit_train_batches=plan.limit_train_batches,
+        limit_val_batches=plan.limit_val_batches,
+        log_lr=plan.log_lr,
+        trainer_args=dict(plan.trainer_args),
+        command=["topoqa-train", *sys.argv[1:]],
+    )
+
+
+def existing_checkpoint(path: Path) -> Path:
+    """`path`, absolute; raises `RequestError` if no file is there."""
+    if not path.is_file():
+        raise RequestError(
+            f"there is no checkpoint {path}",
+            hint="topoqa-train leaderboard lists the runs there are and their checkpoints.",
+        )
+    return path.absolute()
+
+
+def check_jobs(jobs: Sequence[Job], resolver: DataResolver) -> list[DataSummary]:
+    """Check labels and coverage of all jobs before any starts; all faults in one error."""
+    faults: list[tuple[str, RequestError]] = []
+    summaries: list[DataSummary] = []
+    for job in jobs:
+        try:
+            summaries.append(resolver.check(job.data, job.config))
+        except RequestError as error:
+            faults.append((job.name, error))
+    if faults:
+        raise all_faults(faults)
+    return list({id(summary): summary for summary in summaries}.values())
+
+
+def graph_checks(jobs: Sequence[Job]) -> list[Check]:
+    """One check a data set: its graphs are all read before the first job begins."""
+    unique = {
+        job.data.model_dump_json() + job.config.coverage.model_dump_json(): job for job in jobs
+    }
+    return [
+        Check(name=f"data of {job.name}", config=job.config, data=job.data)
+        for job in unique.values()
+    ]
+
+
+def jobs_at_once(asked: int | None, jobs: Sequence[Job]) -> int:
+    """How many jobs run side by side: `--jobs`, else one a core (one in all on an accelerator)."""
+    if asked is not None:
+        return max(1, asked)
+    if any(job.config.trainer.accelerator != "cpu" for job in jobs):
+        return 1
+    threads = max((job.config.trainer.threads for job in jobs), default=1)
+    return max(1, min(environment.cores() // threads, len(jobs)))
+
+
+def identity(job: Job) -> str:
+    """A hash of what decides a job's numbers, so that what is done is known as done."""
+    labels = {split: _digest(path) for split, path in job.data.labels().items()}
+    decisive = {
+        "config": job.config.model_dump(mode="json", exclude={"mlflow", "logging"}),
+        "data": job.data.model_dump(mode="json"),
+        "labels": labels,
+        "weights_from": None if job.weights_from is None else _digest(job.weights_from),
+        "limits": [job.fast_dev_run, job.limit_train_batches, job.limit_val_batches],
+        "trainer_args": job.trainer_args,
+    }
+    text = json.dumps(decisive, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _started_from(weights: Path | None, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if weights is None:
+        return None
+    return {"checkpoint": str(weights), **(given or {})}

@@ -1,0 +1,163 @@
+"""What a run writes about itself, so that it can be understood, compared and run again."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from topoqa_train import atomic
+from topoqa_train.clock import Clock, iso
+from topoqa_train.launch import environment
+from topoqa_train.launch.job import DataFiles, Job
+from topoqa_train.runs import status
+from topoqa_train.runs.metadata import RunMetadata
+from topoqa_train.runs.paths import RunPaths
+from topoqa_train.runs.status import Status
+from topoqa_train.training.data.load import LoadedData
+from topoqa_train.training.engine import FitResult
+
+_DISTRIBUTIONS = (
+    "topoqa-train",
+    "topoqa-graphs",
+    "lightning",
+    "numpy",
+    "scipy",
+    "torch",
+    "torch-geometric",
+)
+_GIT_SECONDS = 5.0
+
+
+def write_configs(job: Job, paths: RunPaths) -> None:
+    """The three files under `config/`."""
+    atomic.write_text(paths.config, job.config_yaml)
+    atomic.write_bytes(paths.original_config, job.original_yaml.encode("utf-8"))
+    if job.overrides:
+        with atomic.replacing(paths.applied_overrides) as beside, beside.open("w") as file:
+            YAML().dump(job.overrides, file)
+
+
+def describe(job: Job, paths: RunPaths, clock: Clock) -> RunMetadata:
+    """The metadata of a run that is about to start."""
+    return RunMetadata(
+        run_name=paths.run_id,
+        created=iso(clock.now()),
+        status=Status.RUNNING,
+        job=job.name,
+        source_config=job.source_config,
+        overrides=job.overrides,
+        notes=job.notes,
+        trial_label=job.trial_label,
+        command=job.command,
+        environment=environment.recorded(),
+        git=git_state(Path.cwd()),
+        versions=versions(),
+        host=host(job.config.trainer.threads),
+        process=status.this_process(),
+        training_parameters=training_parameters(job),
+        started_from=job.started_from,
+        selection={
+            **job.config.selection.model_dump(mode="json"),
+            "ranking_metric": job.config.selection.ranking_metric,
+        },
+    )
+
+
+def training_parameters(job: Job) -> dict[str, Any]:
+    """What was trained how, flat enough to compare runs by."""
+    config = job.config
+    return {
+        **config.model.model_dump(mode="json"),
+        **config.dataloader.model_dump(mode="json"),
+        **config.trainer.model_dump(mode="json"),
+        "learning_rate": config.optimizer.learning_rate,
+        "scheduler": config.scheduler.model_dump(mode="json"),
+        "early_stopping_patience": config.early_stopping.patience,
+        "edge_layer_norm": config.edge_schema.use_layer_norm,
+        "fast_dev_run": job.fast_dev_run,
+        "limit_train_batches": job.limit_train_batches,
+        "limit_val_batches": job.limit_val_batches,
+        "trainer_args": dict(job.trainer_args),
+        "graph_dir": str(job.data.graph),
+    }
+
+
+def write_data_documents(paths: RunPaths, data: LoadedData) -> None:
+    """feature_metadata.json and dataset_coverage.json."""
+    atomic.write_json(paths.feature_metadata, data.schema.to_document())
+    atomic.write_json(paths.coverage, data.coverage_document())
+
+
+def data_document(files: DataFiles, data: LoadedData) -> dict[str, Any]:
+    """The `data` of run_metadata.json: what was trained on, and its fingerprint."""
+    return {
+        "name": files.name,
+        "version": files.version,
+        "graphs": data.counts(),
+        "labels": {split: str(path) for split, path in files.labels().items()},
+        "graph": str(files.graph),
+        "fingerprint": data.fingerprint,
+    }
+
+
+def runtime(result: FitResult, seconds: float) -> dict[str, Any]:
+    """The `runtime` of run_metadata.json; seconds cover all sittings of a resumed run."""
+    epochs = max(result.progress.epochs_done, 1)
+    return {
+        "seconds": seconds,
+        "mean_epoch_seconds": result.progress.seconds / epochs,
+        "epochs": result.progress.epochs_done,
+        "stopped_early": result.stopped_early,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Python and the distributions that numbers come from."""
+    found = {"python": platform.python_version()}
+    for name in _DISTRIBUTIONS:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def host(threads: int) -> dict[str, Any]:
+    """The machine."""
+    return {
+        "name": platform.node(),
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "cores": environment.cores(),
+        "threads": threads,
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Commit of the checkout that `folder` lies in and whether it is dirty; None outside one."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit.strip(), "dirty": bool(changed and changed.strip())}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed arguments
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+            check=False,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
