@@ -22,7 +22,8 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from topoqa_graphs import dockq as scoring
-from topoqa_graphs.dockq import DockQ, Partners, Pose
+from topoqa_graphs.dockq import DockQ, Pose
+from topoqa_graphs.partners import Partners, PartnerTable, suited
 from topoqa_graphs.structures import Structure, model_name, read_structure, write_pdb
 from topoqa_train.api import DataError, Progress, write_text
 
@@ -97,8 +98,13 @@ def make_decoys(
         move = moves[place]
         moved = native.moved(move.rotation, move.shift, complex_.ligand_chains)
         name = f"{native.name}_{number:03d}"
-        # What is written to a PDB file has three decimals; the label is of exactly that.
-        pose = replace(moved, name=name, coordinates=np.round(moved.coordinates, 3), notes=())
+        pose = replace(
+            moved,
+            name=name,
+            # A PDB file has three decimals; the label is that of exactly these coordinates.
+            coordinates=np.round(moved.coordinates, 3),
+            hydrogen_coordinates=np.round(moved.hydrogen_coordinates, 3),
+        )
         decoys.append(Decoy(name, pose, scoring.dockq(pose, native, partners)))
     return decoys
 
@@ -106,7 +112,7 @@ def make_decoys(
 def two_partners(native: Structure, partners: Partners | None) -> Partners:
     """The two partners: as given, else the two chains there are."""
     if partners is not None:
-        return partners
+        return scoring.checked_partners(suited(partners, native), native)
     if len(native.chains) != 2:
         raise DataError(
             f"{native.name} has {len(native.chains)} chains ({' '.join(native.chains)}): "
@@ -116,22 +122,12 @@ def two_partners(native: Structure, partners: Partners | None) -> Partners:
     return (native.chains[0],), (native.chains[1],)
 
 
-def parse_partners(text: str) -> Partners:
-    """Partners as the command line has them: `AB:C` is chains A and B against chain C."""
-    sides = [tuple(side) for side in text.split(":")]
-    if len(sides) != 2 or not all(sides):
-        raise DataError(
-            f"'{text}' does not name two partners", hint="Write them as AB:C, one letter a chain."
-        )
-    return sides[0], sides[1]
-
-
 def write_decoys(
     natives: Sequence[Path],
     out: Path,
     count: int,
     seed: int,
-    partners: Partners | None,
+    partners: PartnerTable,
     progress: Progress,
 ) -> Path:
     """Write `<TARGET>_000.pdb.gz` and so on for each native, and `labels.csv`; returns the latter.
@@ -151,7 +147,8 @@ def write_decoys(
     decoys: list[Decoy] = []
     with progress("decoys", len(natives)) as advance:
         for path in natives:
-            made = make_decoys(read_structure(path), count, seed, partners)
+            native = read_structure(path)
+            made = make_decoys(native, count, seed, partners.of(native.name, native.name))
             for decoy in made:
                 write_pdb(decoy.structure, out / f"{decoy.name}.pdb.gz")
             decoys += made

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from topoqa_graphs.matching import Matching, match
+from topoqa_graphs.partners import Partners
 from topoqa_graphs.structures import Structure
 from topoqa_train.errors import DataError
 
@@ -40,7 +41,6 @@ _FEWEST_ATOMS = 3
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-Partners = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def dockq(
             shared atoms.
     """
     wanted = [partners] if partners is not None else list(combinations(native.chains, 2))
-    pairs = [_checked(pair, native) for pair in wanted]
+    pairs = [checked_partners(pair, native) for pair in wanted]
     if not pairs:
         raise DataError(
             f"{native.name} has {len(native.chains)} chain: DockQ needs an interface",
@@ -116,21 +116,24 @@ def dockq(
         score for pair in pairs if (score := _score_pair(decoy, native, matching, pair)) is not None
     ]
     if not scores:
-        raise no_interface(native, pairs)
+        raise no_interface(native, pairs, matching.notes)
     return _mean(scores, matching.notes)
 
 
-def no_interface(native: Structure, pairs: Sequence[Partners]) -> DataError:
-    """The error for a native whose partners do not touch."""
+def no_interface(
+    native: Structure, pairs: Sequence[Partners], notes: Sequence[str] = ()
+) -> DataError:
+    """The error for a native whose partners do not touch where the decoy has residues."""
     names = "; ".join(f"{'+'.join(a)} with {'+'.join(b)}" for a, b in pairs)
     return DataError(
         f"{native.name}: no two heavy atoms of the partners are less than {CONTACT:g} A apart",
-        details=[f"partners: {names}"],
+        details=[f"partners: {names}", *notes],
         hint="DockQ needs a native interface: check the file and the partners.",
     )
 
 
-def _checked(pair: tuple[str, str] | Partners, native: Structure) -> Partners:
+def checked_partners(pair: tuple[str, str] | Partners, native: Structure) -> Partners:
+    """Two groups of chains that `native` has, none empty and none in both; else a `DataError`."""
     first, second = ((side,) if isinstance(side, str) else tuple(side) for side in pair)
     twice = sorted(set(first) & set(second))
     unknown = [chain for chain in (*first, *second) if chain not in native.chains]
