@@ -1,0 +1,99 @@
+"""What is checked, and how: `nox -s tests lint types docs`; speed: `nox -s bench`."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests", "docs"]
+nox.options.error_on_external_run = True
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+TESTED = ("-c", "constraints.txt")
+TEST_TOOLS = ("pytest", "pytest-xdist", "hypothesis", "jsonschema")
+PROJECTS = (Path(), Path("plugins/topoqa-graphs"))
+
+
+def install(session: nox.Session, *tools: str) -> None:
+    """The project as the README installs it, and `tools`, all in the tested versions."""
+    # torch first and by its exact version: anything looser may bring gigabytes of CUDA.
+    session.install(*TESTED, "torch")
+    session.install("-r", "requirements.txt", *TESTED, *tools)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests: unit, contract, plugins, and end to end with the real executable."""
+    install(session, *TEST_TOOLS)
+    run_pytest(session, *(session.posargs or ("tests", "plugins")))
+
+
+@nox.session(name="tests-on", python=PYTHONS)
+def tests_on(session: nox.Session) -> None:
+    """The tests on one Python: `nox -s tests-on-3.13`."""
+    install(session, *TEST_TOOLS)
+    run_pytest(session, *(session.posargs or ("tests", "plugins")))
+
+
+def run_pytest(session: nox.Session, *arguments: str) -> None:
+    """Run pytest with threads that don't fight each other."""
+    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    session.run("pytest", *arguments, env=threads)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff: rules and format."""
+    session.install(*TESTED, "ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy, strict, over the product and its plugins."""
+    install(session, "mypy", "nox")
+    session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documents; any warning is an error, and the generated pages must be current."""
+    install(session, "sphinx", "myst-parser", "furo")
+    session.run("python", "docs/generate.py", "--check")
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Speed as ratios within one run; asserts nothing."""
+    install(session, "pytest")
+    session.run("python", "-m", "tests.bench", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The pipeline on the demo data, then its winner beside what it should beat."""
+    install(session)
+    session.run("topoqa-train", "pipeline", *session.posargs)
+    session.run("python", "-m", "tests.bench.demo")
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """The unit tests with the oldest versions that pyproject.toml allows."""
+    oldest = sorted({floor for project in PROJECTS for floor in floors(project)})
+    session.install(*(pin for pin in oldest if pin.startswith("torch==")))
+    session.install(*oldest, *TEST_TOOLS)
+    session.install("--no-deps", *(part for path in PROJECTS for part in ("-e", f"./{path}")))
+    run_pytest(session, "tests/unit", "tests/contract", "plugins")
+
+
+def floors(project: Path) -> list[str]:
+    """`name==version` of the lower bound of each requirement of a project, our own left out."""
+    requirements = tomllib.loads((project / "pyproject.toml").read_text())["project"]["dependencies"]
+    bounds = [text.split(",")[0].split(">=") for text in requirements if ">=" in text]
+    return [f"{name.strip()}=={floor.strip()}" for name, floor in bounds]
+
