@@ -6,14 +6,13 @@ A file holds more than the amino acids in one conformation; what is left out is 
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from topoqa_train.api import DataError
 
@@ -94,8 +93,10 @@ class _Chooser:
                 f"{self.path}: no amino acids in it", details=[*self._notes(())] or ["no atoms"]
             )
         pairs = [(index, atom) for index, key in enumerate(residues) for atom in chosen[key]]
-        heavy = [pair for pair in pairs if not _is_hydrogen(pair[1])]
-        light = [pair for pair in pairs if _is_hydrogen(pair[1])]
+        heavy: list[tuple[int, gemmi.Atom]] = []
+        light: list[tuple[int, gemmi.Atom]] = []
+        for pair in pairs:
+            (light if _is_hydrogen(pair[1]) else heavy).append(pair)
         notes = (*self._notes(residues), *_notes_on_atoms(residues, heavy, light))
         return Choice(residues, heavy, light, notes)
 
@@ -135,8 +136,10 @@ class _Chooser:
 
     def _atoms(self, key: ResidueKey, atoms: Sequence[gemmi.Atom]) -> list[gemmi.Atom]:
         """Atoms with coordinates, one for each name."""
-        placed = [atom for atom in atoms if np.isfinite(atom.pos.tolist()).all()]
+        placed = [atom for atom in atoms if math.isfinite(sum(atom.pos.tolist()))]
         self.unplaced += len(atoms) - len(placed)
+        if len({atom.name for atom in placed}) == len(placed):
+            return placed
         by_name: dict[str, list[gemmi.Atom]] = {}
         for atom in placed:
             by_name.setdefault(atom.name, []).append(atom)
@@ -216,7 +219,7 @@ def _notes_on_atoms(
 
 def _is_hydrogen(atom: gemmi.Atom) -> bool:
     """By element, and by name where the file gives none (`HG` is then no mercury)."""
-    return atom.is_hydrogen() or re.match(r"\d*[HD]", atom.name) is not None
+    return atom.is_hydrogen() or atom.name.lstrip("0123456789")[:1] in ("H", "D")
 
 
 def symbol(atom: gemmi.Atom) -> str:
