@@ -127,9 +127,9 @@ def settle(paths: RunPaths, ranking: Ranking) -> None:
     for name in {*LINKS, *_OTHER_LINKS} - set(links):
         (paths.checkpoints / name).unlink(missing_ok=True)
     kept = ranking.files()
-    for file in paths.checkpoints.glob(PATTERN):
-        if file.name not in kept:
-            file.unlink(missing_ok=True)
+    for found in paths.checkpoints.glob(PATTERN):
+        if found.name not in kept:
+            found.unlink(missing_ok=True)
     for leftover in paths.checkpoints.glob(f".*{atomic.TEMPORARY_SUFFIX}"):
         leftover.unlink(missing_ok=True)
 

@@ -290,10 +290,9 @@ def _trainer(
 def _begin_at(trainer: lightning.Trainer, progress: Progress) -> None:
     """Make Lightning's counters say that `progress.epochs_done` epochs lie behind."""
     loop = trainer.fit_loop
-    for counter in (loop.epoch_progress.current, loop.epoch_progress.total):
-        counter.ready = counter.started = counter.processed = counter.completed = (
-            progress.epochs_done
-        )
+    names = ("ready", "started", "processed", "completed")
+    epochs = dict.fromkeys(names, progress.epochs_done)
+    loop.epoch_progress.load_state_dict({"total": dict(epochs), "current": dict(epochs)})
     steps = loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step
     steps.total.ready = steps.total.completed = progress.global_step
 

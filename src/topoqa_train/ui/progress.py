@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -30,7 +31,11 @@ def progress(description: str, total: int | None) -> Iterator[Callable[[int], No
     if console.is_live(target):
         with _bar(target) as bar:
             task = bar.add_task(description, total=total)
-            yield lambda steps=1: bar.advance(task, steps)
+
+            def advance(steps: int = 1) -> None:
+                bar.advance(task, steps)
+
+            yield advance
         return
     plain = _PlainProgress(description, total)
     plain.begin()
@@ -38,7 +43,7 @@ def progress(description: str, total: int | None) -> Iterator[Callable[[int], No
     plain.end()
 
 
-def _bar(target: console.Console) -> Progress:
+def _bar(target: Console) -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -11,14 +11,12 @@ from topoqa_train import atomic
 from topoqa_train.training.data.coverage import (
     SplitCoverage,
     check_coverage,
-    cover,
     coverage_document,
 )
 from topoqa_train.training.data.dataset import GraphDataset, load_splits
 from topoqa_train.training.data.fingerprint import fingerprint
-from topoqa_train.training.data.index import GraphIndex
-from topoqa_train.training.data.labels import Labels, read_labels
 from topoqa_train.training.data.schema import FeatureSchema, find_schema
+from topoqa_train.training.data.survey import survey
 
 Stamp = tuple[tuple[str, int, int], ...]
 
@@ -52,3 +50,66 @@ class LoadedData:
     def current_stamp(self) -> Stamp:
         """Sizes and times of all files as they are now; differs from `stamp` after a change."""
         return _stamp(self.files)
+
+
+def load_data(
+    label_files: Mapping[str, Path],
+    *,
+    graph_dir: Path,
+    metadata_path: Path | None = None,
+    summary_path: Path | None = None,
+    minimum_percent: float = 100.0,
+    fail_on_missing: bool = True,
+    coverage_path: Path | None = None,
+    on_graph: Callable[[], None] | None = None,
+) -> LoadedData:
+    """Read and check everything; `on_graph` is called between graphs and may raise to stop.
+
+    `label_files` has `train`, `val` and perhaps `test`. `coverage_path`, where given, gets the
+    coverage of all splits before it is held against what is required, so that the whole list of
+    missing graphs is at hand when it falls short.
+
+    Raises:
+        DataError: labels, graphs, schema or coverage are not as SPEC 5 asks.
+    """
+    found = survey(label_files, graph_dir)
+    if coverage_path is not None:
+        atomic.write_json(coverage_path, coverage_document(found.coverage))
+    check_coverage(
+        found.coverage,
+        minimum_percent=minimum_percent,
+        fail_on_missing=fail_on_missing,
+        report_path=coverage_path,
+    )
+    splits = load_splits(found.labels, found.index, on_graph)
+    schema = find_schema(
+        list(splits.values()), graph_dir, metadata_path=metadata_path, summary_path=summary_path
+    )
+    described = (schema.metadata_path, schema.summary_path)
+    files = (
+        *label_files.values(),
+        *(path for split in splits.values() for path in split.paths),
+        *(path for path in described if path is not None),
+    )
+    return LoadedData(
+        train=splits["train"],
+        val=splits["val"],
+        test=splits.get("test"),
+        schema=schema,
+        coverage=found.coverage,
+        fingerprint=fingerprint(found.labels.values(), found.index),
+        files=files,
+        stamp=_stamp(files),
+    )
+
+
+def _stamp(files: tuple[Path, ...]) -> Stamp:
+    stamps = []
+    for path in files:
+        try:
+            status = path.stat()
+        except OSError:
+            stamps.append((str(path), -1, -1))
+            continue
+        stamps.append((str(path), status.st_size, status.st_mtime_ns))
+    return tuple(stamps)
