@@ -75,7 +75,8 @@ class Trained:
     @property
     def all(self) -> list[Path]:
         return sorted(
-            path.parent for path in self.project.runs.glob("*/run_metadata.json")
+            path.parent
+            for path in self.project.runs.glob("*/run_metadata.json")
             if not path.parent.is_symlink()
         )
 

@@ -139,9 +139,7 @@ def test_run_keeps_the_whole_list_of_missing_graphs(project, cli):
     ],
 )
 def test_wrong_requests(arguments, says, project, cli):
-    words = [
-        part.format(config=project.config, manifest=project.manifest) for part in arguments
-    ]
+    words = [part.format(config=project.config, manifest=project.manifest) for part in arguments]
     done = cli(*words, cwd=project.root, TOPOQA_TRAIN_RUNS=str(project.runs))
     assert done.status == 2, done.err
     assert says in done.err

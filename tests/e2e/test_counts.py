@@ -8,38 +8,28 @@ import json
 import numpy as np
 import torch
 
-from topoqa_train.training import checkpoint
 from topoqa_train.training.data.collate import collate
+from topoqa_train.training.data.dataset import Sample
 from topoqa_train.training.data.graphs import read_graph
-from topoqa_train.training.model.build import ModelOptions, build_model
+from topoqa_train.training.engine import network_of
 
 VAL_GRAPHS = 37  # at batches of 16: two full ones and one of five
 
 
 def labels(path):
     with path.open() as file:
-        return {
-            row["MODEL"]: float(row["dockq"]) for row in csv.DictReader(file) if row["dockq"]
-        }
+        return {row["MODEL"]: float(row["dockq"]) for row in csv.DictReader(file) if row["dockq"]}
 
 
 def test_val_loss_is_that_of_a_plain_loop_over_all_graphs(trained):
     run = trained.run("first_")
-    document = checkpoint.read(run / "model_checkpoints" / "last.ckpt")
-    identity = checkpoint.identity(document)
-    network = build_model(
-        identity.architecture,
-        ModelOptions(**identity.options),
-        node_dim=identity.node_dim,
-        edge_dim=identity.edge_dim,
-    )
-    network.load_state_dict(document["state_dict"])
+    network = network_of(run / "model_checkpoints" / "last.ckpt")
     network.eval()
     errors = []
     for model, dockq in labels(trained.project.labels("val")).items():
         graph = read_graph(trained.project.graphs / f"{model}.pt")
         with torch.no_grad():
-            predicted = network(collate([graph], [dockq], [0]))
+            predicted = network(collate([Sample(graph, dockq, 0)]))
         errors.append((float(predicted) - dockq) ** 2)
     assert len(errors) == VAL_GRAPHS
     with (run / "metrics" / "metrics.csv").open() as file:

@@ -63,9 +63,7 @@ def test_links_lead_to_the_three_best_by_the_ranking_metric(trained):
         best = sorted(values, key=lambda epoch: (values[epoch], epoch))[:3]
         folder = run / "model_checkpoints"
         links = ["best.ckpt", "second_best.ckpt", "third_best.ckpt"]
-        assert [
-            torch.load(folder / link, weights_only=True)["epoch"] for link in links
-        ] == best
+        assert [torch.load(folder / link, weights_only=True)["epoch"] for link in links] == best
         for link, epoch in zip(links, best, strict=True):
             target = (folder / link).readlink()
             assert not target.is_absolute()
@@ -180,9 +178,7 @@ def test_skip_sweep_and_fine_only_picks(trained, cli):
         SKIP_SWEEP="1", SKIP_FINE="1",
     )  # fmt: skip
     assert done.status == 0, done.err
-    losses = {
-        run.name: min(float(row["val_loss"]) for row in rows(run)) for run in trained.all
-    }
+    losses = {run.name: min(float(row["val_loss"]) for row in rows(run)) for run in trained.all}
     assert f"Picked {min(losses, key=lambda name: losses[name])}" in done.err
     assert len(trained.all) == 5
 

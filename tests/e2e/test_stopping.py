@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from projects import EXECUTABLE, environment
 
 PATIENCE_SECONDS = 120
@@ -40,7 +39,7 @@ def wait_for(condition, process):
 
 
 def epochs_of(runs: Path, name: str) -> int:
-    files = [file for file in runs.glob(f"{name}*/metrics/metrics.csv")]
+    files = list(runs.glob(f"{name}*/metrics/metrics.csv"))
     return sum(len(file.read_text().splitlines()) - 1 for file in files)
 
 
@@ -65,9 +64,7 @@ def only_run(runs: Path, name: str) -> Path:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_killed_pipeline_resumed_ends_with_the_same_numbers(
-    trained, cli, project, workers
-):
+def test_a_killed_pipeline_resumed_ends_with_the_same_numbers(trained, cli, project, workers):
     command = (
         "pipeline", "-m", project.manifest, "--output-root", project.runs, "--jobs", 1,
         "--num-workers", workers,
@@ -117,7 +114,7 @@ def test_a_signal_stops_cleanly_after_the_batch(project, number, status):
     )  # fmt: skip
     wait_for(lambda: epochs_of(project.runs, "r") >= 2, process)
     process.send_signal(number)
-    out, err = process.communicate()
+    _, err = process.communicate()
     assert process.returncode == status, err
     assert "Traceback" not in err
     document = json.loads((project.runs / "r" / "run_metadata.json").read_text())

@@ -12,10 +12,11 @@ from typing import Any
 
 import lightning
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch import nn
 
 from topoqa_train.clock import Clock
 from topoqa_train.config.models import TrainingConfig
-from topoqa_train.errors import RequestError, TrainingError
+from topoqa_train.errors import RequestError
 from topoqa_train.runs.events import Event
 from topoqa_train.runs.metadata import MetadataFile
 from topoqa_train.runs.metrics_file import MetricsFile
@@ -307,7 +308,15 @@ def evaluate_best(
     """
     if data.test is None or not paths.best.exists():
         return None
-    weights, identity = load_network_weights(paths.best)
+    network = network_of(paths.best)
+    scores = evaluation.predict(network, data.test, config.dataloader.batch_size)
+    evaluation.write_predictions(paths.test_predictions, data.test, scores)
+    return evaluation.figures(data.test, scores)
+
+
+def network_of(path: Path) -> nn.Module:
+    """The network of a checkpoint of ours, with its weights."""
+    weights, identity = load_network_weights(path)
     network = build_model(
         identity.architecture,
         ModelOptions(**identity.options),
@@ -317,7 +326,5 @@ def evaluate_best(
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
-        raise TrainingError(f"{paths.best} does not hold what was trained") from error
-    scores = evaluation.predict(network, data.test, config.dataloader.batch_size)
-    evaluation.write_predictions(paths.test_predictions, data.test, scores)
-    return evaluation.figures(data.test, scores)
+        raise RequestError(f"the weights in {path} don't fit the network they name") from error
+    return network
