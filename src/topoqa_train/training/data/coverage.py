@@ -75,9 +75,7 @@ def check_coverage(
     short = [
         part
         for part in coverages
-        if part.coverage < minimum_percent
-        or (fail_on_missing and part.missing)
-        or part.usable == 0
+        if part.coverage < minimum_percent or (fail_on_missing and part.missing) or part.usable == 0
     ]
     if not short:
         return

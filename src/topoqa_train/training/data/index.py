@@ -111,9 +111,9 @@ def _graph_files(folder: Path) -> Iterator[str]:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(f"{name}/")
-                elif entry.name.endswith(SUFFIX) and entry.is_file():
+                elif entry.name.endswith(SUFFIX) and Path(entry.path).is_file():
                     yield name
-                elif entry.is_symlink() and entry.is_dir():
+                elif entry.is_symlink() and Path(entry.path).is_dir():
                     _logger.warning("%s is a link to a folder and is not looked into", entry.path)
 
 

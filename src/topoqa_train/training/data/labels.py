@@ -84,9 +84,7 @@ def read_labels(path: Path, *, split: str) -> Labels:
     return Labels(split, path, tuple(rows.values()), tuple(left_out))
 
 
-def _rows(
-    path: Path, split: str, faults: list[str], left_out: list[int]
-) -> Iterator[Label]:
+def _rows(path: Path, split: str, faults: list[str], left_out: list[int]) -> Iterator[Label]:
     """The usable rows one by one; what is wrong or without a dockq is noted on the way."""
     reader = csv.reader(io.StringIO(_text(path, split), newline=""))
     try:

@@ -1,0 +1,1 @@
+"""Networks that judge an interface, found by name in a registry."""

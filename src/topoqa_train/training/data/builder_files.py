@@ -1,0 +1,113 @@
+"""The two JSON files in which a graph builder says what it built (SPEC 5), read with suspicion."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from topoqa_train.errors import DataError
+
+METADATA_NAME: Final = "graph_metadata.json"
+SUMMARY_NAME: Final = "graph_builder_summary.json"
+_MAX_BYTES: Final = 2**30
+
+
+@dataclass(frozen=True)
+class BuiltGraph:
+    """What the builder says of one graph; None where it is silent."""
+
+    edge_dim: int | None
+    edge_variant: str | None
+    edge_bands: Any
+    edge_module: str | None
+    edge_params: Mapping[str, Any] | None
+    node_columns: tuple[str, ...] | None
+
+
+def locate(name: str, graph_dir: Path, given: Path | None) -> Path | None:
+    """The file `given`, else `name` in the folder of graphs or in the one above; None: nowhere.
+
+    Raises:
+        DataError: `given` is not there.
+    """
+    if given is not None:
+        if not given.is_file():
+            raise DataError(f"there is no file {given}", hint=f"It should be a {name}.")
+        return given
+    beside = (graph_dir / name, graph_dir.absolute().parent / name)
+    return next((path for path in beside if path.is_file()), None)
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`.
+
+    Raises:
+        DataError: no such file, no JSON, no object, or values that JSON can't hold (NaN).
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
+            raise DataError(f"{path} is no JSON file of a graph builder")
+        document = json.loads(path.read_text("utf-8-sig"), parse_constant=_no_constant)
+        # A lone surrogate is legal in JSON and can't be written to a file again.
+        json.dumps(document, ensure_ascii=False).encode("utf-8")
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} can't be used: {str(error)[:200]}") from error
+    if not isinstance(document, dict):
+        raise DataError(f"{path} holds a {type(document).__name__}, not a JSON object")
+    return document
+
+
+def built_graph(document: Mapping[str, Any], model: str, path: Path) -> BuiltGraph | None:
+    """What the metadata `document`, read from `path`, says of `model`; None: nothing.
+
+    Raises:
+        DataError: a value is not of the kind that it should be; path, model and key are named.
+    """
+    if model not in document:
+        return None
+    place = f"{path}: {model}"
+    entry = _kind(document[model], dict, "an object", place)
+    edges = _kind(entry.get("edge_metadata", {}), dict, "an object", f"{place}: edge_metadata")
+    columns = _optional(entry, "node_feature_columns", list, "a list of names", place)
+    if columns is not None and not all(isinstance(column, str) for column in columns):
+        raise DataError(f"{place}: node_feature_columns is not a list of names")
+    width = _optional(edges, "feature_dim", int, "a number", f"{place}: edge_metadata")
+    variant = _optional(edges, "edge_feature_variant", str, "a name", f"{place}: edge_metadata")
+    return BuiltGraph(
+        edge_dim=width,
+        edge_variant=variant,
+        edge_bands=edges.get("bands"),
+        edge_module=_optional(entry, "edge_module", str, "a name", place),
+        edge_params=_optional(entry, "edge_params", dict, "an object", place),
+        node_columns=None if columns is None else tuple(columns),
+    )
+
+
+def modules(document: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """The modules that a builder's summary, read from `path`, names; empty if it names none."""
+    found: dict[str, Any] | None = _optional(document, "modules", dict, "an object", str(path))
+    return found or {}
+
+
+def _optional(entry: Mapping[str, Any], key: str, kind: type, wording: str, place: str) -> Any:  # noqa: ANN401
+    value = entry.get(key)
+    return None if value is None else _kind(value, kind, wording, f"{place}: {key}")
+
+
+def _kind(value: Any, kind: type, wording: str, place: str) -> Any:  # noqa: ANN401
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise DataError(f"{place} is {json.dumps(value)[:60]}, not {wording}")
+    return value
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"it holds {name}, which is no JSON")

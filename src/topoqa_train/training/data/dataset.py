@@ -1,0 +1,217 @@
+"""A split in memory: every labelled graph, read once and checked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from topoqa_train import log
+from topoqa_train.errors import DataError
+from topoqa_train.training.data.graphs import Graph, graph_faults, graph_oddities, read_graph
+from topoqa_train.training.data.index import GraphIndex
+from topoqa_train.training.data.labels import Label, Labels
+
+_NAMED = 10
+_logger = log.get(__name__)
+
+
+class Sample(NamedTuple):
+    """One graph with its DockQ and its position in the split."""
+
+    graph: Graph
+    dockq: float
+    position: int
+
+
+class GraphDataset(Dataset[Sample]):
+    """The graphs of one split in the order of its labels, all of one width.
+
+    They are kept end to end in three tensors, so that a loader's worker gets three and not
+    thousands, and a graph is a view.
+    """
+
+    def __init__(
+        self,
+        split: str,
+        labels: Sequence[Label],
+        paths: Sequence[Path],
+        graphs: Sequence[Graph],
+    ) -> None:
+        self.split = split
+        self.labels = tuple(labels)
+        self.paths = tuple(paths)
+        self._x = torch.cat([graph.x for graph in graphs])
+        self._edge_index = torch.cat([graph.edge_index for graph in graphs], dim=1)
+        self._edge_attr = torch.cat([graph.edge_attr for graph in graphs])
+        self._first_node = list(accumulate((graph.num_nodes for graph in graphs), initial=0))
+        self._first_edge = list(accumulate((graph.num_edges for graph in graphs), initial=0))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Sample:
+        position = range(len(self))[index]
+        return Sample(self.graph(position), self.labels[position].dockq, position)
+
+    def graph(self, position: int) -> Graph:
+        """The graph at `position`, a view of the split's tensors: not to be written to."""
+        node, node_end = self._first_node[position : position + 2]
+        edge, edge_end = self._first_edge[position : position + 2]
+        return Graph(
+            self._x[node:node_end],
+            self._edge_index[:, edge:edge_end],
+            self._edge_attr[edge:edge_end],
+        )
+
+    @property
+    def node_dim(self) -> int:
+        """Width of the node features."""
+        return self._x.shape[1]
+
+    @property
+    def edge_dim(self) -> int:
+        """Width of the edge features."""
+        return self._edge_attr.shape[1]
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the tensors take."""
+        tensors: tuple[Tensor, ...] = (self._x, self._edge_index, self._edge_attr)
+        return sum(tensor.numel() * tensor.itemsize for tensor in tensors)
+
+    @cached_property
+    def dockq(self) -> np.ndarray:
+        """[g] float64: the labels."""
+        return np.array([label.dockq for label in self.labels])
+
+    @cached_property
+    def targets(self) -> tuple[str, ...]:
+        """The different targets, in the order of their first decoys."""
+        return tuple(dict.fromkeys(label.target for label in self.labels))
+
+    @cached_property
+    def target_ids(self) -> np.ndarray:
+        """[g] int64: the place in `targets` of each graph's target."""
+        place = {target: index for index, target in enumerate(self.targets)}
+        return np.array([place[label.target] for label in self.labels], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A label with its graph."""
+
+    label: Label
+    path: Path
+    graph: Graph
+
+
+def load_splits(
+    labels: Mapping[str, Labels],
+    index: GraphIndex,
+    on_graph: Callable[[], None] | None = None,
+) -> dict[str, GraphDataset]:
+    """Read every graph that a label names and check it; labels without a graph are passed over.
+
+    `on_graph` is called before each graph is read and may raise to stop. What is odd but can be
+    trained on is logged.
+
+    Raises:
+        DataError: graphs are damaged, unfit or of different widths (all of them are looked at
+            before it is raised), or a split has no graph at all.
+    """
+    faults: list[str] = []
+    odd: Counter[str] = Counter()
+    found = {
+        split: _read_split(part, index, faults, odd, on_graph) for split, part in labels.items()
+    }
+    if faults:
+        raise DataError(
+            f"{len(faults)} of {sum(len(part.rows) for part in labels.values())} graphs "
+            "can't be used",
+            details=_shortened(faults),
+            hint="See them all with: topoqa-train graphs validate DIR. Build them again, or take "
+            "them out of the labels.",
+        )
+    for what, count in odd.items():
+        _logger.warning("%d graphs have %s", count, what)
+    _check_widths([one for part in found.values() for one in part])
+    return {split: _pack(split, part) for split, part in found.items()}
+
+
+def _read_split(
+    labels: Labels,
+    index: GraphIndex,
+    faults: list[str],
+    odd: Counter[str],
+    on_graph: Callable[[], None] | None,
+) -> list[_Found]:
+    found = []
+    for label in labels.rows:
+        path = index.find(label.model)
+        if path is None:
+            continue
+        if on_graph is not None:
+            on_graph()
+        try:
+            graph = read_graph(path)
+        except DataError as error:
+            faults.append(error.message)
+            continue
+        wrong = graph_faults(graph)
+        if wrong:
+            faults.append(f"{path}: {'; '.join(wrong)}")
+        else:
+            odd.update(_kinds(graph_oddities(graph)))
+            found.append(_Found(label, path, graph))
+    return found
+
+
+def _kinds(oddities: Sequence[str]) -> list[str]:
+    """Without the counts, so that graphs with the same oddity count together."""
+    return [text.lstrip("0123456789 ") for text in oddities]
+
+
+def _check_widths(found: Sequence[_Found]) -> None:
+    groups: dict[tuple[int, int], list[str]] = {}
+    for one in found:
+        widths = (one.graph.x.shape[1], one.graph.edge_attr.shape[1])
+        groups.setdefault(widths, []).append(one.path.name)
+    if len(groups) < 2:
+        return
+    fewest_first = sorted(groups.items(), key=lambda group: len(group[1]))
+    raise DataError(
+        f"the graphs are of {len(groups)} different widths",
+        details=[
+            f"nodes {node_dim}, edges {edge_dim}: {len(files)} graphs: "
+            + ", ".join(files[:_NAMED])
+            + (", ..." if len(files) > _NAMED else "")
+            for (node_dim, edge_dim), files in fewest_first
+        ],
+        hint="Graphs that are trained on together have to be built alike: build them again.",
+    )
+
+
+def _pack(split: str, found: list[_Found]) -> GraphDataset:
+    if not found:
+        raise DataError(f"{split}: no labelled decoy has a graph")
+    return GraphDataset(
+        split,
+        [one.label for one in found],
+        [one.path for one in found],
+        [one.graph for one in found],
+    )
+
+
+def _shortened(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - _NAMED
+    return [*lines[:_NAMED], *([f"and {more} more"] if more > 0 else [])]

@@ -1,0 +1,51 @@
+"""Networks by name: entry points of the group `topoqa_train.models`.
+
+A plugin's entry point is a callable `build(options, node_dim, edge_dim)` that returns an
+`nn.Module`; called with a `GraphBatch` of g graphs, the module gives [g] predictions of DockQ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, get_args
+
+from torch import nn
+
+from topoqa_train import plugins
+
+Pooling = Literal["mean", "add", "max"]
+POOLINGS: Final[tuple[str, ...]] = get_args(Pooling)
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What a config says of the network; `extra` is for networks of plugins.
+
+    `dropout` is the chance that an edge's attention weight is dropped in training.
+    """
+
+    attention_head: int = 8
+    pooling_type: Pooling = "mean"
+    use_layer_norm: bool = True
+    dropout: float = 0.25
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def build_model(name: str, options: ModelOptions, *, node_dim: int, edge_dim: int) -> nn.Module:
+    """Make the network `name` for graphs of these widths, with fresh weights.
+
+    Raises:
+        RequestError: no such network (the known ones are named), or its options are wrong.
+        PluginError: it can't be loaded, or what it makes is no module.
+    """
+    plugin = plugins.find(
+        plugins.MODELS, "network", name, hint="Set model.architecture to one of them."
+    )
+    model = plugin.load()(options, node_dim, edge_dim)
+    if not isinstance(model, nn.Module):
+        raise plugins.PluginError(
+            f"the network '{name}' of {plugin.distribution} gave "
+            f"{type(model).__name__}, not a torch module"
+        )
+    return model

@@ -1,0 +1,95 @@
+"""TopoQA's network (Han et al. 2025, doi 10.1093/bib/bbaf083): an interface to its DockQ."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from topoqa_train.errors import RequestError
+from topoqa_train.training.data.collate import GraphBatch
+from topoqa_train.training.model.build import POOLINGS, ModelOptions
+from topoqa_train.training.model.layers import InterfaceLayer, segment_max, segment_sum
+
+WIDTH: Final = 32
+_LAYERS: Final = 2
+_EDGE_SUMMARY: Final = 16
+_HEAD: Final = 64
+
+
+class ProteinGAT(nn.Module):
+    """Embed nodes and edges, two interface layers, pool both, and judge.
+
+    Raises:
+        RequestError: an option that it can't be built with.
+    """
+
+    def __init__(self, options: ModelOptions, node_dim: int, edge_dim: int) -> None:
+        super().__init__()
+        _check(options)
+        self.pooling = options.pooling_type
+        self.node_embedding = nn.Linear(node_dim, WIDTH)
+        self.edge_embedding = _edge_embedding(edge_dim, layer_norm=options.use_layer_norm)
+        self.layers = nn.ModuleList(
+            InterfaceLayer(WIDTH, options.attention_head, options.dropout) for _ in range(_LAYERS)
+        )
+        self.edge_summary = nn.Linear(WIDTH, _EDGE_SUMMARY)
+        self.head = nn.Sequential(
+            nn.Linear(WIDTH + _EDGE_SUMMARY, _HEAD),
+            nn.ReLU(),
+            nn.Linear(_HEAD, _HEAD),
+            nn.ReLU(),
+            nn.Linear(_HEAD, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Predicted DockQ [g], 0 to 1, of the graphs of a batch."""
+        source, target = batch.edge_index
+        x = self.node_embedding(batch.x)
+        edge = self.edge_embedding(batch.edge_attr)
+        for layer in self.layers:
+            x, edge = layer(x, edge, source, target)
+        # An edge belongs to the graph of its source. One without edges gets a zero vector.
+        nodes = self._pool(x, batch.batch, batch.num_graphs)
+        edges = self._pool(edge, batch.batch.index_select(0, source), batch.num_graphs)
+        judged: Tensor = self.head(torch.cat([nodes, self.edge_summary(edges)], dim=1))
+        return judged.squeeze(1)
+
+    def _pool(self, values: Tensor, graph: Tensor, graphs: int) -> Tensor:
+        if self.pooling == "max":
+            return segment_max(values, graph, graphs)
+        pooled = segment_sum(values, graph, graphs)
+        if self.pooling == "add":
+            return pooled
+        rows = segment_sum(values.new_ones(len(graph), 1), graph, graphs)
+        return pooled / rows.clamp(min=1)
+
+
+def build(options: ModelOptions, node_dim: int, edge_dim: int) -> ProteinGAT:
+    """The entry point `proteingat` of `topoqa_train.models`; see `build_model`."""
+    return ProteinGAT(options, node_dim, edge_dim)
+
+
+def _edge_embedding(edge_dim: int, *, layer_norm: bool) -> nn.Module:
+    if not layer_norm:
+        return nn.Linear(edge_dim, WIDTH)
+    return nn.Sequential(
+        nn.Linear(edge_dim, WIDTH), nn.LayerNorm(WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH)
+    )
+
+
+def _check(options: ModelOptions) -> None:
+    if options.attention_head < 1:
+        raise RequestError(f"model.attention_head is {options.attention_head}; it takes 1 or more")
+    if options.pooling_type not in POOLINGS:
+        raise RequestError(
+            f"model.pooling_type is '{options.pooling_type}'; it takes {', '.join(POOLINGS)}"
+        )
+    if not 0.0 <= options.dropout < 1.0:
+        raise RequestError(f"the dropout is {options.dropout}; it lies in 0..1, 1 left out")
+    if options.extra:
+        raise RequestError(
+            f"model.options: proteingat takes none, and there is {', '.join(options.extra)}"
+        )
