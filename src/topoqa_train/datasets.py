@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Protocol
 
 from topoqa_train import plugins
-from topoqa_train.errors import RequestError
 
 
 class Progress(Protocol):
@@ -51,18 +49,16 @@ def prepare(name: str, progress: Progress) -> DataSetPaths:
         RequestError: no plugin gives that name; the known ones are named.
         PluginError: its plugin cannot be loaded.
     """
-    known = plugins.discover(plugins.DATASETS)
-    if name not in known:
-        near = get_close_matches(name, known, n=1)
-        raise RequestError(
-            f"no data set is called '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""),
-            details=[f"installed: {', '.join(known) or 'none'}"],
-            hint="'demo' comes with the plugin topoqa-graphs: pip install -r requirements.txt",
-        )
-    result = known[name].load()(progress)
+    plugin = plugins.find(
+        plugins.DATASETS,
+        "data set",
+        name,
+        hint="'demo' comes with the plugin topoqa-graphs: pip install -r requirements.txt",
+    )
+    result = plugin.load()(progress)
     if not isinstance(result, DataSetPaths):
         raise plugins.PluginError(
-            f"the data set '{name}' of {known[name].distribution} gave "
+            f"the data set '{name}' of {plugin.distribution} gave "
             f"{type(result).__name__}, not DataSetPaths"
         )
     return result

@@ -6,6 +6,7 @@ A plugin that cannot be loaded is a fault to be shown by name, never a crash of 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -59,6 +60,23 @@ def discover(group: str) -> dict[str, Plugin]:
         owner = entry_point.dist.name if entry_point.dist is not None else "unknown"
         claims.setdefault(entry_point.name, []).append((owner, entry_point))
     return {name: _winner(name, claims[name]) for name in sorted(claims)}
+
+
+def find(group: str, kind: str, name: str, *, hint: str | None = None) -> Plugin:
+    """The plugin `name` of `group`; `kind` is what people call such a one: 'data set'.
+
+    Raises:
+        RequestError: there is none; the nearest and all installed ones are named.
+    """
+    known = discover(group)
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, known, n=1)
+    raise RequestError(
+        f"no {kind} is called '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""),
+        details=[f"installed: {', '.join(known) or 'none'}"],
+        hint=hint,
+    )
 
 
 def _winner(name: str, claims: list[tuple[str, EntryPoint]]) -> Plugin:

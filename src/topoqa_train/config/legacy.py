@@ -73,6 +73,7 @@ def structured(flat: Draft) -> tuple[Draft, list[Problem]]:
     problems: list[Problem] = []
     for key, value in flat.data.items():
         if key in FLAT_KEYS:
+            draft.data.setdefault(FLAT_KEYS[key][0], {})
             _move(flat, (key,), draft, FLAT_KEYS[key], value)
         elif key == "edge_schema" and isinstance(value, dict):
             _move_edge_schema(flat, draft, value)

@@ -35,6 +35,11 @@ def _precision(value: Any) -> Any:  # noqa: ANN401
     raise PydanticCustomError("precision", "{text}", {"text": text})
 
 
+def _mapping(value: Any) -> Any:  # noqa: ANN401
+    """An empty mapping for a key with nothing after it."""
+    return {} if value is None else value
+
+
 def _is_index(value: Any) -> bool:  # noqa: ANN401
     return type(value) is int and value >= 0
 
@@ -65,6 +70,8 @@ Precision = Annotated[int | str, BeforeValidator(_precision)]
 Devices = Annotated[int | Literal["auto"] | tuple[int, ...], BeforeValidator(_devices)]
 DataPath = Annotated[Path, Field(strict=False)]
 Tag = Annotated[str | int | float | bool, BeforeValidator(_tag)]
+Options = Annotated[dict[str, Any], BeforeValidator(_mapping)]
+Tags = Annotated[dict[str, Tag], BeforeValidator(_mapping)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Text = Annotated[str, Field(min_length=1)]
 
@@ -108,7 +115,7 @@ class ModelConfig(Section):
     pooling_type: Literal["mean", "add", "max"] = Field(
         default="mean", description="nodes to graph"
     )
-    options: dict[str, Any] = Field(
+    options: Options = Field(
         default_factory=dict, description="what a plugin's model asks for beyond these"
     )
 
@@ -231,7 +238,7 @@ class MLflowConfig(Section):
     experiment: Text = "dynamic_topoqa"
     run_name: Text | None = Field(default=None, description="default: the run's own name")
     log_artifacts: bool = True
-    tags: dict[str, Tag] = Field(default_factory=dict)
+    tags: Tags = Field(default_factory=dict)
 
 
 class ReferenceConfig(Section):
@@ -241,9 +248,9 @@ class ReferenceConfig(Section):
     nothing; nor is there a profiler to set up.
     """
 
-    edge_schema: dict[str, Any] = Field(default_factory=dict)
-    topology_schema: dict[str, Any] = Field(default_factory=dict)
-    profiling: dict[str, Any] = Field(default_factory=dict)
+    edge_schema: Options = Field(default_factory=dict)
+    topology_schema: Options = Field(default_factory=dict)
+    profiling: Options = Field(default_factory=dict)
 
 
 class TrainingConfig(Section):

@@ -72,17 +72,19 @@ def _problem(
     while len(location) > 1 and detail["type"] != "missing" and _stands_nowhere(draft, location):
         location = location[:-1]
     if detail["type"] == "no_data":
-        return draft.problem(location, _no_data(draft, location, detail["ctx"]["missing"]))
+        return _no_data(draft, location, detail["ctx"]["missing"])
     return draft.problem(location, _message(model, detail, draft.get(location)))
 
 
-def _no_data(draft: Draft, location: Location, missing: list[str]) -> str:
+def _no_data(draft: Draft, location: Location, missing: list[str]) -> Problem:
     gaps, needed = (
-        [draft.names.get((*location, n), n) for n in ns] for ns in (missing, NEEDED_PATHS)
+        [draft.names.get((*location, name), name) for name in names]
+        for names in (missing, NEEDED_PATHS)
     )
-    verb = "is" if len(gaps) == 1 else "are"
-    way_out = f"give {_and(needed)}, or dataset" if not draft.names else f"give {_and(needed)}"
-    return f"{_and(gaps)} {verb} missing; {way_out}"
+    message = f"{_and(gaps)} {'is' if len(gaps) == 1 else 'are'} missing; give {_and(needed)}"
+    if draft.names:  # a flat file has no key to lay it to, and no data set to name
+        return Problem(message, file=draft.places[()].file)
+    return draft.problem(location, f"{message}, or dataset")
 
 
 def _and(names: list[str]) -> str:

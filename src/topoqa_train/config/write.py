@@ -10,7 +10,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import CommentMark, YAMLError
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from ruamel.yaml.tokens import CommentToken
 
@@ -87,7 +90,7 @@ def _sync(root: CommentedMap, before: dict[str, Any], target: dict[str, Any]) ->
 def _sync_section(node: CommentedMap, before: dict[str, Any], section: dict[str, Any]) -> None:
     for key in before:
         if key not in section and before[key] is not None and before[key] != {}:
-            node[key] = None
+            node[key] = CommentedMap() if isinstance(before[key], dict) else None
         elif key in section and not _same(before[key], section[key]):
             node[key] = _plain(section[key])
     _add(node, {key: value for key, value in section.items() if key not in before})
@@ -201,8 +204,40 @@ def _quoted(text: str) -> str:
     return text if is_text and _BARE.fullmatch(text) else DoubleQuotedScalarString(text)
 
 
+class _Written(str):
+    """A plain scalar as it stands in the source: ruamel.yaml's own rewrites the last digits."""
+
+    __slots__ = ("tag",)
+    tag: str
+
+
+class _Constructor(RoundTripConstructor):
+    pass
+
+
+class _Representer(RoundTripRepresenter):
+    pass
+
+
+def _keep(_: RoundTripConstructor, node: ScalarNode) -> _Written:
+    written = _Written(node.value)
+    written.tag = node.tag
+    return written
+
+
+def _show(representer: RoundTripRepresenter, written: _Written) -> ScalarNode:
+    return representer.represent_scalar(written.tag, str(written))
+
+
+for _kind in ("bool", "int", "float", "timestamp"):
+    _Constructor.add_constructor(f"tag:yaml.org,2002:{_kind}", _keep)
+_Representer.add_representer(_Written, _show)
+
+
 def _yaml() -> YAML:
     yaml = YAML()
+    yaml.Constructor = _Constructor
+    yaml.Representer = _Representer
     yaml.width = _NO_FOLDING
     yaml.preserve_quotes = True
     return yaml

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from topoqa_train import plugins
-from topoqa_train.errors import RequestError
 from topoqa_train.launch.job import Task
 from topoqa_train.runs.events import Event, RunEnded
 
@@ -47,10 +46,5 @@ class Launcher(Protocol):
 
 def make(name: str, at_once: int) -> Launcher:
     """The launcher called `name`, for `at_once` tasks at a time."""
-    known = plugins.discover(plugins.LAUNCHERS)
-    if name not in known:
-        raise RequestError(
-            f"no launcher is called '{name}'", details=[f"installed: {', '.join(known)}"]
-        )
-    launcher: Launcher = known[name].load()(at_once)
+    launcher: Launcher = plugins.find(plugins.LAUNCHERS, "launcher", name).load()(at_once)
     return launcher

@@ -1,0 +1,62 @@
+"""The contract of a data set (entry-point group `topoqa_train.datasets`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from topoqa_train import datasets
+from topoqa_train.datasets import DataSetPaths
+from topoqa_train.launch.job import DataFiles
+from topoqa_train.training.data.load import LoadedData, load_data
+
+
+@contextmanager
+def quiet(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A progress that shows nothing."""
+    del description, total
+    yield lambda _: None
+
+
+class DataSetContract:
+    """Subclass it and set `name`; `prepare` may be overridden to build a smaller one."""
+
+    name: str
+
+    def prepare(self) -> DataSetPaths:
+        """Have the data set made ready."""
+        return datasets.prepare(self.name, quiet)
+
+    def load(self) -> LoadedData:
+        """All graphs and labels, checked as a run checks them."""
+        files = DataFiles.of(self.prepare())
+        return load_data(
+            files.labels(),
+            graph_dir=files.graph,
+            metadata_path=files.metadata,
+            summary_path=files.summary,
+        )
+
+    def test_every_label_has_a_fit_graph(self) -> None:
+        """Loading raises for anything else."""
+        data = self.load()
+        assert all(percent == 100.0 for percent in data.coverage_percent().values())
+        assert min(data.counts().values()) > 0
+
+    def test_twice_gives_the_same(self) -> None:
+        """Paths, version and content."""
+        assert self.prepare() == self.prepare()
+        assert self.load().fingerprint == self.load().fingerprint
+
+    def test_no_target_in_two_splits(self) -> None:
+        """What is learnt of a complex must not be asked about it."""
+        data = self.load()
+        splits = [split for split in (data.train, data.val, data.test) if split is not None]
+        targets = [target for split in splits for target in split.targets]
+        assert len(targets) == len(set(targets))
+
+    def test_labels_can_be_ranked(self) -> None:
+        """Within each target of val the DockQ differ, or no ranking could be measured."""
+        data = self.load()
+        for place in range(len(data.val.targets)):
+            assert len(set(data.val.dockq[data.val.target_ids == place])) > 1

@@ -1,0 +1,80 @@
+"""The contract of a launcher (entry-point group `topoqa_train.launchers`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from topoqa_train.launch import base
+from topoqa_train.launch.base import Launcher
+from topoqa_train.launch.job import Check, Job, Task
+from topoqa_train.runs.events import DataReady, EpochEnded, Event, RunCreated, RunEnded
+
+
+class LauncherContract:
+    """Subclass it, set `name`, and give `job`: a small job that trains in a few seconds."""
+
+    name: str
+
+    def job(self, name: str, root: Path) -> Job:
+        """A job called `name` whose run goes to `root`."""
+        raise NotImplementedError
+
+    def launcher(self, at_once: int = 1) -> Launcher:
+        """The launcher under test."""
+        return base.make(self.name, at_once)
+
+    def run(
+        self, *tasks: Task, at_once: int = 1, keep_going: bool = False
+    ) -> tuple[list[RunEnded], list[Event]]:
+        """Do `tasks`; how they ended, and every event."""
+        events: list[Event] = []
+        with self.launcher(at_once) as launcher:
+            ended = launcher.run(list(tasks), events.append, keep_going=keep_going)
+        return ended, events
+
+    def test_events_of_a_job_in_their_order(self, tmp_path: Path) -> None:
+        """Created, data, every epoch, ended."""
+        job = self.job("a", tmp_path)
+        ended, events = self.run(job)
+        assert [end.status for end in ended] == ["completed"]
+        assert isinstance(events[0], RunCreated)
+        assert isinstance(events[-1], RunEnded)
+        assert sum(isinstance(event, DataReady) for event in events) == 1
+        epochs = [event.epoch for event in events if isinstance(event, EpochEnded)]
+        assert epochs == list(range(1, job.config.trainer.num_epochs + 1))
+        assert ended[0].run_dir == events[0].run_dir
+        assert Path(events[0].run_dir).parent == tmp_path
+
+    def test_ends_come_in_the_order_of_the_tasks(self, tmp_path: Path) -> None:
+        """Whichever ends first."""
+        ended, _ = self.run(*(self.job(name, tmp_path) for name in "abc"), at_once=2)
+        assert [end.job for end in ended] == ["a", "b", "c"]
+
+    def test_a_check_makes_no_run(self, tmp_path: Path) -> None:
+        """It only reads."""
+        job = self.job("a", tmp_path / "runs")
+        ended, events = self.run(Check(name="data", config=job.config, data=job.data))
+        assert [end.status for end in ended] == ["completed"]
+        assert [type(event) for event in events] == [DataReady, RunEnded]
+        assert not (tmp_path / "runs").exists()
+
+    def test_a_failure_stops_what_has_not_begun(self, tmp_path: Path) -> None:
+        """And is told as an error that can be shown."""
+        bad = self._broken(self.job("bad", tmp_path))
+        ended, _ = self.run(bad, self.job("good", tmp_path))
+        assert [(end.job, end.status) for end in ended] == [("bad", "failed")]
+        assert ended[0].error is not None
+        assert ended[0].error["exit_status"] == 2
+
+    def test_keep_going(self, tmp_path: Path) -> None:
+        """A failure of one leaves the others alone."""
+        bad = self._broken(self.job("bad", tmp_path))
+        ended, _ = self.run(bad, self.job("good", tmp_path), keep_going=True)
+        assert [(end.job, end.status) for end in ended] == [
+            ("bad", "failed"),
+            ("good", "completed"),
+        ]
+
+    @staticmethod
+    def _broken(job: Job) -> Job:
+        return job.model_copy(update={"weights_from": job.output_root / "no such checkpoint"})

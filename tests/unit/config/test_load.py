@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from topoqa_train.config.load import load_config
+from topoqa_train.config.models import TrainingConfig
+
+WHOLE = """\
+# A config with comments.
+paths:
+  graph: ../graphs      # relative to this file
+  train_labels: train.csv
+  val_labels: ~/val.csv
+  save_dir: runs
+
+optimizer:
+  learning_rate: 5e-3   # half a percent
+"""
+
+
+def test_paths_start_from_their_file(write, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    paths = load_config(write("configs/x.yaml", WHOLE)).config.paths
+    assert paths.graph == here.resolve() / "graphs"
+    assert paths.train_labels == here.resolve() / "configs" / "train.csv"
+    assert paths.val_labels == Path("/home/someone/val.csv")
+    assert paths.save_dir == Path("runs")
+    assert paths.metadata is None
+
+
+def test_where_one_stands_does_not_matter(
+    write, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = load_config(write("configs/x.yaml", WHOLE)).config
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    assert load_config(Path("../configs/x.yaml")).config == one
+
+
+def test_all_faults_of_a_file_at_once(write, fault) -> None:
+    path = write(
+        "configs/x.yaml",
+        """\
+        paths: {dataset: demo}
+        optimizer:
+          learning_rate: fast
+        optimiser: {}
+        trainer:
+          num_epoch: 3
+          batch_size: 16
+        selection: {use_val_sperman: false}
+        """,
+    )
+    error = fault(lambda: load_config(path))
+    assert error.message == "configs/x.yaml is not a valid config:"
+    assert error.details == (
+        "line 3  optimizer.learning_rate    'fast' is not a number",
+        "line 4  optimiser                  unknown section; did you mean 'optimizer'?",
+        "line 6  trainer.num_epoch          unknown key; did you mean 'num_epochs'?",
+        "line 7  trainer.batch_size         unknown key; did you mean 'dataloader.batch_size'?",
+        "line 8  selection.use_val_sperman  unknown key; did you mean 'use_val_spearman'?",
+    )
+    assert all(problem.file == path for problem in error.problems)
+
+
+def test_an_unknown_key_like_no_other_lists_what_there_is(write, fault) -> None:
+    path = write("x.yaml", "paths: {dataset: demo}\nscheduler: {zzz: 1}\n")
+    (problem,) = fault(lambda: load_config(path)).problems
+    assert problem.message == "unknown key; known: factor, patience, type"
+
+
+def test_a_section_that_is_none(write, fault) -> None:
+    path = write("x.yaml", "paths: {dataset: demo}\ntrainer: 5\nmodel: [a]\n")
+    details = fault(lambda: load_config(path)).details
+    assert details == (
+        "line 2  trainer  5 is not a mapping (`key: value` lines)",
+        "line 3  model    a list is not a mapping (`key: value` lines)",
+    )
+
+
+def test_sections_with_nothing_in_them_take_defaults(write) -> None:
+    path = write("x.yaml", "paths: {dataset: demo}\ntrainer:\n  # num_epochs: 5\nmodel: {}\n")
+    config = load_config(path).config
+    assert config == TrainingConfig.model_validate({"paths": {"dataset": "demo"}})
+
+
+def test_faults_below_an_alias_name_the_line_it_leads_to(write, fault) -> None:
+    path = write(
+        "x.yaml",
+        """\
+        paths: {dataset: demo}
+        scheduler: &s
+          factor: 7
+        early_stopping: *s
+        """,
+    )
+    problems = fault(lambda: load_config(path)).problems
+    assert [(p.line, p.key) for p in problems] == [
+        (3, "scheduler.factor"),
+        (3, "early_stopping.factor"),
+    ]
+
+
+def test_missing_files_get_a_guess(write, fault) -> None:
+    write("configs/sched_boost.yaml", WHOLE)
+    error = fault(lambda: load_config(Path("configs/sched_bost.yaml")))
+    assert error.message == (
+        "the config configs/sched_bost.yaml does not exist; did you mean configs/sched_boost.yaml?"
+    )
+    error = fault(lambda: load_config(Path("nowhere/else/x.yaml")))
+    assert error.message == "the config nowhere/else/x.yaml does not exist"
+    assert error.hint is not None
+    assert "sched_boost_seed222" in error.hint
+
+
+def test_both_ways_to_name_data_together(write, here: Path) -> None:
+    path = write("x.yaml", "paths: {dataset: demo, graph: fast}\n")
+    paths = load_config(path).config.paths
+    assert (paths.dataset, paths.graph) == ("demo", here.resolve() / "fast")
+
+
+@pytest.mark.parametrize("text", ["~nobody_of_that_name/x", '"a\\0b"'])
+def test_paths_that_can_not_be(text: str, write, fault) -> None:
+    path = write("x.yaml", f"paths:\n  dataset: demo\n  graph: {text}\n")
+    (problem,) = fault(lambda: load_config(path)).problems
+    assert problem.line == 3
+
+
+def test_source_is_kept_byte_for_byte(write, here: Path) -> None:
+    path = write("x.yaml", "paths: {dataset: demo}\r\n# end")
+    assert load_config(path).source_bytes == (here / path).read_bytes()
+
+
+def test_what_has_no_effect_is_said(write, caplog: pytest.LogCaptureFixture) -> None:
+    path = write(
+        "flat.yaml",
+        """\
+        graph_dir: g
+        train_label_file: t.csv
+        val_label_file: v.csv
+        profiling: {enabled: true}
+        """,
+    )
+    with caplog.at_level(logging.WARNING, "topoqa_train"):
+        config = load_config(path).config
+    assert config.reference.profiling == {"enabled": True}
+    assert "flat.yaml: profiling is kept for the record and has no effect" in caplog.text

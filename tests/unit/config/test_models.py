@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from topoqa_train.config.load import load_config
+from topoqa_train.config.models import SECTIONS, SelectionConfig, TrainingConfig
+from topoqa_train.errors import ConfigError
+
+MINIMAL = {"paths": {"dataset": "demo"}}
+
+
+def made(**sections: object) -> TrainingConfig:
+    return TrainingConfig.model_validate({**MINIMAL, **sections})
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    config = made()
+    said = config.model_dump(mode="json")
+    said["model"].pop("options")
+    said["trainer"].pop("threads")
+    said.pop("reference")
+    said.pop("paths")
+    assert said == {
+        "model": {"architecture": "proteingat", "attention_head": 8, "pooling_type": "mean"},
+        "dataloader": {"batch_size": 16, "num_workers": 0, "seed": 222},
+        "trainer": {
+            "accelerator": "cpu",
+            "devices": 1,
+            "precision": 32,
+            "num_epochs": 200,
+            "accumulate_grad_batches": 32,
+        },
+        "optimizer": {"learning_rate": 0.005},
+        "scheduler": {"type": "reduce_on_plateau", "factor": 0.5, "patience": 10},
+        "early_stopping": {"patience": 20},
+        "selection": {
+            "primary_metric": "auto",
+            "use_val_spearman": True,
+            "spearman_weight": 1.0,
+            "spearman_min_delta": 0.0,
+        },
+        "coverage": {"minimum_percent": 100, "fail_on_missing": True},
+        "logging": {"progress_bar_refresh_rate": 0, "log_every_n_steps": 100},
+        "edge_schema": {"use_layer_norm": True},
+        "mlflow": {
+            "enabled": False,
+            "tracking_uri": "./mlruns",
+            "experiment": "dynamic_topoqa",
+            "run_name": None,
+            "log_artifacts": True,
+            "tags": {},
+        },
+    }
+    assert config.trainer.threads == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "good"),
+    [
+        ("trainer.precision", [16, 32, 64, "16", "bf16", "bf16-mixed", "16-true", "64-true"]),
+        ("trainer.devices", [1, 4, -1, "auto", [0], [1, 3]]),
+        ("trainer.accelerator", ["cpu", "cuda", "gpu", "mps", "auto"]),
+        ("trainer.threads", [1, 64]),
+        ("model.pooling_type", ["mean", "add", "max"]),
+        ("optimizer.learning_rate", [1, 1e-9, 0.005]),
+        ("scheduler.patience", [0, 10]),
+        ("early_stopping.patience", [0, 45]),
+        ("coverage.minimum_percent", [0, 0.95, 1, 95, 100]),
+        ("dataloader.seed", [0, 2**32 - 1]),
+        ("mlflow.tags", [{"a": 1, "b": "x", "c": True, "d": 0.5}]),
+        ("model.options", [{"layers": [1, 2], "nested": {"a": None}}]),
+        ("mlflow.run_name", [None, "x"]),
+    ],
+)
+def test_what_is_taken(key: str, good: list[object]) -> None:
+    section, name = key.split(".")
+    for value in good:
+        config = made(**{section: {name: value}})
+        kept = getattr(getattr(config, section), name)
+        assert kept == (tuple(value) if isinstance(value, list) else value)
+        assert isinstance(kept, bool) == isinstance(value, bool)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("optimizer.learning_rate", "fast", "'fast' is not a number"),
+        ("optimizer.learning_rate", "0", "has to be above 0, not 0"),
+        ("optimizer.learning_rate", "true", "true is not a number"),
+        ("optimizer.learning_rate", ".nan", ".nan is not a finite number"),
+        ("optimizer.learning_rate", "", "has no value"),
+        ("optimizer.learning_rate", "'0.1'", "'0.1' is not a number"),
+        ("trainer.num_epochs", "0", "has to be at least 1, not 0"),
+        ("trainer.num_epochs", "1.5", "1.5 is not a whole number"),
+        ("trainer.num_epochs", "true", "true is not a whole number"),
+        ("trainer.num_epochs", "[1]", "a list is not a whole number"),
+        ("trainer.num_epochs", "9999999999999999999999", "has to be at most"),
+        ("trainer.precision", "fast", "'fast' is not one of 16, 32"),
+        ("trainer.precision", "true", "true is not one of 16, 32"),
+        ("trainer.devices", "0", "0 is not a number of devices"),
+        ("trainer.devices", "true", "true is not a number of devices"),
+        ("trainer.devices", "[0, 0]", "a list is not a number of devices"),
+        ("trainer.devices", "[]", "a list is not a number of devices"),
+        ("trainer.devices", "[true]", "a list is not a number of devices"),
+        ("trainer.accelerator", "tpu", "'tpu' is not one of cpu, gpu, cuda, mps, auto"),
+        ("trainer.threads", "0", "has to be at least 1, not 0"),
+        ("dataloader.batch_size", "0", "has to be at least 1, not 0"),
+        ("dataloader.num_workers", "-1", "has to be at least 0, not -1"),
+        ("dataloader.seed", "4294967296", "has to be at most 4294967295, not 4294967296"),
+        ("scheduler.factor", "1", "has to be below 1, not 1"),
+        ("scheduler.factor", "0", "has to be above 0, not 0"),
+        ("scheduler.patience", "-1", "has to be at least 0, not -1"),
+        ("scheduler.type", "cosine", "has to be reduce_on_plateau, not 'cosine'"),
+        ("early_stopping.patience", "-2", "has to be at least 0, not -2"),
+        ("selection.primary_metric", "rho", "'rho' is not one of auto, selection_metric, val_loss"),
+        ("selection.use_val_spearman", "yes", "'yes' is not true or false"),
+        ("selection.use_val_spearman", "1", "1 is not true or false"),
+        ("selection.spearman_weight", "-1", "has to be at least 0, not -1"),
+        ("coverage.minimum_percent", "101", "has to be at most 100, not 101"),
+        ("model.pooling_type", "avg", "'avg' is not one of mean, add, max"),
+        ("model.architecture", "5", "5 is not text; put it in quotes if it is meant so"),
+        ("model.architecture", "''", "is empty"),
+        ("model.options", "[]", "a list is not a mapping (`key: value` lines)"),
+        ("mlflow.tags", "{a: []}", "a list can't be a tag"),
+        ("mlflow.enabled", "no", "'no' is not true or false"),
+        ("logging.log_every_n_steps", "0", "has to be at least 1, not 0"),
+        ("edge_schema.use_layer_norm", "norm", "'norm' is not true or false"),
+        ("paths.graph", "5", "5 is not a path"),
+        ("paths.graph", "''", "is not a usable path: it is empty"),
+        ("paths.metadata", "[x]", "a list is not a path"),
+        ("paths.dataset", "''", "is empty"),
+    ],
+)
+def test_what_is_refused_and_how(key: str, value: str, words: str, write, fault) -> None:
+    section, name = key.split(".")
+    rest = "" if section == "paths" else "paths: {dataset: demo}\n"
+    more = "  dataset: demo\n" if section == "paths" and name != "dataset" else ""
+    path = write("x.yaml", f"{rest}{section}:\n  {name}: {value}\n{more}")
+    error: ConfigError = fault(lambda: load_config(path))
+    (problem,) = error.problems
+    assert words in problem.message
+    assert problem.line == (2 if section == "paths" else 3)
+    assert "input" not in problem.message.lower()
+
+
+def test_every_number_has_bounds() -> None:
+    for name, section in SECTIONS.items():
+        for key, field in section.model_fields.items():
+            if field.annotation in (int, float):
+                bounds = {type(rule).__name__ for rule in field.metadata}
+                assert bounds & {"Ge", "Gt"}, f"{name}.{key}"
+                assert bounds & {"Le", "Lt"}, f"{name}.{key}"
+
+
+def test_models_are_frozen() -> None:
+    config = made()
+    with pytest.raises(ValidationError):
+        config.trainer.num_epochs = 5  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("primary", "use_spearman", "ranking"),
+    [
+        ("auto", True, "selection_metric"),
+        ("auto", False, "val_loss"),
+        ("val_loss", True, "val_loss"),
+        ("selection_metric", False, "selection_metric"),
+    ],
+)
+def test_ranking_metric(primary: str, use_spearman: bool, ranking: str) -> None:
+    selection = SelectionConfig.model_validate(
+        {"primary_metric": primary, "use_val_spearman": use_spearman}
+    )
+    assert selection.ranking_metric == ranking
+
+
+@pytest.mark.parametrize(
+    ("given", "percent"), [(0, 0), (0.07, 7), (0.95, 95), (1, 100), (1.5, 1.5), (95, 95), (100, 100)]
+)
+def test_coverage_takes_ratios(given: float, percent: float) -> None:
+    assert made(coverage={"minimum_percent": given}).coverage.required_percent == percent
+
+
+@pytest.mark.parametrize(
+    ("paths", "words"),
+    [
+        ({}, "graph, train_labels and val_labels are missing"),
+        ({"graph": "g"}, "train_labels and val_labels are missing"),
+        ({"graph": "g", "train_labels": "t"}, "val_labels is missing"),
+    ],
+)
+def test_data_have_to_be_named(
+    paths: dict[str, str], words: str, write: Callable[[str, str], Path], fault
+) -> None:
+    lines = "".join(f"  {key}: {value}\n" for key, value in paths.items())
+    path = write("x.yaml", f"model:\npaths:\n{lines}")
+    (problem,) = fault(lambda: load_config(path)).problems
+    assert words in problem.message
+    assert "give graph, train_labels and val_labels, or dataset" in problem.message
+    assert (problem.key, problem.line) == ("paths", 2)
