@@ -223,7 +223,7 @@ def plugin_faults(source: Path) -> list[str]:
                 faults.append(f"{each.place}: imports click")
             if each.module.partition(".")[0] == PACKAGE and each.module not in PLUGINS_MAY_IMPORT:
                 faults.append(f"{each.place}: a plugin imports {each.module}")
-    return faults
+    return sorted(faults)
 
 
 @pytest.fixture(scope="module")
