@@ -85,14 +85,27 @@ def write_json(path: Path, document: Mapping[str, Any] | list[Any]) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add one line to `path` in a single write, and flush it."""
+    """Add one line to `path`, whole or not at all where the disk is full, and flush it."""
     with no_room_is_an_error(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
-            os.write(descriptor, (line.rstrip("\n") + "\n").encode("utf-8"))
+            _write_whole(descriptor, (line.rstrip("\n") + "\n").encode("utf-8"))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _write_whole(descriptor: int, content: bytes) -> None:
+    before = os.fstat(descriptor).st_size
+    written = 0
+    try:
+        # A disk that is nearly full takes a part, and complains only when asked again.
+        while written < len(content):
+            written += os.write(descriptor, content[written:])
+    except OSError:
+        if written:
+            os.ftruncate(descriptor, before)
+        raise
 
 
 def replace_link(link: Path, target: str) -> None:
@@ -132,14 +145,21 @@ def resolve_link(link: Path) -> Path | None:
     """Where `link` leads (link or pointer file), or None if it leads nowhere."""
     if link.is_symlink():
         target = link.parent / link.readlink()
-        return target if target.exists() else None
+        return target if _exists(target) else None
     if link.is_file() and link.stat().st_size < 4096:
         try:
             target = link.parent / link.read_text("utf-8").strip()
         except UnicodeDecodeError:
             return link
-        return target if target.exists() and target != link.parent else link
-    return link if link.exists() else None
+        return target if _exists(target) and target != link.parent else link
+    return link if _exists(link) else None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long to be one
+        return False
 
 
 def flush_file(path: Path) -> None:
