@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from topoqa_train import atomic
+from topoqa_train.errors import MachineError
+
+OLD = b"old content"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "folder" / "file.json"
+    path.parent.mkdir()
+    path.write_bytes(OLD)
+    return path
+
+
+def only_the_old(path: Path) -> bool:
+    """The old file is there, and nothing was left beside it."""
+    return path.read_bytes() == OLD and [entry.name for entry in path.parent.iterdir()] == [
+        path.name
+    ]
+
+
+class TestReplacing:
+    def test_the_new_content_takes_the_place_at_the_end(self, file: Path) -> None:
+        with atomic.replacing(file) as beside:
+            assert beside.parent == file.parent
+            beside.write_bytes(b"new")
+            assert file.read_bytes() == OLD
+        assert file.read_bytes() == b"new"
+        assert list(file.parent.iterdir()) == [file]
+
+    def test_a_file_that_was_not_there(self, tmp_path: Path) -> None:
+        atomic.write_text(tmp_path / "x", "Grüße\n")
+        assert (tmp_path / "x").read_bytes() == "Grüße\n".encode()
+
+    @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit])
+    def test_an_exception_in_the_middle_leaves_the_old(
+        self, file: Path, kind: type[BaseException]
+    ) -> None:
+        def fail_half_way() -> None:
+            with atomic.replacing(file) as beside:
+                beside.write_bytes(b"ne")
+                raise kind
+
+        with pytest.raises(kind):
+            fail_half_way()
+        assert only_the_old(file)
+
+    def test_nothing_written_is_an_error_and_leaves_the_old(self, file: Path) -> None:
+        with pytest.raises(FileNotFoundError), atomic.replacing(file):
+            pass
+        assert only_the_old(file)
+
+    def test_the_content_is_on_the_disk_before_the_name_and_the_name_before_the_return(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        steps: list[str] = []
+        fsync, replace = os.fsync, Path.replace
+
+        def watched_fsync(descriptor: int) -> None:
+            steps.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+            fsync(descriptor)
+
+        def watched_replace(self: Path, target: Path) -> Path:
+            steps.append("renamed")
+            return replace(self, target)
+
+        if not Path("/proc/self/fd").is_dir():
+            pytest.skip("needs /proc to tell what is flushed")
+        monkeypatch.setattr(os, "fsync", watched_fsync)
+        monkeypatch.setattr(Path, "replace", watched_replace)
+        atomic.write_text(file, "new")
+        beside, *rest = steps
+        assert beside.endswith(atomic.TEMPORARY_SUFFIX)
+        assert rest == ["renamed", "folder"]
+
+    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+    @pytest.mark.parametrize("step", ["write", "flush", "rename"])
+    def test_a_full_disk_is_the_machine_s_fault_and_leaves_the_old(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch, step: str, number: int
+    ) -> None:
+        def full(*_: Any) -> None:
+            raise OSError(number, os.strerror(number), "x")
+
+        targets = {"write": (Path, "write_bytes"), "flush": (os, "fsync")}
+        monkeypatch.setattr(*targets.get(step, (Path, "replace")), full)
+        with pytest.raises(MachineError) as caught:
+            atomic.write_bytes(file, b"new")
+        monkeypatch.undo()
+        assert only_the_old(file)
+        assert str(file) in caught.value.message
+        assert "MiB free" in caught.value.details[0]
+        assert "--output-root" in (caught.value.hint or "")
+
+    def test_any_other_fault_stays_what_it_is(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: Any) -> None:
+            raise PermissionError(errno.EACCES, "no", "x")
+
+        monkeypatch.setattr(Path, "write_bytes", refuse)
+        with pytest.raises(PermissionError):
+            atomic.write_bytes(file, b"new")
+        monkeypatch.undo()
+        assert only_the_old(file)
+
+    def test_a_process_killed_half_way_leaves_the_old(self, file: Path) -> None:
+        code = (
+            "import os, signal, sys\n"
+            "from pathlib import Path\n"
+            "from topoqa_train import atomic\n"
+            "with atomic.replacing(Path(sys.argv[1])) as beside:\n"
+            "    beside.write_bytes(b'ne')\n"
+            "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code, str(file)], check=False)
+        assert done.returncode == -signal.SIGKILL
+        assert file.read_bytes() == OLD
+
+    def test_many_writers_at_once_leave_one_whole_file(self, file: Path) -> None:
+        contents = [bytes([65 + number]) * 50_000 for number in range(8)]
+        threads = [
+            threading.Thread(target=atomic.write_bytes, args=(file, content))
+            for content in contents
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert file.read_bytes() in contents
+        assert list(file.parent.iterdir()) == [file]
+
+
+class TestJson:
+    def test_people_and_programs_can_read_it(self, tmp_path: Path) -> None:
+        document = {"b": [1, 2.5, None], "a": "Grüße"}
+        atomic.write_json(tmp_path / "x.json", document)
+        text = (tmp_path / "x.json").read_text("utf-8")
+        assert json.loads(text) == document
+        assert list(json.loads(text)) == ["b", "a"]
+        assert "Grüße" in text
+        assert text.endswith("}\n")
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf, object()])
+    def test_what_json_can_t_hold_is_refused_and_leaves_the_old(
+        self, file: Path, value: object
+    ) -> None:
+        with pytest.raises((ValueError, TypeError)):
+            atomic.write_json(file, {"a": value})
+        assert only_the_old(file)
+
+
+class TestAppending:
+    def test_each_call_is_one_line(self, tmp_path: Path) -> None:
+        path = tmp_path / "log"
+        for line in ("one", "two\n", "drei ß"):
+            atomic.append_line(path, line)
+        assert path.read_text("utf-8") == "one\ntwo\ndrei ß\n"
+
+    def test_a_line_is_on_the_disk_when_the_call_returns(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order: list[str] = []
+        write, fsync = os.write, os.fsync
+        monkeypatch.setattr(os, "write", lambda *a: (order.append("write"), write(*a))[1])
+        monkeypatch.setattr(os, "fsync", lambda fd: (order.append("flush"), fsync(fd))[1])
+        atomic.append_line(tmp_path / "log", "one")
+        assert order == ["write", "flush"]
+
+    def test_a_write_that_came_out_short_is_finished(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write = os.write
+        monkeypatch.setattr(os, "write", lambda fd, data: write(fd, bytes(data[:3])))
+        atomic.append_line(tmp_path / "log", "0,1,2,3")
+        assert (tmp_path / "log").read_text() == "0,1,2,3\n"
+
+    def test_a_disk_that_fills_up_in_the_line_is_an_error_and_leaves_no_half_line(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "log"
+        atomic.append_line(path, "whole")
+        write, room = os.write, [3]
+
+        def nearly_full(descriptor: int, data: bytes) -> int:
+            if not room:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return write(descriptor, bytes(data[: room.pop()]))
+
+        monkeypatch.setattr(os, "write", nearly_full)
+        with pytest.raises(MachineError):
+            atomic.append_line(path, "half of this")
+        monkeypatch.undo()
+        assert path.read_text() == "whole\n"
+
+
+class TestLinks:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        (tmp_path / "one").write_text("1")
+        (tmp_path / "two").write_text("2")
+        (tmp_path / "run").mkdir()
+        return tmp_path
+
+    def test_a_link_is_relative_and_can_be_moved_with_its_folder(self, folder: Path) -> None:
+        atomic.replace_link(folder / "best", "one")
+        assert os.readlink(folder / "best") == "one"
+        moved = folder.with_name("moved")
+        folder.rename(moved)
+        assert atomic.resolve_link(moved / "best") == moved / "one"
+
+    def test_a_link_is_replaced_with_no_moment_without_one(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        atomic.replace_link(folder / "best", "one")
+        before: list[str] = []
+        replace = Path.replace
+
+        def watched(self: Path, target: Path) -> Path:
+            before.append(os.readlink(target))
+            return replace(self, target)
+
+        def removed(self: Path, missing_ok: bool = False) -> None:
+            raise AssertionError(f"{self} was removed")
+
+        monkeypatch.setattr(Path, "replace", watched)
+        monkeypatch.setattr(Path, "unlink", removed)
+        atomic.replace_link(folder / "best", "two")
+        monkeypatch.undo()
+        assert before == ["one"]
+        assert (folder / "best").read_text() == "2"
+        assert sorted(entry.name for entry in folder.iterdir()) == ["best", "one", "run", "two"]
+
+    def test_a_link_takes_the_place_of_a_file(self, folder: Path) -> None:
+        (folder / "best").write_text("a copy from elsewhere")
+        atomic.replace_link(folder / "best", "two")
+        assert (folder / "best").read_text() == "2"
+
+    def test_a_fault_in_the_middle_leaves_the_old_link_and_nothing_else(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        atomic.replace_link(folder / "best", "one")
+
+        def refuse(self: Path, target: Path) -> None:
+            raise OSError(errno.EIO, "broken")
+
+        monkeypatch.setattr(Path, "replace", refuse)
+        with pytest.raises(OSError, match="broken"):
+            atomic.replace_link(folder / "best", "two")
+        monkeypatch.undo()
+        assert os.readlink(folder / "best") == "one"
+        assert sorted(entry.name for entry in folder.iterdir()) == ["best", "one", "run", "two"]
+
+    @pytest.mark.usefixtures("no_links")
+    def test_where_links_can_t_be_made_a_file_is_copied(self, folder: Path) -> None:
+        atomic.replace_link(folder / "best", "one")
+        atomic.replace_link(folder / "best", "two")
+        assert not (folder / "best").is_symlink()
+        assert (folder / "best").read_text() == "2"
+
+    @pytest.mark.usefixtures("no_links")
+    def test_where_links_can_t_be_made_a_folder_gets_a_pointer_file(self, folder: Path) -> None:
+        atomic.replace_link(folder / "latest", "run")
+        assert (folder / "latest").is_file()
+        assert atomic.resolve_link(folder / "latest") == folder / "run"
+
+    def test_a_full_disk_is_the_machine_s_fault(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(Path, "symlink_to", full)
+        with pytest.raises(MachineError):
+            atomic.replace_link(folder / "best", "one")
+
+    def test_a_link_that_may_not_be_made_is_no_reason_for_a_copy(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: Any) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(Path, "symlink_to", refuse)
+        with pytest.raises(PermissionError):
+            atomic.replace_link(folder / "best", "one")
+        assert not (folder / "best").exists()
+
+    @pytest.mark.parametrize(
+        "make",
+        [lambda link: None, lambda link: link.symlink_to("nowhere")],
+        ids=["nothing", "a link to nothing"],
+    )
+    def test_what_leads_nowhere(self, folder: Path, make: Callable[[Path], None]) -> None:
+        make(folder / "latest")
+        assert atomic.resolve_link(folder / "latest") is None
+
+    def test_a_loop_leads_nowhere(self, folder: Path) -> None:
+        (folder / "latest").symlink_to("latest")
+        assert atomic.resolve_link(folder / "latest") is None
+
+    @given(content=st.one_of(st.binary(max_size=600), st.text(max_size=600).map(str.encode)))
+    def test_a_file_of_any_content_is_followed_or_taken_as_it_is(
+        self, tmp_path_factory: pytest.TempPathFactory, content: bytes
+    ) -> None:
+        link = tmp_path_factory.getbasetemp() / "pointer"
+        link.write_bytes(content)
+        found = atomic.resolve_link(link)
+        assert found is not None
+        assert found.exists()
+
+    @pytest.mark.parametrize("text", ["x" * 300, "a\x00b", "", ".", "\n"])
+    def test_a_pointer_to_no_possible_name_is_taken_as_it_is(self, folder: Path, text: str) -> None:
+        (folder / "latest").write_text(text)
+        assert atomic.resolve_link(folder / "latest") == folder / "latest"

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from topoqa_train import errors
+from topoqa_train.errors import (
+    ConfigError,
+    DataError,
+    InterruptedRunError,
+    MachineError,
+    Problem,
+    RequestError,
+    TerminatedRunError,
+    TopoqaTrainError,
+    TrainingError,
+)
+from topoqa_train.plugins import PluginError
+
+STATUSES = {
+    TopoqaTrainError: 1,
+    MachineError: 1,
+    TrainingError: 1,
+    RequestError: 2,
+    DataError: 2,
+    PluginError: 2,
+    InterruptedRunError: 130,
+    TerminatedRunError: 143,
+}
+
+
+@pytest.mark.parametrize(("kind", "status"), STATUSES.items(), ids=lambda value: str(value))
+def test_exit_statuses_are_those_promised(kind: type[TopoqaTrainError], status: int) -> None:
+    assert kind("x").exit_status == status
+    assert issubclass(kind, TopoqaTrainError)
+
+
+@pytest.mark.parametrize("kind", STATUSES)
+def test_an_error_crosses_a_process_boundary(kind: type[TopoqaTrainError]) -> None:
+    error = kind("too few", details=["a: 1", "ß: 2"], hint="Build them.")
+    back = errors.from_json(json.loads(json.dumps(error.to_json())))
+    assert (back.message, back.details, back.hint) == ("too few", ("a: 1", "ß: 2"), "Build them.")
+    assert back.exit_status == error.exit_status
+    assert str(back) == "too few"
+
+
+@pytest.mark.parametrize("document", [{}, {"exit_status": 77, "details": None}])
+def test_a_document_of_another_version_still_gives_an_error(document: dict[str, object]) -> None:
+    back = errors.from_json(document)
+    assert isinstance(back, TrainingError)
+    assert back.message
+    assert back.details == ()
+
+
+def test_config_errors_stand_in_columns() -> None:
+    problems = [
+        Problem("'fast' is not a number", "optimizer.learning_rate", 14, Path("x.yaml")),
+        Problem("unknown section", "optimiser", 121),
+    ]
+    error = ConfigError("x.yaml is not a valid config", problems)
+    assert error.exit_status == 2
+    assert error.problems == tuple(problems)
+    assert list(error.details) == [
+        "line 14   optimizer.learning_rate  'fast' is not a number",
+        "line 121  optimiser                unknown section",
+    ]
+
+
+def test_a_problem_without_line_or_key_leaves_no_gap() -> None:
+    assert ConfigError("x", [Problem("is empty")]).details == ("is empty",)
+    assert ConfigError("x", []).details == ()
+    both = ConfigError("x", [Problem("no key"), Problem("key", "a.b")]).details
+    assert both == ("     no key", "a.b  key")
+
+
+def test_a_very_long_key_does_not_push_all_messages_aside() -> None:
+    details = ConfigError("x", [Problem("one", "k" * 300), Problem("two", "k")]).details
+    assert details[1].endswith("two")
+    assert len(details[1]) < 60
