@@ -24,7 +24,7 @@ def parse_partners(text: str) -> Partners:
     structure has a chain of that name.
 
     Raises:
-        RequestError: not two sides, an empty name, or a chain on both sides.
+        RequestError: not two sides, or an empty one.
     """
     sides = [
         tuple(name for name in side.split(",") if name) if "," in side else tuple(side)
@@ -32,9 +32,6 @@ def parse_partners(text: str) -> Partners:
     ]
     if len(sides) != 2 or not all(sides):
         raise RequestError(f"'{text}' does not name two partners", hint=_HINT)
-    names = [*sides[0], *sides[1]]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise RequestError(f"'{text}' names chain {', '.join(twice)} twice", hint=_HINT)
     return sides[0], sides[1]
 
 
@@ -42,10 +39,13 @@ def suited(partners: Partners, structure: Structure) -> Partners:
     """The same partners in names that `structure` has.
 
     Raises:
-        DataError: a chain that it does not have.
+        DataError: a chain that it does not have, or one named twice.
     """
     first, second = (_side(side, structure) for side in partners)
-    missing = [chain for chain in (*first, *second) if chain not in structure.chains]
+    names = (*first, *second)
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DataError(f"--partners names chain {', '.join(twice)} twice", hint=_HINT)
+    missing = [chain for chain in names if chain not in structure.chains]
     if missing:
         raise DataError(
             f"{structure.name} has no chain {', '.join(missing)}, which --partners names",
