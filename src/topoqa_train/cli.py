@@ -7,23 +7,27 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from topoqa_train import __version__, atomic, plugins
 from topoqa_train.errors import (
     InterruptedRunError,
+    MachineError,
     RequestError,
     TerminatedRunError,
     TopoqaTrainError,
 )
 from topoqa_train.plugins import Plugin, PluginError
-from topoqa_train.ui import error_text
+from topoqa_train.ui import console, error_text
 
 PROGRAM = "topoqa-train"
 DEBUG_VARIABLE = "TOPOQA_TRAIN_DEBUG"
 _FAULT_OF_OURS = 1
+# What the system calls a fault of the machine rather than of the request.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_MACHINE = (errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
 class _Stopped(BaseException):
@@ -59,9 +63,10 @@ def main() -> NoReturn:
 
 def _status() -> int:
     try:
-        build_app()(prog_name=PROGRAM)
-    except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        status = _app_status()
+        # Here and not at the very end, where a reader that left can no longer be dealt with.
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except TopoqaTrainError as error:
         return _told(error)
     except _Stopped as stopped:
@@ -74,7 +79,27 @@ def _status() -> int:
         return _told(_as_ours(error))
     except Exception as error:  # noqa: BLE001 - the one place where all ends
         return _told_as_fault(error)
+    return status
+
+
+def _app_status() -> int:
+    try:
+        build_app()(prog_name=PROGRAM)
+    except SystemExit as leaving:
+        # Typer makes an exit with status 1 of a reader that left; that is no failure.
+        if isinstance(leaving.__context__, BrokenPipeError):
+            raise leaving.__context__ from None
+        if leaving.code is None or isinstance(leaving.code, int):
+            return leaving.code or 0
+        console.say(leaving.code)
+        return 1
     return 0
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
 
 
 def _root(
@@ -83,29 +108,46 @@ def _root(
         typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show the trace of an error."),
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and stop.", is_eager=True)
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, help="Show the version and stop.", is_eager=True
+        ),
     ] = False,
 ) -> None:
+    del version
     if debug:
         os.environ[DEBUG_VARIABLE] = "1"
-    if version:
-        typer.echo(f"{PROGRAM} {__version__}")
-        raise typer.Exit
+    else:
+        os.environ.pop(DEBUG_VARIABLE, None)
 
 
 def _mount(app: typer.Typer, plugin: Plugin) -> None:
+    for rival in plugin.rivals:
+        console.say(f"'{plugin.name}' of {plugin.distribution} hides that of {rival}")
     try:
         loaded = plugin.load()
+        _try_out(plugin, loaded)
     except PluginError as error:
         _mount_stub(app, plugin.name, error)
         return
+    _add(app, plugin.name, loaded)
+
+
+def _add(app: typer.Typer, name: str, loaded: Any) -> None:  # noqa: ANN401 - what a plugin gave
     if isinstance(loaded, typer.Typer):
-        app.add_typer(loaded, name=plugin.name)
-    elif callable(loaded):
-        app.command(plugin.name)(loaded)
+        app.add_typer(loaded, name=name)
     else:
-        fault = f"the plugin '{plugin.name}' of {plugin.distribution} is no function or Typer app"
-        _mount_stub(app, plugin.name, PluginError(fault))
+        app.command(name)(loaded)
+
+
+def _try_out(plugin: Plugin, loaded: Any) -> None:  # noqa: ANN401 - what a plugin gave
+    """Make the command alone: a signature that Typer can't read must not stop the others."""
+    alone = typer.Typer(add_completion=False)
+    _add(alone, plugin.name, loaded)
+    try:
+        typer.main.get_command(alone)
+    except Exception as error:
+        raise plugin.broken(f"{type(error).__name__}: {error}") from error
 
 
 def _mount_stub(app: typer.Typer, name: str, error: PluginError) -> None:
@@ -138,15 +180,17 @@ def _told_as_fault(error: Exception) -> int:
 
 def _as_ours(error: OSError) -> TopoqaTrainError:
     name = f"{error.filename}: " if error.filename else ""
-    if error.errno == errno.ENOSPC:
+    if error.errno in _NO_ROOM:
         from pathlib import Path
 
         return atomic.no_room(Path(str(error.filename or Path.cwd())))
-    return RequestError(f"{name}{error.strerror or error}")
+    kind = MachineError if error.errno in _MACHINE else RequestError
+    return kind(f"{name}{error.strerror or error}")
 
 
 def _trace_if_wanted() -> None:
-    if os.environ.get(DEBUG_VARIABLE) or "--debug" in sys.argv:
+    # The arguments too: the error may have come before they were read.
+    if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0") or "--debug" in sys.argv[1:2]:
         import traceback
 
         traceback.print_exc()

@@ -33,20 +33,26 @@ class Plugin:
     rivals: tuple[str, ...] = ()
 
     def load(self) -> Any:  # noqa: ANN401 - what a plugin is depends on its group
-        """Import what the entry point names.
+        """Import what the entry point names: a function, a class or a Typer app.
 
         Raises:
-            PluginError: whatever went wrong while importing it.
+            PluginError: whatever went wrong while importing it, or it can't be called.
         """
         try:
-            return self.entry_point.load()
-        except Exception as error:  # a stranger's import can raise anything
-            raise PluginError(
-                f"the plugin '{self.name}' of {self.distribution} is broken: "
-                f"{type(error).__name__}: {error}",
-                details=[f"{self.entry_point.group}: {self.entry_point.value}"],
-                hint=f"Mend or remove it: pip uninstall {self.distribution}",
-            ) from error
+            loaded = self.entry_point.load()
+        except (Exception, SystemExit) as error:  # a stranger's import can raise anything
+            raise self.broken(f"{type(error).__name__}: {error}") from error
+        if not callable(loaded):
+            raise self.broken(f"{type(loaded).__name__} can't be called")
+        return loaded
+
+    def broken(self, fault: str) -> PluginError:
+        """The error for a plugin that can't be used because of `fault`."""
+        return PluginError(
+            f"the plugin '{self.name}' of {self.distribution} is broken: {fault}",
+            details=[f"{self.entry_point.group}: {self.entry_point.value}"],
+            hint=f"Mend or remove it: pip uninstall {self.distribution}",
+        )
 
 
 def discover(group: str) -> dict[str, Plugin]:
@@ -57,8 +63,7 @@ def discover(group: str) -> dict[str, Plugin]:
     """
     claims: dict[str, list[tuple[str, EntryPoint]]] = {}
     for entry_point in entry_points(group=group):
-        owner = entry_point.dist.name if entry_point.dist is not None else "unknown"
-        claims.setdefault(entry_point.name, []).append((owner, entry_point))
+        claims.setdefault(entry_point.name, []).append((_owner(entry_point), entry_point))
     return {name: _winner(name, claims[name]) for name in sorted(claims)}
 
 
@@ -77,6 +82,11 @@ def find(group: str, kind: str, name: str, *, hint: str | None = None) -> Plugin
         details=[f"installed: {', '.join(known) or 'none'}"],
         hint=hint,
     )
+
+
+def _owner(entry_point: EntryPoint) -> str:
+    # A distribution that was removed half has no name.
+    return (entry_point.dist.name if entry_point.dist is not None else None) or "unknown"
 
 
 def _winner(name: str, claims: list[tuple[str, EntryPoint]]) -> Plugin:
