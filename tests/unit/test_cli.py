@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from topoqa_train import __version__, cli
+from topoqa_train.plugins import COMMANDS
+
+Install = Callable[..., Path]
+
+COMMANDS_OF_TESTS = """
+import errno
+import sys
+from topoqa_train import errors
+
+def fail(kind: str) -> None:
+    \"\"\"Fails as it is asked to.\"\"\"
+    raise getattr(errors, kind)("it went wrong", details=["a: [bold]1[/bold]"], hint="Mend it.")
+
+def config() -> None:
+    raise errors.ConfigError("x.yaml is not a valid config", [errors.Problem("wrong", "a.b", 3)])
+
+def crash() -> None:
+    raise LookupError("nobody thought of this")
+
+def system(number: int) -> None:
+    raise OSError(number, "so it is", "some/file")
+
+def leave(how: str) -> None:
+    sys.exit({"none": None, "three": 3, "words": "words"}[how])
+
+def fine() -> None:
+    print("all is well")
+
+def wait() -> None:
+    import time
+    print("ready", flush=True)
+    time.sleep(60)
+
+def much() -> None:
+    for number in range(100_000):
+        print("line", number)
+
+def odd(x: int | dict[str, int]) -> None:
+    \"\"\"Typer can't make an option of such a type.\"\"\"
+
+not_a_command = "text"
+"""
+
+
+@dataclass
+class Ended:
+    status: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Ended]
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Call:
+    """The command line in this process, without its signal handlers."""
+    # Set and deleted, so that whatever --debug sets is gone after the test.
+    monkeypatch.setenv(cli.DEBUG_VARIABLE, "1")
+    monkeypatch.delenv(cli.DEBUG_VARIABLE)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+    def _call(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", [cli.PROGRAM, *arguments])
+        status = cli._status()
+        out, err = capsys.readouterr()
+        return Ended(status, out, err)
+
+    return _call
+
+
+@pytest.fixture
+def commands(install_plugin: Install) -> Path:
+    names = ("fail", "config", "crash", "system", "leave", "fine", "wait", "much")
+    entries = {f"t-{name}": f"commands_of_tests:{name}" for name in names}
+    modules = {"commands_of_tests": COMMANDS_OF_TESTS}
+    return install_plugin("zoo", COMMANDS, entries, modules)
+
+
+class TestErrorsBecomeText:
+    @pytest.mark.parametrize(
+        ("kind", "status"),
+        [
+            ("TopoqaTrainError", 1),
+            ("MachineError", 1),
+            ("TrainingError", 1),
+            ("RequestError", 2),
+            ("DataError", 2),
+            ("InterruptedRunError", 130),
+            ("TerminatedRunError", 143),
+        ],
+    )
+    @pytest.mark.usefixtures("commands")
+    def test_ours_with_its_status(self, call: Call, kind: str, status: int) -> None:
+        ended = call("t-fail", kind)
+        assert ended.status == status
+        assert ended.err.splitlines() == ["it went wrong:", "  a: [bold]1[/bold]", "Mend it."]
+        assert ended.out == ""
+
+    @pytest.mark.usefixtures("commands")
+    def test_a_config_with_its_lines(self, call: Call) -> None:
+        ended = call("t-config")
+        assert ended.status == 2
+        assert ended.err.splitlines() == ["x.yaml is not a valid config:", "  line 3  a.b  wrong"]
+
+    @pytest.mark.usefixtures("commands")
+    def test_a_fault_of_ours_says_so_without_a_trace(self, call: Call) -> None:
+        ended = call("t-crash")
+        assert ended.status == 1
+        assert "a fault in topoqa-train itself: LookupError: nobody thought of this" in ended.err
+        assert "--debug" in ended.err
+        assert "Traceback" not in ended.err + ended.out
+
+    @pytest.mark.parametrize(
+        ("name", "status", "said"),
+        [
+            ("ENOENT", 2, "some/file: so it is"),
+            ("EACCES", 2, "some/file: so it is"),
+            ("ENOSPC", 1, "no room left to write some/file"),
+            ("EDQUOT", 1, "no room left to write some/file"),
+            ("EIO", 1, "some/file: so it is"),
+            ("ENOMEM", 1, "some/file: so it is"),
+        ],
+    )
+    @pytest.mark.usefixtures("commands")
+    def test_an_error_of_the_system(self, call: Call, name: str, status: int, said: str) -> None:
+        import errno
+
+        ended = call("t-system", str(getattr(errno, name)))
+        assert ended.status == status
+        assert said in ended.err
+        assert "Traceback" not in ended.err
+        assert "fault in topoqa-train" not in ended.err
+
+    @pytest.mark.parametrize(("how", "status"), [("none", 0), ("three", 3), ("words", 1)])
+    @pytest.mark.usefixtures("commands")
+    def test_a_command_that_leaves_by_itself(self, call: Call, how: str, status: int) -> None:
+        ended = call("t-leave", how)
+        assert ended.status == status
+        assert ended.err == ("words\n" if how == "words" else "")
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("--no-such",), ("no-such",), ("leaderboard", "--no-such"), ("leaderboard", "-n", "x")],
+        ids=" ".join,
+    )
+    def test_a_wrong_command_line(self, call: Call, arguments: tuple[str, ...]) -> None:
+        ended = call(*arguments)
+        assert ended.status == 2
+        assert "Traceback" not in ended.err
+        assert ended.out == ""
+        assert ended.err.strip()
+
+
+class TestDebug:
+    @pytest.mark.parametrize("kind", ["fail", "crash"])
+    @pytest.mark.usefixtures("commands")
+    def test_it_shows_the_trace_and_the_error(self, call: Call, kind: str) -> None:
+        ended = call("--debug", f"t-{kind}", *(["RequestError"] if kind == "fail" else []))
+        assert ended.status == (2 if kind == "fail" else 1)
+        assert "Traceback (most recent call last)" in ended.err
+        assert "commands_of_tests.py" in ended.err
+        assert ("it went wrong" if kind == "fail" else "nobody thought of this") in ended.err
+
+    @pytest.mark.parametrize(("value", "shown"), [("1", True), ("0", False), ("", False)])
+    @pytest.mark.usefixtures("commands")
+    def test_the_environment_can_ask_for_it(
+        self, call: Call, monkeypatch: pytest.MonkeyPatch, value: str, shown: bool
+    ) -> None:
+        monkeypatch.setenv(cli.DEBUG_VARIABLE, value)
+        assert ("Traceback" in call("t-crash").err) is shown
+
+    @pytest.mark.usefixtures("commands")
+    def test_success_has_no_trace(self, call: Call) -> None:
+        ended = call("--debug", "t-fine")
+        assert (ended.status, ended.out, ended.err) == (0, "all is well\n", "")
+
+
+class TestHelp:
+    @pytest.mark.parametrize("flag", ["--help", "-h"])
+    def test_it_lists_the_commands(self, call: Call, flag: str) -> None:
+        ended = call(flag)
+        assert ended.status == 0
+        for name in ("run", "pipeline", "leaderboard"):
+            assert name in ended.out
+        assert "(broken)" not in ended.out
+
+    def test_no_arguments_show_the_help(self, call: Call) -> None:
+        ended = call()
+        assert "Usage" in ended.out + ended.err
+
+    def test_the_version(self, call: Call) -> None:
+        ended = call("--version")
+        assert (ended.status, ended.out) == (0, f"topoqa-train {__version__}\n")
+        assert ended.err == ""
+
+    @pytest.mark.parametrize("name", ["run", "pipeline", "leaderboard"])
+    def test_every_command_explains_itself(self, call: Call, name: str) -> None:
+        ended = call(name, "--help")
+        assert ended.status == 0
+        assert "Example: topoqa-train" in ended.out
+
+
+class TestBrokenPlugins:
+    @pytest.fixture(autouse=True)
+    def broken(self, install_plugin: Install) -> None:
+        entries = {
+            "b-import": "broken_of_tests:f",
+            "b-text": "commands_of_tests:not_a_command",
+            "b-odd": "commands_of_tests:odd",
+            "b-fine": "commands_of_tests:fine",
+        }
+        modules = {"broken_of_tests": "import no_such_library", "commands_of_tests": ""}
+        modules["commands_of_tests"] = COMMANDS_OF_TESTS
+        install_plugin("zoo-parts", COMMANDS, entries, modules)
+
+    def test_the_rest_goes_on(self, call: Call) -> None:
+        assert call("b-fine").out == "all is well\n"
+        helped = call("--help")
+        assert helped.status == 0
+        for name in ("leaderboard", "b-import", "b-text", "b-odd", "b-fine"):
+            assert name in helped.out
+
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            ("b-import", "ModuleNotFoundError: No module named 'no_such_library'"),
+            ("b-text", "str can't be called"),
+            ("b-odd", "Union"),
+        ],
+    )
+    @pytest.mark.parametrize("arguments", [(), ("sub", "--option", "value")], ids=len)
+    def test_a_stub_names_the_fault(
+        self, call: Call, name: str, said: str, arguments: tuple[str, ...]
+    ) -> None:
+        ended = call(name, *arguments)
+        assert ended.status == 2
+        assert f"the plugin '{name}' of zoo-parts is broken" in ended.err
+        assert said in ended.err
+        assert "Traceback" not in ended.err
+
+    def test_the_help_of_a_stub_names_the_fault_too(self, call: Call) -> None:
+        ended = call("b-import", "--help")
+        assert ended.status == 0
+        assert "no_such_library" in ended.out
+
+
+class TestRivals:
+    def test_a_hidden_command_is_told_of_and_the_winner_runs(
+        self, call: Call, install_plugin: Install
+    ) -> None:
+        modules = {"commands_of_tests": COMMANDS_OF_TESTS}
+        install_plugin("ape", COMMANDS, {"r-same": "commands_of_tests:fine"}, modules)
+        install_plugin("zoo", COMMANDS, {"r-same": "commands_of_tests:crash"})
+        ended = call("r-same")
+        assert (ended.status, ended.out) == (0, "all is well\n")
+        assert ended.err == "'r-same' of ape hides that of zoo\n"
+
+    def test_a_stranger_can_t_take_the_place_of_ours(
+        self, call: Call, install_plugin: Install
+    ) -> None:
+        modules = {"commands_of_tests": COMMANDS_OF_TESTS}
+        install_plugin("aaa", COMMANDS, {"leaderboard": "commands_of_tests:fine"}, modules)
+        ended = call("leaderboard")
+        assert ended.status == 2
+        assert "there are no runs" in ended.err
+        assert "'leaderboard' of topoqa-train hides that of aaa" in ended.err
+
+
+class TestWithAProcess:
+    @pytest.fixture
+    def start(self, commands: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+        def _start(*arguments: str) -> subprocess.Popen[str]:
+            return subprocess.Popen(
+                [sys.executable, "-m", "topoqa_train", *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=tmp_path,
+                env={**os.environ, "PYTHONPATH": str(commands), "PYTHONUNBUFFERED": ""},
+            )
+
+        return _start
+
+    @pytest.mark.parametrize(
+        ("number", "status", "said"),
+        [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+    )
+    def test_a_signal(
+        self,
+        start: Callable[..., subprocess.Popen[str]],
+        number: signal.Signals,
+        status: int,
+        said: str,
+    ) -> None:
+        with start("t-wait") as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(number)
+            _, err = process.communicate(timeout=30)
+        assert process.returncode == status
+        assert err == f"{said}\n"
+
+    @pytest.mark.parametrize("command", ["t-much", "t-fine"])
+    def test_a_reader_that_left_is_no_error(
+        self, start: Callable[..., subprocess.Popen[str]], command: str
+    ) -> None:
+        with start(command) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            err = process.stderr.read()
+            process.wait(timeout=30)
+        assert err == ""
+        assert process.returncode == 0

@@ -1,0 +1,82 @@
+"""What a command loads before it has anything to train: looked up in `sys.modules`, no clock."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HEAVY = ("torch", "torch_geometric", "lightning", "pytorch_lightning", "pandas", "scipy")
+
+# Runs each command line of the first argument in one fresh process, one after another, and
+# prints what it loaded. The second argument is code carried out before, to test the test.
+PROBE = """
+import io, json, sys
+from contextlib import redirect_stdout, redirect_stderr
+
+lines, heavy, before = json.loads(sys.argv[1])
+exec(before)
+from topoqa_train import cli
+ended = []
+for line in lines:
+    sys.argv = ["topoqa-train", *line]
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        status = cli._status()
+    ended.append([status, out.getvalue(), err.getvalue()])
+print(json.dumps({"ended": ended, "loaded": [name for name in heavy if name in sys.modules]}))
+"""
+
+
+def probe(lines: list[list[str]], folder: Path, before: str = "") -> dict[str, Any]:
+    arguments = json.dumps([lines, HEAVY, before])
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_help_of_every_command_loads_nothing_heavy(tmp_path: Path) -> None:
+    from topoqa_train import plugins
+
+    ours = [
+        name
+        for name, plugin in plugins.discover(plugins.COMMANDS).items()
+        if plugin.distribution == plugins.OWN_DISTRIBUTION
+    ]
+    assert {"run", "pipeline", "leaderboard"} <= set(ours)
+    lines = [["--help"], ["--version"], *([name, "--help"] for name in ours)]
+    found = probe(lines, tmp_path)
+    for line, (status, out, err) in zip(lines, found["ended"], strict=True):
+        assert (line, status, err) == (line, 0, "")
+        assert out
+    assert found["loaded"] == []
+
+
+def test_reading_runs_loads_nothing_heavy(run_files: Callable[..., Path]) -> None:
+    runs = [run_files(f"run_{number}") for number in range(3)]
+    root = str(runs[0].parent)
+    lines = [["leaderboard", "--run-root", root], ["leaderboard", "--run-root", root, "--json"]]
+    found = probe(lines, runs[0].parent.parent)
+    assert [status for status, _, _ in found["ended"]] == [0, 0]
+    assert len(json.loads(found["ended"][1][1])["runs"]) == 3
+    assert found["loaded"] == []
+
+
+def test_a_wrong_request_is_refused_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    lines = [["run", "-c", "no_such.yaml"], ["pipeline", "-m", "no_such.yaml"], ["no-such"]]
+    found = probe(lines, tmp_path)
+    assert [status for status, _, _ in found["ended"]] == [2, 2, 2]
+    assert found["loaded"] == []
+
+
+def test_the_probe_sees_what_is_loaded(tmp_path: Path) -> None:
+    assert probe([], tmp_path, before="import scipy")["loaded"] == ["scipy"]
