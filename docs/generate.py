@@ -1,0 +1,67 @@
+"""Write `docs/reference/` from the code; with `--check`, say which of its pages are stale.
+
+Exit status 1 if any is, or if a page stands there that nothing makes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from generator import commands, config, exits, metrics, run_directory
+
+FOLDER = Path(__file__).parent / "reference"
+PAGES: dict[str, Callable[[], str]] = {
+    "commands.md": commands.render,
+    "config.md": config.render_config,
+    "manifest.md": config.render_manifest,
+    "run-directory.md": run_directory.render,
+    "metrics.md": metrics.render,
+    "exit-status.md": exits.render_exits,
+    "environment.md": exits.render_environment,
+}
+# Written by hand.
+OTHERS = {"index.md"}
+_SHOWN_LINES = 12
+
+
+def main() -> int:
+    """Write or check."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail on stale pages")
+    check = parser.parse_args().check
+    made = {name: render() for name, render in PAGES.items()}
+    if check:
+        return _check(made)
+    for name, text in made.items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+def _check(made: dict[str, str]) -> int:
+    stale = [name for name, text in made.items() if _current(name) != text]
+    orphans = sorted({path.name for path in FOLDER.glob("*.md")} - set(made) - OTHERS)
+    for name in stale:
+        sys.stderr.write(f"docs/reference/{name} is stale: run python docs/generate.py\n")
+        sys.stderr.writelines(_difference(_current(name), made[name]))
+    for name in orphans:
+        sys.stderr.write(f"docs/reference/{name} is made by nothing: remove it\n")
+    return 1 if stale or orphans else 0
+
+
+def _current(name: str) -> str:
+    path = FOLDER / name
+    return path.read_text("utf-8") if path.is_file() else ""
+
+
+def _difference(before: str, after: str) -> list[str]:
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
+    changed = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+    return [f"  {line[:160]}\n" for line in changed[:_SHOWN_LINES]]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

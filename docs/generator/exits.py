@@ -1,0 +1,61 @@
+"""`exit-status.md` and `environment.md`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+from generator import commands, meanings
+from generator.markdown import code, page, paragraphs, prose, table
+from topoqa_train import errors
+from topoqa_train.cli import DEBUG_VARIABLE
+from topoqa_train.launch import base as launchers
+from topoqa_train.runs import store
+
+
+def render_exits() -> str:
+    """The page on exit statuses, from the errors there are."""
+    by_status: dict[int, list[type[errors.TopoqaTrainError]]] = {}
+    for kind in sorted(_kinds(errors.TopoqaTrainError), key=lambda kind: kind.__name__):
+        by_status.setdefault(kind.exit_status, []).append(kind)
+    rows = [
+        [code(status), "<br>".join(_said(kind) for kind in by_status[status])]
+        for status in sorted(by_status)
+    ]
+    return page(
+        "Exit status",
+        "A wrong request is answered in a few lines on standard error: what is wrong, where, what "
+        "to do. A trace is shown with `--debug` only.",
+        table(["status", "means"], [[code(0), "Done."], *rows]),
+    )
+
+
+def _kinds(kind: type[errors.TopoqaTrainError]) -> Iterator[type[errors.TopoqaTrainError]]:
+    for below in kind.__subclasses__():
+        if below.__module__ == errors.__name__:
+            yield below
+            yield from _kinds(below)
+
+
+def _said(kind: type[errors.TopoqaTrainError]) -> str:
+    return f"{code(kind.__name__)}: {prose(paragraphs(inspect.getdoc(kind))[0])}"
+
+
+def render_environment() -> str:
+    """The page on environment variables, from the options and constants that read them."""
+    constants = {store.ROOT_VARIABLE, launchers.VARIABLE, DEBUG_VARIABLE}
+    if not constants <= set(meanings.ENVIRONMENT):
+        raise RuntimeError(f"meanings.ENVIRONMENT lacks {constants - set(meanings.ENVIRONMENT)}")
+    rows = [[code(name), text] for name, text in meanings.ENVIRONMENT.items()]
+    return page(
+        "Environment variables",
+        "What is given on the command line is stronger.",
+        table(["variable", "sets"], [*rows, *_of_options()]),
+    )
+
+
+def _of_options() -> Iterator[list[str]]:
+    for names, command in sorted(commands.leaves(), key=lambda leaf: leaf[0]):
+        for param in command.params:
+            for variable in commands.variables(param):
+                yield [code(variable), f"{code(param.opts[0])} of {code(' '.join(names))}"]
