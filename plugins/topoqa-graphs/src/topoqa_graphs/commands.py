@@ -225,7 +225,9 @@ def _show_build(report: BuildReport, out: Path, as_json: bool) -> None:
         if len(report.failed) > _SHOWN:
             lines.append(f"and {len(report.failed) - _SHOWN} more (--json names them all)")
         raise DataError(
-            f"{len(report.failed)} structures failed; the others are built", details=lines
+            f"{len(report.failed)} of the structures failed",
+            details=lines,
+            hint="All graphs that could be built are in place.",
         )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from topoqa_graphs.features import GraphArrays, build_graph
 from topoqa_graphs.partners import Partners, suited
-from topoqa_graphs.structures import Structure, read_structure
+from topoqa_graphs.structures import Structure, model_name, read_structure
 from topoqa_train.api import MachineError, TopoqaTrainError
 
 # Two a process: one in work, one waiting. More would only fill memory.
@@ -88,12 +88,12 @@ def work(task: Task) -> Outcome:
         if task.wants_graph:
             arrays = build_graph(structure, task.compat, task.partners)
     except Exception as error:  # noqa: BLE001 - said by name; one decoy must not stop the others
-        return Outcome(task.model, None, None, (_said(error),))
+        return Outcome(task.model, None, None, (_said(error, task),))
     try:
         if task.native is not None:
             score = _score(structure, task.native, task.partners)
     except Exception as error:  # noqa: BLE001 - as above; the graph is good without its label
-        return Outcome(task.model, arrays, None, (f"no DockQ: {_said(error)}",))
+        return Outcome(task.model, arrays, None, (f"no DockQ: {_said(error, task)}",))
     return Outcome(task.model, arrays, score, ())
 
 
@@ -118,9 +118,14 @@ def _native(path: Path) -> Structure:
     return read_structure(path)
 
 
-def _said(error: Exception) -> str:
+def _said(error: Exception, task: Task) -> str:
+    """On one line, without the name of the decoy, beside which it will stand."""
     if isinstance(error, TopoqaTrainError):
-        return "; ".join((error.message, *error.details))
+        name = task.structure.name if isinstance(task.structure, Structure) else task.structure
+        message = error.message.removeprefix(f"{name}: ")
+        if isinstance(name, Path):
+            message = message.removeprefix(f"{model_name(name)}: ")
+        return "; ".join((message, *error.details))
     return f"a fault of the builder: {type(error).__name__}: {error}"
 
 
