@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from topoqa_train import atomic
+from topoqa_train.errors import DataError
+from topoqa_train.training.data.dataset import GraphDataset, load_splits
+from topoqa_train.training.data.index import GraphIndex
+from topoqa_train.training.data.labels import Labels
+from topoqa_train.training.data.schema import FeatureSchema, find_schema
+
+COLUMNS = [f"column {number}" for number in range(6)]
+MODELS = ("a_1", "a_2", "b_1")
+
+
+@pytest.fixture
+def split(make_split: Callable[..., tuple[Labels, GraphIndex]]) -> GraphDataset:
+    labels, index = make_split(dict.fromkeys(MODELS, 0.5))
+    return load_splits({"train": labels}, index)["train"]
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    edges = {"feature_dim": 3, "edge_feature_variant": "lean", "bands": [[0, 10]]}
+    return {
+        "edge_metadata": edges,
+        "edge_module": "edge/v1",
+        "edge_params": {"cutoff": 10},
+        "node_feature_columns": COLUMNS,
+        **changes,
+    }
+
+
+def folder_of(split: GraphDataset) -> Path:
+    return split.paths[0].parent
+
+
+def describe(split: GraphDataset, document: object, name: str = "graph_metadata.json") -> Path:
+    path = folder_of(split) / name
+    path.write_text(document if isinstance(document, str) else json.dumps(document))
+    return path
+
+
+def find(split: GraphDataset, **paths: Path) -> FeatureSchema:
+    return find_schema([split], folder_of(split), **paths)
+
+
+def test_without_files_the_tensors_tell(split: GraphDataset, tmp_path: Path) -> None:
+    schema = find(split)
+    assert (schema.node_dim, schema.edge_dim) == (6, 3)
+    document = schema.to_document()
+    assert document["node_schema"] == {"dim": 6, "columns": None}
+    assert document["edge_schema"]["dim"] == 3
+    assert document["metadata_path"] is document["summary_path"] is None
+    assert document["module_registry"] == {}
+    assert document["sample_graph"] == {
+        "model": "a_1",
+        "path": str(split.paths[0]),
+        "num_nodes": split.graph(0).num_nodes,
+        "num_edges": split.graph(0).num_edges,
+        "node_dim": 6,
+        "edge_dim": 3,
+    }
+    assert len(document["notes"]) == 2
+    atomic.write_json(tmp_path / "feature_metadata.json", document)
+
+
+@pytest.mark.parametrize("where", ["in", "above", "given"])
+def test_files_are_found_and_told(split: GraphDataset, where: str, tmp_path: Path) -> None:
+    metadata = describe(split, {model: entry() for model in MODELS})
+    modules = {"edge": {"id": "edge/v1"}, "node": ["x"]}
+    summary = describe(split, {"modules": modules, "other": 1}, "graph_builder_summary.json")
+    given = {}
+    if where == "above":
+        metadata = metadata.rename(tmp_path / metadata.name)
+        summary = summary.rename(tmp_path / summary.name)
+    if where == "given":
+        (tmp_path / "else").mkdir()
+        metadata = metadata.rename(tmp_path / "else" / "m.json")
+        summary = summary.rename(tmp_path / "else" / "s.json")
+        given = {"metadata_path": metadata, "summary_path": summary}
+    schema = find(split, **given)
+    assert schema.to_document() == {
+        "node_schema": {"dim": 6, "columns": COLUMNS},
+        "edge_schema": {
+            "dim": 3,
+            "variant": "lean",
+            "module": "edge/v1",
+            "params": {"cutoff": 10},
+            "bands": [[0, 10]],
+        },
+        "module_registry": modules,
+        "metadata_path": str(metadata),
+        "summary_path": str(summary),
+        "notes": [],
+        "sample_graph": schema.sample_graph,
+    }
+
+
+def test_a_given_file_that_is_not_there(split: GraphDataset, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no file .*m\.json"):
+        find(split, metadata_path=tmp_path / "m.json")
+    with pytest.raises(DataError, match=r"there is no file .*s\.json"):
+        find(split, summary_path=tmp_path / "s.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"edge_metadata": {"feature_dim": 24}},
+            "edge_metadata.feature_dim is 24, the tensors have 3, in 2 graphs: a_1.pt, b_1.pt",
+        ),
+        (
+            {"node_feature_columns": COLUMNS[:5]},
+            "the number of node_feature_columns is 5, the tensors have 6, in 2 graphs",
+        ),
+    ],
+)
+def test_disagreement_with_the_tensors_names_the_graphs(
+    split: GraphDataset, changes: dict[str, Any], said: str
+) -> None:
+    path = describe(split, {"a_1": entry(**changes), "a_2": entry(), "b_1": entry(**changes)})
+    with pytest.raises(DataError, match="and the graphs disagree") as caught:
+        find(split)
+    assert str(path) in caught.value.message
+    assert said in caught.value.details[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"node_feature_columns": COLUMNS[::-1]}, "node_feature_columns is column 5, column 4"),
+        ({"edge_module": "edge/v2"}, "edge_module is edge/v2 in 1 graphs: a_2.pt"),
+        (
+            {"edge_metadata": {"feature_dim": 3, "edge_feature_variant": "heavy"}},
+            "edge_feature_variant is heavy in 1 graphs: a_2.pt",
+        ),
+    ],
+)
+def test_graphs_built_differently_are_refused(
+    split: GraphDataset, changes: dict[str, Any], said: str
+) -> None:
+    describe(split, {"a_1": entry(), "a_2": entry(**changes), "b_1": entry()})
+    with pytest.raises(DataError, match="different features") as caught:
+        find(split)
+    assert said in caught.value.details[0]
+
+
+def test_what_is_missing_or_differs_harmlessly_is_noted(split: GraphDataset) -> None:
+    describe(split, {"a_1": entry(), "a_2": entry(edge_params={"cutoff": 9}), "z_9": "unused"})
+    notes = find(split).notes
+    assert "graph_metadata.json says nothing of 1 graphs: b_1" in notes
+    assert any("edge_params differ" in note for note in notes)
+
+
+def test_silence_on_all_is_no_fault(split: GraphDataset) -> None:
+    describe(split, {model: {} for model in MODELS})
+    assert find(split).node_columns is None
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "",
+        "not json",
+        "[]",
+        "null",
+        '{"a_1": 1}',
+        '{"a_1": [1]}',
+        '{"a_1": {"edge_metadata": 3}}',
+        '{"a_1": {"edge_metadata": {"feature_dim": "11"}}}',
+        '{"a_1": {"edge_metadata": {"feature_dim": true}}}',
+        '{"a_1": {"edge_metadata": {"feature_dim": 1e3}}}',
+        '{"a_1": {"edge_metadata": {"edge_feature_variant": ["x"]}}}',
+        '{"a_1": {"edge_module": 5}}',
+        '{"a_1": {"edge_params": "x"}}',
+        '{"a_1": {"node_feature_columns": "abc"}}',
+        '{"a_1": {"node_feature_columns": [1, 2]}}',
+        '{"a_1": {"edge_params": {"p": NaN}}}',
+        '{"a_1": {"edge_params": {"p": "\\ud800"}}}',
+        '{"a_1": {"edge_params": {"p": ' + "9" * 5000 + "}}}",
+        "[" * 100_000,
+        '{"a_1": ' + '{"a": ' * 50_000 + "1" + "}" * 50_001,
+    ],
+)
+def test_metadata_that_are_none_are_refused_by_name(split: GraphDataset, document: str) -> None:
+    path = describe(split, document)
+    with pytest.raises(DataError) as caught:
+        find(split)
+    assert str(path) in caught.value.message
+    assert len(caught.value.message) < 500
+
+
+@pytest.mark.parametrize("document", ["[1]", '{"modules": 5}', '{"modules": ["a"]}', "{"])
+def test_summaries_that_are_none_are_refused_by_name(split: GraphDataset, document: str) -> None:
+    path = describe(split, document, "graph_builder_summary.json")
+    with pytest.raises(DataError) as caught:
+        find(split)
+    assert str(path) in caught.value.message
+
+
+def test_bytes_that_are_no_text(split: GraphDataset) -> None:
+    path = folder_of(split) / "graph_metadata.json"
+    path.write_bytes(b"\xff\xfe\x00{")
+    with pytest.raises(DataError, match="can't be used"):
+        find(split)
