@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
 from topoqa_train import atomic
 from topoqa_train.clock import Clock, stamp
+from topoqa_train.config.names import fault_of_name
 from topoqa_train.errors import MachineError, RequestError
 from topoqa_train.runs.paths import HISTORY, LATEST, METADATA, RunPaths
 
 ROOT_VARIABLE = "TOPOQA_TRAIN_RUNS"
 DEFAULT_ROOT = Path("training_runs")
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 
 
 def root_of_runs(option: Path | None, save_dir: Path | None = None) -> Path:
@@ -40,16 +39,18 @@ class RunStore:
         time, and a number where that is taken.
 
         Raises:
-            RequestError: `run_name` is taken or not a plain name.
+            RequestError: `run_name` is taken or not a plain name, or runs can't go to the root.
             MachineError: the folder can't be made.
         """
         _make_root(self.root)
+        _check_latest(self.root / LATEST)
         if run_name is not None:
             paths = self._create_named(run_name)
         else:
             paths = self._create_numbered(f"{base}_{stamp(clock.now())}" if stamped else base)
-        for folder in (paths.config_dir, paths.metrics.parent, paths.checkpoints):
-            folder.mkdir()
+        with atomic.no_room_is_an_error(paths.root):
+            for folder in (paths.config_dir, paths.metrics.parent, paths.checkpoints):
+                folder.mkdir()
         atomic.replace_link(self.root / LATEST, paths.run_id)
         return paths
 
@@ -130,10 +131,16 @@ def _made(folder: Path) -> bool:
 
 def check_run_name(name: str) -> None:
     """Refuse what is not one plain name; raises `RequestError`."""
-    if name in (LATEST, HISTORY) or not _PLAIN_NAME.fullmatch(name):
+    fault = fault_of_name(name)
+    if fault is not None:
+        raise RequestError(f"a run can't have that name: {fault}", hint="Choose another name.")
+
+
+def _check_latest(latest: Path) -> None:
+    if latest.is_dir() and not latest.is_symlink():
         raise RequestError(
-            f"'{name}' can't be the name of a run",
-            hint="Use letters, digits, '.', '_', '+' and '-', beginning with a letter or digit.",
+            f"{latest} is a folder where the link to the newest run belongs",
+            hint="Move it away, or choose another folder with --output-root.",
         )
 
 
