@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from topoqa_train.errors import RequestError
+from topoqa_train.runs import metadata
+from topoqa_train.runs.metadata import MetadataFile, RunMetadata, finite
+
+# SPEC 6 names these.
+PROMISED = [
+    "run_name",
+    "created",
+    "completed",
+    "status",
+    "source_config",
+    "overrides",
+    "notes",
+    "trial_label",
+    "command",
+    "environment",
+    "git",
+    "versions",
+    "host",
+    "training_parameters",
+    "selection",
+    "runtime",
+    "checkpoints",
+    "progress",
+]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "run" / "run_metadata.json"
+
+
+@pytest.fixture
+def written(file: Path) -> MetadataFile:
+    file.parent.mkdir()
+    record = MetadataFile(file, RunMetadata(run_name="run", created="2026-01-31T12:00:00.000"))
+    record.update()
+    return record
+
+
+def test_every_promised_field_is_written(written: MetadataFile) -> None:
+    assert set(PROMISED) <= set(json.loads(written.path.read_text()))
+
+
+def test_what_is_written_is_read(written: MetadataFile) -> None:
+    written.update(status="running", overrides={"a.b": [1, None]}, notes="ü")
+    document = metadata.read(written.path)
+    assert document == written.document
+    assert (document.status, document.overrides, document.notes) == (
+        "running",
+        {"a.b": [1, None]},
+        "ü",
+    )
+
+
+def test_figures_that_json_can_t_hold_are_null(written: MetadataFile) -> None:
+    written.update(progress={"best": math.nan, "list": [1.0, -math.inf], "deep": {"x": math.inf}})
+    assert json.loads(written.path.read_text())["progress"] == {
+        "best": None,
+        "list": [1.0, None],
+        "deep": {"x": None},
+    }
+
+
+def test_an_unknown_field_is_a_fault_of_ours_and_changes_nothing(written: MetadataFile) -> None:
+    before = written.path.read_bytes()
+    with pytest.raises(AttributeError, match="stattus"):
+        written.update(stattus="running", notes="x")
+    assert written.path.read_bytes() == before
+    assert written.document.notes is None
+
+
+def test_fields_of_a_later_version_survive_an_update(written: MetadataFile) -> None:
+    document = json.loads(written.path.read_text())
+    written.path.write_text(json.dumps({**document, "from_tomorrow": {"a": 1}}))
+    MetadataFile(written.path, metadata.read(written.path)).update(status="completed")
+    assert json.loads(written.path.read_text())["from_tomorrow"] == {"a": 1}
+
+
+def test_no_file_is_no_run(file: Path) -> None:
+    with pytest.raises(RequestError) as caught:
+        metadata.read(file)
+    assert caught.value.message == f"{file.parent} is not a run: it has no run_metadata.json"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "Expecting value"),
+        (b'{"run_name": "x"', "delimiter"),
+        (b"[]", ""),
+        (b"null", ""),
+        (b'{"run_name": "x"}', "created"),
+        (b'{"run_name": 5, "created": "x"}', "run_name"),
+        (b"\xff\xfe\x00", ""),
+        (b"[" * 100_000, ""),
+    ],
+    ids=range(8),
+)
+def test_a_file_that_is_no_metadata_is_named(file: Path, content: bytes, said: str) -> None:
+    file.parent.mkdir()
+    file.write_bytes(content)
+    with pytest.raises(RequestError) as caught:
+        metadata.read(file)
+    assert str(file) in caught.value.message
+    assert said in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_a_folder_in_its_place_is_named(file: Path) -> None:
+    file.mkdir(parents=True)
+    with pytest.raises(RequestError):
+        metadata.read(file)
+
+
+def test_a_file_of_absurd_size_is_not_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.parent.mkdir()
+    file.write_text('{"run_name": "x", "created": "y"}')
+    assert metadata.read(file).run_name == "x"
+    monkeypatch.setattr(metadata, "MAXIMUM_BYTES", 10)
+    with pytest.raises(RequestError, match="too large"):
+        metadata.read(file)
+
+
+@given(cut=st.integers(0, 10_000))
+def test_a_file_cut_anywhere_is_refused_and_never_a_crash(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "cut.json"
+    RunMetadata(run_name="run", created="x", overrides={"a": 1}).write(file)
+    content = file.read_bytes()
+    file.write_bytes(content[: cut % (len(content) - 2)])
+    with pytest.raises(RequestError):
+        metadata.read(file)
+
+
+@given(
+    st.recursive(
+        st.one_of(st.floats(), st.integers(), st.text(), st.none(), st.booleans()),
+        lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+        max_leaves=12,
+    )
+)
+def test_finite_leaves_what_json_can_hold(value: object) -> None:
+    cleaned = finite(value)
+    text = json.dumps(cleaned, allow_nan=False)
+    assert json.loads(text) == cleaned
+    assert finite(cleaned) == cleaned

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from topoqa_train.runs import metadata, status
+from topoqa_train.runs.paths import RunPaths
+from topoqa_train.runs.status import HEARTBEAT_SECONDS, Status
+
+RunFiles = Callable[..., Path]
+
+
+@pytest.fixture
+def derived(run_files: RunFiles, clock: Any) -> Callable[..., Status]:
+    """The state of a run with this word and process in its metadata."""
+
+    def _derived(written: str, process: dict[str, Any]) -> Status:
+        paths = RunPaths(run_files(f"run_{written}", status=written, process=process))
+        for file in (paths.metadata, paths.metrics):
+            os.utime(file, (clock.now().timestamp(),) * 2)
+        return status.derive(paths, metadata.read(paths.metadata), clock)
+
+    return _derived
+
+
+@pytest.mark.parametrize("written", ["completed", "failed", "interrupted"])
+def test_what_is_over_stays_over_whoever_lives(
+    derived: Callable[..., Status], written: str
+) -> None:
+    assert derived(written, status.this_process()) == Status(written)
+
+
+@pytest.mark.parametrize("written", ["created", "running"])
+def test_a_run_whose_process_lives_runs(derived: Callable[..., Status], written: str) -> None:
+    assert derived(written, status.this_process()) == Status(written)
+
+
+@pytest.mark.parametrize("written", ["created", "running"])
+def test_a_run_whose_process_is_gone_was_interrupted(
+    derived: Callable[..., Status], written: str
+) -> None:
+    process = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    seen = {**status.this_process(), "pid": process.pid}
+    process.wait()
+    assert derived(written, seen) == Status.INTERRUPTED
+
+
+def test_a_pid_that_was_used_again_is_not_the_run_s(derived: Callable[..., Status]) -> None:
+    mine = status.this_process()
+    assert derived("running", {**mine, "started": mine["started"] - 60.0}) == Status.INTERRUPTED
+
+
+def test_a_zombie_does_not_run(derived: Callable[..., Status]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+    )
+    try:
+        seen = {**status.this_process(), "pid": process.pid}
+        seen["started"] = psutil.Process(process.pid).create_time()
+        assert derived("running", seen) == Status.RUNNING
+        assert process.stdin is not None
+        process.stdin.close()
+        # Dead and not yet waited for by its parent, that is by us.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE
+        assert derived("created", seen) == Status.INTERRUPTED
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"pid": None},
+        {"pid": "many"},
+        {"pid": -1},
+        {"pid": 2**70},
+        {"started": None},
+        {"started": "then"},
+    ],
+    ids=str,
+)
+def test_a_process_that_can_t_be_is_gone(
+    derived: Callable[..., Status], fault: dict[str, Any]
+) -> None:
+    assert derived("running", {**status.this_process(), **fault}) == Status.INTERRUPTED
+    alone = {"host": socket.gethostname()}
+    assert derived("created", alone) == Status.INTERRUPTED
+
+
+def test_a_word_of_another_version_is_no_running(derived: Callable[..., Status]) -> None:
+    assert derived("paused", status.this_process()) == Status.INTERRUPTED
+
+
+class TestOnAnotherHost:
+    @pytest.fixture
+    def paths(self, run_files: RunFiles, clock: Any) -> RunPaths:
+        # The pid is one that lives here, which says nothing of the host over there.
+        process = {**status.this_process(), "host": "elsewhere"}
+        paths = RunPaths(run_files("run", status="running", process=process))
+        paths.console_log.write_text("")
+        for file in (paths.metadata, paths.metrics, paths.console_log):
+            os.utime(file, (clock.now().timestamp(),) * 2)
+        return paths
+
+    def now(self, paths: RunPaths, clock: Any) -> Status:
+        return status.derive(paths, metadata.read(paths.metadata), clock)
+
+    def test_it_runs_while_its_files_are_young(self, paths: RunPaths, clock: Any) -> None:
+        assert self.now(paths, clock) == Status.RUNNING
+        clock.advance(HEARTBEAT_SECONDS - 1)
+        assert self.now(paths, clock) == Status.RUNNING
+        clock.advance(1)
+        assert self.now(paths, clock) == Status.INTERRUPTED
+
+    @pytest.mark.parametrize("name", ["metrics", "metadata", "console_log"])
+    def test_any_of_its_files_is_a_heartbeat(self, paths: RunPaths, clock: Any, name: str) -> None:
+        clock.advance(10 * HEARTBEAT_SECONDS)
+        assert self.now(paths, clock) == Status.INTERRUPTED
+        os.utime(getattr(paths, name), (clock.now().timestamp(),) * 2)
+        assert self.now(paths, clock) == Status.RUNNING
+
+    def test_clocks_that_disagree_make_no_interruption(self, paths: RunPaths, clock: Any) -> None:
+        clock.advance(-3600)
+        assert self.now(paths, clock) == Status.RUNNING
+
+    def test_a_copy_without_metrics_and_log_is_judged_by_what_there_is(
+        self, paths: RunPaths, clock: Any
+    ) -> None:
+        paths.metrics.unlink()
+        paths.console_log.unlink()
+        assert self.now(paths, clock) == Status.RUNNING
+        clock.advance(HEARTBEAT_SECONDS)
+        assert self.now(paths, clock) == Status.INTERRUPTED
+
+
+def test_this_process_is_told_from_others() -> None:
+    mine = status.this_process()
+    assert mine["pid"] == os.getpid()
+    assert mine["started"] == psutil.Process().create_time()
+    assert mine["host"]

@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from topoqa_train.clock import Clock, stamp
+from topoqa_train.errors import MachineError, RequestError
+from topoqa_train.runs import store
+from topoqa_train.runs.store import RunStore, check_run_name, root_of_runs
+
+RunFiles = Callable[..., Path]
+
+
+class TestWhereRunsGo:
+    @pytest.fixture(autouse=True)
+    def here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv(store.ROOT_VARIABLE, raising=False)
+        return tmp_path
+
+    def test_the_option_then_the_environment_then_the_config_then_the_default(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert root_of_runs(None) == here / "training_runs"
+        assert root_of_runs(None, Path("from_config")) == here / "from_config"
+        monkeypatch.setenv(store.ROOT_VARIABLE, str(here / "from_environment"))
+        assert root_of_runs(None, Path("from_config")) == here / "from_environment"
+        assert root_of_runs(Path("option"), Path("from_config")) == here / "option"
+
+    def test_an_empty_variable_says_nothing(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(store.ROOT_VARIABLE, "")
+        assert root_of_runs(None) == here / "training_runs"
+
+    def test_home_is_understood(self, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", str(here))
+        monkeypatch.setenv(store.ROOT_VARIABLE, "~/runs")
+        assert root_of_runs(None) == here / "runs"
+
+
+class TestCreate:
+    def test_a_run_has_its_folders_and_latest_points_at_it(
+        self, tmp_path: Path, clock: Clock
+    ) -> None:
+        paths = RunStore(tmp_path / "a" / "runs").create("job", None, clock)
+        assert paths.run_id == f"job_{stamp(clock.now())}"
+        assert sorted(entry.name for entry in paths.root.iterdir()) == [
+            "config",
+            "metrics",
+            "model_checkpoints",
+        ]
+        latest = paths.root.parent / "latest"
+        assert str(latest.readlink()) == paths.run_id
+
+    def test_a_name_is_taken_as_it_stands_or_refused(self, tmp_path: Path, clock: Clock) -> None:
+        runs = RunStore(tmp_path)
+        assert runs.create("job", "mine", clock).run_id == "mine"
+        with pytest.raises(RequestError) as caught:
+            runs.create("job", "mine", clock)
+        assert "'mine' is there already" in caught.value.message
+        assert "resume --run-id mine" in (caught.value.hint or "")
+        assert caught.value.exit_status == 2
+
+    def test_a_name_in_history_is_taken_too(
+        self, tmp_path: Path, clock: Clock, run_files: RunFiles
+    ) -> None:
+        old = run_files("mine", folder="history")
+        runs = RunStore(old.parent.parent)
+        with pytest.raises(RequestError) as caught:
+            runs.create("job", "mine", clock)
+        assert caught.value.details == (str(old),)
+        assert not (runs.root / "mine").exists()
+
+    def test_without_a_stamp_a_taken_name_gets_a_number(
+        self, clock: Clock, run_files: RunFiles
+    ) -> None:
+        runs = RunStore(run_files("base_phase2", folder="history").parent.parent)
+        names = [runs.create("base_phase2", None, clock, stamped=False).run_id for _ in range(3)]
+        assert names == ["base_phase2_2", "base_phase2_3", "base_phase2_4"]
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "",
+            ".",
+            "..",
+            ".hidden",
+            "a/b",
+            "../up",
+            "/absolute",
+            "a\\b",
+            "a b",
+            "a\n",
+            "-option",
+            "latest",
+            "Latest",
+            "history",
+            "HISTORY",
+            "ünlaut",
+            "x" * 129,
+            "a\x00b",
+        ],
+    )
+    def test_what_is_no_plain_name_is_refused_and_nothing_made(
+        self, tmp_path: Path, clock: Clock, name: str
+    ) -> None:
+        with pytest.raises(RequestError) as caught:
+            RunStore(tmp_path / "runs").create("job", name, clock)
+        assert caught.value.exit_status == 2
+        root = tmp_path / "runs"
+        assert not root.exists() or list(root.iterdir()) == []
+
+    @pytest.mark.parametrize("name", ["a", "A.b_c+d-1", "2026", "x" * 128, "latest_1"])
+    def test_plain_names_are_good(self, name: str) -> None:
+        check_run_name(name)
+
+    def test_threads_with_one_name_get_a_directory_each(self, tmp_path: Path, clock: Clock) -> None:
+        made: list[str] = []
+        gate = threading.Barrier(12)
+
+        def make() -> None:
+            gate.wait()
+            made.append(RunStore(tmp_path).create("job", None, clock).run_id)
+
+        threads = [threading.Thread(target=make) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(set(made)) == 12
+        first = f"job_{stamp(clock.now())}"
+        assert set(made) == {first, *(f"{first}_{number}" for number in range(2, 13))}
+
+    def test_threads_that_want_one_given_name_have_one_winner(
+        self, tmp_path: Path, clock: Clock
+    ) -> None:
+        won: list[str] = []
+        lost: list[RequestError] = []
+        gate = threading.Barrier(8)
+
+        def make() -> None:
+            gate.wait()
+            try:
+                won.append(RunStore(tmp_path).create("job", "mine", clock).run_id)
+            except RequestError as error:
+                lost.append(error)
+
+        threads = [threading.Thread(target=make) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert won == ["mine"]
+        assert len(lost) == 7
+
+    def test_processes_with_one_name_get_a_directory_each(self, tmp_path: Path) -> None:
+        code = (
+            "import sys\n"
+            "from datetime import UTC, datetime\n"
+            "from pathlib import Path\n"
+            "from topoqa_train.runs.store import RunStore\n"
+            "class Still:\n"
+            "    def now(self): return datetime(2026, 1, 31, tzinfo=UTC)\n"
+            "store = RunStore(Path(sys.argv[1]))\n"
+            "sys.stdin.readline()\n"
+            "for _ in range(20): print(store.create('job', None, Still()).run_id)\n"
+        )
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", code, str(tmp_path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(2)
+        ]
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        made = [line for process in processes for line in process.communicate()[0].split()]
+        assert [process.returncode for process in processes] == [0, 0]
+        assert len(made) == len(set(made)) == 40
+        assert {entry.name for entry in tmp_path.iterdir()} == {*made, "latest"}
+
+    def test_a_root_that_is_a_file_is_a_wrong_request(self, tmp_path: Path, clock: Clock) -> None:
+        (tmp_path / "file").write_text("")
+        for root in (tmp_path / "file", tmp_path / "file" / "below"):
+            with pytest.raises(RequestError) as caught:
+                RunStore(root).create("job", None, clock)
+            assert str(root) in caught.value.message
+            assert "--output-root" in (caught.value.hint or "")
+
+    @pytest.mark.parametrize("nth", [1, 2, 3])
+    def test_a_full_disk_is_the_machine_s_fault_at_every_step(
+        self, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, nth: int
+    ) -> None:
+        mkdir, calls = Path.mkdir, [0]
+
+        def full(self: Path, *arguments: Any, **options: Any) -> None:
+            calls[0] += 1
+            if calls[0] >= nth:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+            mkdir(self, *arguments, **options)
+
+        monkeypatch.setattr(Path, "mkdir", full)
+        with pytest.raises(MachineError):
+            RunStore(tmp_path / "runs").create("job", None, clock)
+
+    def test_a_folder_called_latest_is_a_wrong_request(self, tmp_path: Path, clock: Clock) -> None:
+        (tmp_path / "latest" / "things").mkdir(parents=True)
+        with pytest.raises(RequestError) as caught:
+            RunStore(tmp_path).create("job", None, clock)
+        assert "latest" in caught.value.message
+
+    @pytest.mark.usefixtures("no_links")
+    def test_where_links_can_t_be_made_latest_is_found_all_the_same(
+        self, tmp_path: Path, clock: Clock
+    ) -> None:
+        runs = RunStore(tmp_path)
+        runs.create("a", None, clock).metadata.write_text("{}")
+        newest = runs.create("b", None, clock)
+        newest.metadata.write_text("{}")
+        assert runs.find("latest") == newest
+
+
+class TestFind:
+    def test_all_has_history_and_no_strangers(self, run_files: RunFiles) -> None:
+        run_files("b")
+        run_files("a", folder="history")
+        root = run_files("c").parent
+        (root / "not_a_run").mkdir()
+        (root / "a_file").write_text("")
+        (root / "latest").symlink_to("c")
+        found = RunStore(root).all()
+        assert [paths.run_id for paths in found] == ["a", "b", "c"]
+        assert found[0].root == root / "history" / "a"
+
+    def test_a_root_that_is_not_there_has_no_runs(self, tmp_path: Path) -> None:
+        assert RunStore(tmp_path / "no").all() == []
+
+    def test_by_name_wherever_it_is(self, run_files: RunFiles) -> None:
+        root = run_files("new").parent
+        old = run_files("old", folder="history")
+        assert RunStore(root).find("old").root == old
+        assert RunStore(root).find("new").root == root / "new"
+
+    def test_an_unknown_name_gives_the_nearest(self, run_files: RunFiles) -> None:
+        root = run_files("sched_boost_seed222_2026").parent
+        run_files("zzz")
+        with pytest.raises(RequestError) as caught:
+            RunStore(root).find("sched_boost_seed222")
+        assert caught.value.details == ("near: sched_boost_seed222_2026",)
+        assert "leaderboard" in (caught.value.hint or "")
+
+    @pytest.mark.parametrize("name", ["../outside", "history/old", "", "."])
+    def test_a_path_is_no_name(self, run_files: RunFiles, name: str) -> None:
+        root = run_files("new").parent
+        run_files("old", folder="history")
+        run_files("outside", folder="..")
+        with pytest.raises(RequestError):
+            RunStore(root).find(name)
+
+
+class TestLatest:
+    @pytest.fixture
+    def root(self, run_files: RunFiles) -> Path:
+        root = run_files("first").parent
+        moment = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+        for number, name in enumerate(("first", "second", "third")):
+            folder = root / name if name == "first" else run_files(name)
+            os.utime(folder / "run_metadata.json", (moment + number, moment + number))
+        return root
+
+    def test_is_where_the_link_leads(self, root: Path) -> None:
+        (root / "latest").symlink_to("second")
+        assert RunStore(root).find("latest").run_id == "second"
+
+    @pytest.mark.parametrize("target", ["gone", "../elsewhere", "latest", ""])
+    def test_without_a_link_that_leads_to_a_run_it_is_the_newest(
+        self, root: Path, target: str
+    ) -> None:
+        if target:
+            (root / "latest").symlink_to(target)
+        assert RunStore(root).find("latest").run_id == "third"
+
+    def test_it_is_found_in_history_too(self, root: Path) -> None:
+        (root / "history").mkdir()
+        for name in ("second", "third"):
+            (root / name).rename(root / "history" / name)
+        (root / "latest").symlink_to("third")
+        assert RunStore(root).find("latest").root == root / "history" / "third"
+
+    def test_no_run_at_all_says_how_to_start_one(self, tmp_path: Path) -> None:
+        with pytest.raises(RequestError) as caught:
+            RunStore(tmp_path).find("latest")
+        assert "pipeline" in (caught.value.hint or "")
