@@ -71,14 +71,19 @@ def last(root: Path, kind: str, manifest: Path) -> Ledger | None:
         for path in sorted((root / FOLDER).glob(f"{kind}_*.json"))
         if (ledger := _read(path)) is not None and ledger.manifest == str(manifest)
     ]
-    return max(found, key=lambda ledger: (ledger.started, ledger.path.name), default=None)
+    # Of one second, the longer name has the greater number.
+    return max(
+        found,
+        key=lambda ledger: (ledger.started, len(ledger.path.name), ledger.path.name),
+        default=None,
+    )
 
 
 def _read(path: Path) -> Ledger | None:
     try:
         document = json.loads(path.read_bytes())
         return _parsed(path, document)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -69,12 +69,19 @@ def read(path: Path) -> list[dict[str, float]]:
         text = path.read_text("utf-8", errors="replace")
     except FileNotFoundError:
         return []
-    whole = text[: text.rfind("\n") + 1]
-    reader = csv.reader(io.StringIO(whole))
-    columns = next(reader, [])
+    # Line by line, so that a damaged one spares the others.
+    header, *lines = text.split("\n")[:-1] or [""]
+    columns = _fields(header)
     if "epoch" not in columns:
         return []
-    return [row for fields in reader if (row := _row(columns, fields)) is not None]
+    return [row for line in lines if (row := _row(columns, _fields(line))) is not None]
+
+
+def _fields(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line], strict=True), [])
+    except csv.Error:
+        return []
 
 
 def _row(columns: Sequence[str], fields: Sequence[str]) -> dict[str, float] | None:
