@@ -85,7 +85,13 @@ class _Chooser:
                 key = self._key(chain.name, residue)
                 place = (key.chain, key.number, key.insertion)
                 found = (key, list(residue))
-                kept[place] = self._better(kept[place], found) if place in kept else found
+                if place not in kept:
+                    kept[place] = found
+                elif kept[place][0] == key:
+                    # Written in two parts: a second conformer, hydrogens at the end.
+                    kept[place][1].extend(found[1])
+                else:
+                    kept[place] = self._better(kept[place], found)
         chosen = {key: self._atoms(key, atoms) for key, atoms in kept.values()}
         residues = tuple(key for key in sorted(chosen) if chosen[key])
         if not residues:
@@ -180,7 +186,7 @@ class _Chooser:
         if self.foreign:
             yield f"residues that are no amino acids left out: {_counted(self.foreign)}"
         if self.unplaced:
-            yield f"{self.unplaced} atoms without coordinates left out"
+            yield f"{_many(self.unplaced, 'atom')} without coordinates left out"
         if self.alternate:
             yield f"alternate locations, highest occupancy kept: {_named(self.alternate)}"
         if self.replaced:
@@ -198,7 +204,7 @@ def _notes_on_atoms(
 ) -> Iterable[str]:
     """What there is of hydrogens, and which residues are not whole."""
     if light:
-        yield f"{len(light)} hydrogens: counted in the histograms of edges only"
+        yield f"{_many(len(light), 'hydrogen')}: counted in the histograms of edges only"
     found = [0] * len(residues)
     alpha = [False] * len(residues)
     for index, atom in heavy:
@@ -210,11 +216,10 @@ def _notes_on_atoms(
         if count < HEAVY_ATOMS.get(residue.name, 0)
     ]
     if partly:
-        yield f"{len(partly)} residues with atoms missing: {_named(partly)}"
+        yield f"{_many(len(partly), 'residue')} with atoms missing: {_named(partly)}"
     if without := [r for r, there in zip(residues, alpha, strict=True) if not there]:
-        yield f"{len(without)} residues without C-alpha, never part of an interface: " + _named(
-            without
-        )
+        count = _many(len(without), "residue")
+        yield f"{count} without C-alpha, never part of an interface: {_named(without)}"
 
 
 def _is_hydrogen(atom: gemmi.Atom) -> bool:
@@ -233,6 +238,10 @@ def symbol(atom: gemmi.Atom) -> str:
         return given
     letter = re.search(r"[A-Za-z]", atom.name)
     return letter.group().upper() if letter else "X"
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def _counted(counts: Counter[str]) -> str:
