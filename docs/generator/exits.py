@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from generator import commands, meanings
 from generator.markdown import code, page, paragraphs, prose, table
+from topoqa_graphs.demo import CACHE_VARIABLE
 from topoqa_train import errors
 from topoqa_train.cli import DEBUG_VARIABLE
 from topoqa_train.launch import base as launchers
@@ -43,7 +44,7 @@ def _said(kind: type[errors.TopoqaTrainError]) -> str:
 
 def render_environment() -> str:
     """The page on environment variables, from the options and constants that read them."""
-    constants = {store.ROOT_VARIABLE, launchers.VARIABLE, DEBUG_VARIABLE}
+    constants = {store.ROOT_VARIABLE, launchers.VARIABLE, DEBUG_VARIABLE, CACHE_VARIABLE}
     if not constants <= set(meanings.ENVIRONMENT):
         raise RuntimeError(f"meanings.ENVIRONMENT lacks {constants - set(meanings.ENVIRONMENT)}")
     rows = [[code(name), text] for name, text in meanings.ENVIRONMENT.items()]
