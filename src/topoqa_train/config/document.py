@@ -33,6 +33,7 @@ from topoqa_train.config.values import Scalar, is_printable, resolve, shorten
 from topoqa_train.errors import ConfigError, Problem
 
 MAX_BYTES = 1 << 20
+MAX_LINE = 1 << 16
 MAX_NODES = 20_000
 MAX_DEPTH = 32
 
@@ -60,7 +61,6 @@ _PLAINER = (
         r"a value can't start with \1 (put quotes round it)",
     ),
 )
-
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,7 @@ def parse_text(text: str) -> tuple[Document | None, list[Problem]]:
     """One YAML document (None if there is nothing in it) and the faults found in it."""
     builder = _Builder(text)
     try:
+        _check_lines(text)
         node = builder.document()
     except _Stop as stop:
         return None, [*builder.faults, stop.problem]
@@ -122,6 +123,13 @@ def parse_text(text: str) -> tuple[Document | None, list[Problem]]:
         return None, builder.faults
     lines: dict[Location, int] = {}
     return Document(_plain(node, (), lines), lines), builder.faults
+
+
+def _check_lines(text: str) -> None:
+    # The scanner's time goes with the square of some lines' length.
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > MAX_LINE:
+            raise _Stop(f"a line of more than {MAX_LINE} characters", number)
 
 
 class _Stop(Exception):  # noqa: N818 - never leaves this module

@@ -8,6 +8,7 @@ from pathlib import Path
 from topoqa_train.errors import ConfigError, Problem
 
 _WIDEST = 40
+_MOST = 50
 
 
 def shown(path: Path) -> str:
@@ -35,7 +36,9 @@ def invalid(source: Path, kind: str, problems: Sequence[Problem]) -> ConfigError
     else:
         message = f"{shown(source)} is not a valid {kind}:"
     error = ConfigError(message, unique)
-    error.details = tuple(_rows(unique, source))
+    error.details = tuple(_rows(unique[:_MOST], source))
+    if len(unique) > _MOST:
+        error.details += (f"and {len(unique) - _MOST} more",)
     return error
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, LiteralString
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from topoqa_train.config.models import Section, Seed, Text
+from topoqa_train.config.models import Options, Section, Seed, Text
 from topoqa_train.config.names import fault_of_name
 from topoqa_train.config.values import described
 
@@ -38,15 +38,14 @@ def _no_seed_twice(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
-def _emptied(empty: Any) -> BeforeValidator:  # noqa: ANN401
-    """What stands for a key with nothing after it, as when all its lines are commented out."""
-    return BeforeValidator(lambda value: empty if value is None else value)
+def _list(value: Any) -> Any:  # noqa: ANN401
+    """An empty list for a key with nothing after it."""
+    return [] if value is None else value
 
 
 PlainName = Annotated[str, AfterValidator(_plain_name)]
 BatchLimit = Annotated[int | float, BeforeValidator(_batch_limit)]
-Overrides = Annotated[dict[str, Any], _emptied({})]
-Texts = Annotated[list[Text], _emptied([])]
+Texts = Annotated[list[Text], BeforeValidator(_list)]
 Seeds = Annotated[
     tuple[Seed, ...], Field(min_length=1, strict=False), AfterValidator(_no_seed_twice)
 ]
@@ -56,7 +55,7 @@ class SharedEntry(Section):
     """What holds for every job, and for the fine-tune jobs too."""
 
     config: Text | None = None
-    overrides: Overrides = Field(default_factory=dict)
+    overrides: Options = Field(default_factory=dict)
     notes: str | None = None
     trial_label: str | None = None
     output_root: Text | None = None
@@ -72,7 +71,7 @@ class JobEntry(Section):
 
     name: PlainName
     config: Text | None = None
-    overrides: Overrides = Field(default_factory=dict)
+    overrides: Options = Field(default_factory=dict)
     run_name: PlainName | None = None
     resume_from: Text | None = None
     notes: str | None = None

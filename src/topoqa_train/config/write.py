@@ -79,11 +79,11 @@ def _over_source(text: str, before: dict[str, Any], target: dict[str, Any]) -> s
 
 def _sync(root: CommentedMap, before: dict[str, Any], target: dict[str, Any]) -> None:
     shared = _shared(root)
-    for name, section in target.items():
-        node = root.get(name)
+    for name in dict.fromkeys((*target, *before)):
+        node, section = root.get(name), target.get(name, {})
         if isinstance(node, CommentedMap) and id(node) not in shared:
             _sync_section(node, before[name], section)
-        elif not _same(_without_empty({name: before.get(name)}).get(name), section):
+        elif not _same(_without_empty({name: before.get(name)}).get(name, {}), section):
             _add(root, {name: section})
 
 
@@ -221,7 +221,7 @@ class _Representer(RoundTripRepresenter):
 
 def _keep(_: RoundTripConstructor, node: ScalarNode) -> _Written:
     written = _Written(node.value)
-    written.tag = node.tag
+    written.tag = node.tag or ""
     return written
 
 

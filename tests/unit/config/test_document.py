@@ -93,8 +93,19 @@ def test_alias_bomb_is_stopped() -> None:
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
 def test_deep_nesting_is_stopped(opening: str) -> None:
-    message, _ = first_fault(opening * 50_000)
+    message, _ = first_fault(opening * 15_000)
     assert "levels deep" in message
+
+
+def test_long_lines_are_stopped() -> None:
+    assert first_fault("a: 1\n" + "!" * 70_000) == ("a line of more than 65536 characters", 2)
+
+
+def test_a_thousand_faults_are_not_all_listed(fault) -> None:
+    error = fault(lambda: parse_bytes(b"a: 1\n" * 1000, Path("x.yaml"), "config"))
+    assert len(error.problems) == 999
+    assert len(error.details) == 51
+    assert error.details[-1] == "and 949 more"
 
 
 def test_a_key_can_be_an_alias_of_a_text() -> None:

@@ -179,7 +179,8 @@ def test_ranking_metric(primary: str, use_spearman: bool, ranking: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "percent"), [(0, 0), (0.07, 7), (0.95, 95), (1, 100), (1.5, 1.5), (95, 95), (100, 100)]
+    ("given", "percent"),
+    [(0, 0), (0.07, 7), (0.95, 95), (1, 100), (1.5, 1.5), (95, 95), (100, 100)],
 )
 def test_coverage_takes_ratios(given: float, percent: float) -> None:
     assert made(coverage={"minimum_percent": given}).coverage.required_percent == percent

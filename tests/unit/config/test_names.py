@@ -5,14 +5,30 @@ import pytest
 from topoqa_train.config.names import fault_of_name, plain_name
 
 
-@pytest.mark.parametrize("name", ["a", "sched_boost_seed222_2026-01-31_23-59-59", "A.b+c", "x" * 128])
+@pytest.mark.parametrize(
+    "name", ["a", "sched_boost_seed222_2026-01-31_23-59-59", "A.b+c", "x" * 128]
+)
 def test_plain_names(name: str) -> None:
     assert fault_of_name(name) is None
 
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", ".hidden", "-x", "a/b", "../a", "a b", "a\n", "ä", "x" * 129, "latest", "History"],
+    [
+        "",
+        ".",
+        "..",
+        ".hidden",
+        "-x",
+        "a/b",
+        "../a",
+        "a b",
+        "a\n",
+        "ä",
+        "x" * 129,
+        "latest",
+        "History",
+    ],
 )
 def test_names_that_are_refused(name: str) -> None:
     assert fault_of_name(name) is not None

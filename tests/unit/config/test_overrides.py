@@ -54,7 +54,9 @@ def test_what_is_no_override(text: str, words: str, fault) -> None:
 
 def test_the_last_one_wins_and_paths_start_from_base(write, over, here: Path) -> None:
     path = write("configs/x.yaml", DEMO + "trainer: {num_epochs: 5}\n")
-    loaded = load_config(path, over("trainer.num_epochs=6", "trainer.num_epochs=7", "paths.graph=g"))
+    loaded = load_config(
+        path, over("trainer.num_epochs=6", "trainer.num_epochs=7", "paths.graph=g")
+    )
     assert loaded.config.trainer.num_epochs == 7
     assert loaded.config.paths.graph == here.resolve() / "g"
     assert loaded.config.paths.dataset == "demo"

@@ -1,0 +1,359 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from topoqa_train.config.manifest import load_manifest
+from topoqa_train.config.overrides import Override
+from topoqa_train.errors import RequestError
+
+CONFIG = """\
+paths: {dataset: demo}
+trainer: {num_epochs: 1, threads: 1}
+dataloader: {seed: 1}
+"""
+
+MANIFEST = """\
+shared:
+  config: ../configs/a.yaml
+  notes: all of it
+  trial_label: t
+  output_root: ../out
+  log_lr: true
+  limit_val_batches: 0.5
+  trainer_args: [gradient_clip_val=1, deterministic=true]
+  overrides:
+    trainer: {num_epochs: 2}
+    paths: {graph: graphs}
+jobs:
+  - name: one
+  - name: two
+    config: ../configs/b.yaml
+    run_name: second
+    resume_from: ../start.ckpt
+    notes: this one
+    fast_dev_run: true
+    limit_train_batches: 4
+    trainer_args: [gradient_clip_val=2]
+    overrides: {trainer.num_epochs: 3}
+fine_tune:
+  phase1: {config: ../configs/ft.yaml}
+  phase2: {config: "../configs/ft_seed{seed}.yaml", seeds: [101, 555], start_from: sweep}
+continue_on_error: true
+"""
+
+
+@pytest.fixture
+def project(write, here: Path) -> Path:
+    for name in ("a", "b", "ft", "ft_seed101", "ft_seed555"):
+        seed = name.removeprefix("ft_seed") if "_seed" in name else "1"
+        write(f"configs/{name}.yaml", CONFIG.replace("seed: 1", f"seed: {seed}"))
+    write("start.ckpt", "")
+    write("manifests/m.yaml", MANIFEST)
+    return here.resolve()
+
+
+def test_a_whole_manifest(project: Path) -> None:
+    manifest = load_manifest(Path("manifests/m.yaml"))
+    one, two = manifest.jobs
+    assert manifest.name == "m"
+    assert manifest.continue_on_error
+    assert manifest.source_bytes == Path("manifests/m.yaml").read_bytes()
+    assert one.name == "one"
+    assert one.config.source == project / "configs/a.yaml"
+    assert one.config.config.trainer.num_epochs == 2
+    assert one.config.config.paths.graph == project / "manifests/graphs"
+    assert (one.run_name, one.resume_from, one.fast_dev_run) == (None, None, False)
+    assert (one.notes, one.trial_label, one.log_lr) == ("all of it", "t", True)
+    assert (one.limit_train_batches, one.limit_val_batches) == (None, 0.5)
+    assert one.trainer_args == {"gradient_clip_val": 1, "deterministic": True}
+    assert one.output_root == project / "out"
+    assert two.config.source == project / "configs/b.yaml"
+    assert two.config.config.trainer.num_epochs == 3
+    assert (two.run_name, two.resume_from) == ("second", project / "start.ckpt")
+    assert (two.notes, two.fast_dev_run, two.limit_train_batches) == ("this one", True, 4)
+    assert two.trainer_args == {"gradient_clip_val": 2, "deterministic": True}
+
+
+def test_fine_tune_jobs(project: Path) -> None:
+    manifest = load_manifest(Path("manifests/m.yaml"))
+    assert manifest.fine_tune is not None
+    assert (manifest.fine_tune.seeds, manifest.fine_tune.start_from) == ((101, 555), "sweep")
+    best = project / "best.ckpt"
+    first = manifest.phase1_job("one_2026", best)
+    assert (first.name, first.run_name) == ("one_2026_finetune_phase1",) * 2
+    assert first.resume_from == best
+    assert first.config.source == project / "configs/ft.yaml"
+    second = manifest.phase2_jobs("one_2026", None)
+    assert [job.run_name for job in second] == [
+        "one_2026_phase2_seed101",
+        "one_2026_phase2_seed555",
+    ]
+    assert [job.config.config.dataloader.seed for job in second] == [101, 555]
+    assert [job.resume_from for job in second] == [None, None]
+
+
+def test_shared_goes_for_fine_tune_jobs_too(project: Path) -> None:
+    manifest = load_manifest(Path("manifests/m.yaml"))
+    for job in (manifest.phase1_job("x", None), *manifest.phase2_jobs("x", None)):
+        assert job.config.config.trainer.num_epochs == 2
+        assert job.output_root == project / "out"
+        assert job.trainer_args["deterministic"] is True
+
+
+def test_the_seed_of_phase_two_holds_whatever_its_config_says(project: Path, write) -> None:
+    write("configs/ft_seed555.yaml", CONFIG)
+    _, job = load_manifest(Path("manifests/m.yaml")).phase2_jobs("x", None)
+    assert job.config.config.dataloader.seed == 555
+    assert job.config.overrides_document()["origins"]["dataloader.seed"] == "manifests/m.yaml:25"
+
+
+def test_without_fine_tune(project: Path, write) -> None:
+    path = write("manifests/n.yaml", "jobs: [{name: one, config: ../configs/a.yaml}]\n")
+    manifest = load_manifest(path)
+    assert manifest.fine_tune is None
+    with pytest.raises(RequestError, match="has no section fine_tune"):
+        manifest.phase1_job("x", None)
+
+
+def test_order_of_strength(project: Path, over) -> None:
+    def epochs(*overrides: str) -> list[int]:
+        manifest = load_manifest(Path("manifests/m.yaml"), over(*overrides))
+        jobs = [*manifest.jobs, manifest.phase1_job("x", None)]
+        return [job.config.config.trainer.num_epochs for job in jobs]
+
+    assert epochs() == [2, 3, 2]
+    assert epochs("trainer.num_epochs=9") == [9, 9, 9]
+    assert epochs("shared.overrides.trainer.num_epochs=7") == [7, 3, 7]
+    assert epochs("jobs.one.overrides.trainer.num_epochs=7") == [7, 3, 2]
+    assert epochs("jobs.two.overrides.trainer.num_epochs=7") == [2, 7, 2]
+    assert epochs("jobs.two.overrides.trainer.num_epochs=7", "trainer.num_epochs=8") == [8, 8, 8]
+
+
+def test_edits_of_the_manifest(project: Path, over) -> None:
+    manifest = load_manifest(
+        Path("manifests/m.yaml"),
+        over(
+            "shared.overrides.paths.graph=alt",
+            "jobs.one.config=configs/b.yaml",
+            "jobs.one.run_name=first",
+            "shared.output_root=there",
+            "fine_tune.phase2.seeds=[101]",
+        ),
+    )
+    assert {job.config.config.paths.graph for job in manifest.jobs} == {project / "alt"}
+    assert manifest.phase1_job("x", None).config.config.paths.graph == project / "alt"
+    assert manifest.jobs[0].config.source == project / "configs/b.yaml"
+    assert manifest.jobs[0].run_name == "first"
+    assert manifest.jobs[0].output_root == project / "there"
+    assert len(manifest.phase2_jobs("x", None)) == 1
+
+
+def test_an_edit_works_where_the_section_was_missing(project: Path, write, over) -> None:
+    path = write("manifests/n.yaml", "jobs: [{name: a.b, config: ../configs/a.yaml}]\n")
+    overrides = over(
+        "shared.overrides.paths.graph=/alt/graph_data", "jobs.a.b.overrides.dataloader.seed=5"
+    )
+    (job,) = load_manifest(path, overrides).jobs
+    assert job.config.config.paths.graph == Path("/alt/graph_data").resolve()
+    assert job.config.config.dataloader.seed == 5
+
+
+def test_overrides_dotted_or_nested(project: Path, write) -> None:
+    path = write(
+        "manifests/n.yaml",
+        """\
+        shared:
+          config: ../configs/a.yaml
+          overrides:
+            trainer.num_epochs: 4
+            trainer:
+              accumulate_grad_batches: 2
+            optimizer:
+            mlflow: {tags: {a: 1}}
+        jobs:
+          - {name: x, overrides: {mlflow.tags.b: 2}}
+        """,
+    )
+    config = load_manifest(path).jobs[0].config.config
+    assert (config.trainer.num_epochs, config.trainer.accumulate_grad_batches) == (4, 2)
+    assert config.trainer.threads == 1
+    assert config.mlflow.tags == {"a": 1, "b": 2}
+
+
+def test_every_fault_of_every_file_at_once(project: Path, write, over, fault) -> None:
+    write("configs/b.yaml", "paths: {dataset: demo}\ntrainer: {threads: 0}\n")
+    write("configs/ft_seed555.yaml", "paths: {dataset: demo}\nsheduler: {}\n")
+    text = (
+        MANIFEST.replace("ft_seed{seed}", "ft_sed{seed}")
+        .replace("  log_lr: true", "  log_lr: 1")
+        .replace("start.ckpt", "stop.ckpt")
+        .replace("{trainer.num_epochs: 3}", "{trainer.num_epoch: 3}")
+        .replace("continue_on_error", "continue_on_eror")
+    )
+    text += "extra: 1\n"
+    text = text.replace("fine_tune:", "  - name: three\n    confg: x\n  - name: One\nfine_tune:")
+    path = write("manifests/m.yaml", text)
+    error = fault(lambda: load_manifest(path, over("model.pooling_type=avg")))
+    assert error.message == "manifests/m.yaml is not a valid manifest:"
+    unknown = "unknown key; did you mean"
+    missing = "fine_tune.phase2.config the config configs"
+    assert [" ".join(row.split()) for row in error.details] == [
+        "line 6 shared.log_lr 1 is not true or false",
+        "line 17 jobs[1].resume_from there is no file stop.ckpt",
+        f"line 22 jobs[1].overrides.trainer.num_epoch {unknown} 'num_epochs'?",
+        f"line 24 jobs[2].confg {unknown} 'config'?",
+        "line 25 jobs[3].name another job in line 13 is called 'One' too",
+        f"line 28 {missing}/ft_sed101.yaml does not exist; did you mean configs/ft_seed101.yaml?",
+        f"line 28 {missing}/ft_sed555.yaml does not exist; did you mean configs/ft_seed555.yaml?",
+        f"line 29 continue_on_eror {unknown} 'continue_on_error'?",
+        "line 30 extra unknown key; known: continue_on_error, fine_tune, jobs, shared",
+        "configs/b.yaml:2 trainer.threads has to be at least 1, not 0",
+        "-o model.pooling_type=avg: 'avg' is not one of mean, add, max",
+    ]
+
+
+def test_the_third_job_is_checked_before_the_first_could_start(project: Path, write, fault) -> None:
+    path = write(
+        "manifests/n.yaml",
+        """\
+        shared: {config: ../configs/a.yaml}
+        jobs:
+          - name: a
+          - name: b
+          - name: c
+            overrides: {optimizer: {learning_rate: 0}}
+        """,
+    )
+    error = fault(lambda: load_manifest(path))
+    assert error.message == "manifests/n.yaml is not a valid manifest:"
+    assert error.details == (
+        "line 6  jobs[2].overrides.optimizer.learning_rate  has to be above 0, not 0",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [  # JOB is a job without fault as far as it goes
+        ("shared: {}\n", None, "is missing"),
+        ("jobs: []\n", 1, "needs at least one entry"),
+        ("jobs:\n", 1, "has no value"),
+        ("jobs: 5\n", 1, "5 is not a list"),
+        ("jobs: [5]\n", 1, "5 is not a mapping"),
+        ("jobs: [{config: configs/a.yaml}]\n", 1, "is missing"),
+        ("jobs: [{name: x}]\n", 1, "has no config, and shared has none either"),
+        ("jobs: [{name: x, config: none.yaml}]\n", 1, "the config none.yaml does not exist"),
+        ("jobs: [{name: x, config: configs}]\n", 1, "configs is a folder"),
+        ("jobs: [{name: x, config: ''}]\n", 1, "is empty"),
+        ("jobs: [{name: ../x, config: configs/a.yaml}]\n", 1, "'../x' is not a plain name"),
+        ("jobs: [{name: 5, config: configs/a.yaml}]\n", 1, "5 is not text"),
+        ("jobs:\n- {JOB, run_name: a b}\n", 2, "'a b' is not a plain"),
+        ("jobs:\n- {JOB, run_name: latest}\n", 2, "keeps for itself"),
+        ("jobs:\n- {JOB, log_lr: true}\n", 2, "unknown key"),
+        ("jobs:\n- {JOB, overrides: [a]}\n", 2, "is not a mapping"),
+        (
+            "jobs:\n- {JOB, trainer_args: [a]}\n",
+            2,
+            "'a' is not KEY=VALUE",
+        ),
+        ("jobs:\n- {JOB, trainer_args: a}\n", 2, "'a' is not a list"),
+        ("jobs:\n- {JOB, limit_train_batches: 0}\n", 2, "0 is neither"),
+        (
+            "jobs:\n- {JOB, limit_val_batches: 1.5}\n",
+            2,
+            "1.5 is neither",
+        ),
+        ("jobs: &j [{name: x, config: configs/a.yaml}]\nshared: 5\n", 2, "5 is not a mapping"),
+    ],
+)
+def test_what_is_refused(
+    project: Path, write, fault, text: str, line: int | None, words: str
+) -> None:
+    path = write("n.yaml", text.replace("JOB", "name: x, config: configs/a.yaml"))
+    (problem,) = fault(lambda: load_manifest(path)).problems
+    assert words in problem.message
+    assert problem.line == line
+
+
+@pytest.mark.parametrize(
+    ("phases", "words"),
+    [
+        ("{}", "is missing"),
+        ("{phase1: {config: configs/ft.yaml}}", "is missing"),
+        (
+            "{phase1: {config: configs/no.yaml}, "
+            "phase2: {config: 'configs/ft_seed{seed}.yaml', seeds: [101]}}",
+            "the config configs/no.yaml does not exist",
+        ),
+        (
+            "{phase1: {config: configs/ft.yaml}, "
+            "phase2: {config: 'configs/ft_seed{seed}.yaml', seeds: []}}",
+            "needs at least one entry",
+        ),
+        (
+            "{phase1: {config: configs/ft.yaml}, "
+            "phase2: {config: 'configs/ft_seed{seed}.yaml', seeds: [101, 101]}}",
+            "a seed stands there twice",
+        ),
+        (
+            "{phase1: {config: configs/ft.yaml}, phase2: {config: configs/ft.yaml, seeds: [-1]}}",
+            "has to be at least 0, not -1",
+        ),
+        (
+            "{phase1: {config: configs/ft.yaml}, "
+            "phase2: {config: configs/ft.yaml, seeds: [1], start_from: phase2}}",
+            "'phase2' is not one of phase1, sweep",
+        ),
+        ("5", "5 is not a mapping"),
+    ],
+)
+def test_what_fine_tune_needs(project: Path, write, fault, phases: str, words: str) -> None:
+    path = write("n.yaml", f"jobs: [{{name: x, config: configs/a.yaml}}]\nfine_tune: {phases}\n")
+    problems = fault(lambda: load_manifest(path)).problems
+    assert any(words in problem.message for problem in problems)
+    assert all(problem.line == 2 for problem in problems)
+
+
+def test_run_names_twice(project: Path, write, fault) -> None:
+    path = write(
+        "n.yaml",
+        """\
+        shared: {config: configs/a.yaml}
+        jobs:
+          - {name: a, run_name: same}
+          - {name: b, run_name: Same}
+        """,
+    )
+    (problem,) = fault(lambda: load_manifest(path)).problems
+    assert (problem.line, problem.key) == (4, "jobs[1].run_name")
+    assert problem.message == "another job in line 3 is called 'Same' too"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("jobs.on.overrides.trainer.num_epochs=3", "no job of that name"),
+        ("jobs.one=5", "no job of that name, or no key after it"),
+        ("jobs.one.overrides.trainer.num_epoch=3", "unknown key; did you mean 'num_epochs'?"),
+        ("shared.fast_dev_rum=true", "unknown key; did you mean 'fast_dev_run'?"),
+        ("shared.config=nowhere.yaml", "the config nowhere.yaml does not exist"),
+        ("trainer.num_epoch=3", "unknown key; did you mean 'num_epochs'?"),
+        ("share.overrides.x=3", "unknown section"),
+        ("fine_tune.phase2.seeds=5", "5 is not a list"),
+    ],
+)
+def test_a_fault_names_the_override(project: Path, over, fault, text: str, words: str) -> None:
+    error = fault(lambda: load_manifest(Path("manifests/m.yaml"), over(text)))
+    assert error.message.startswith(f"-o {text}: {words}")
+
+
+def test_overrides_of_the_environment_go_to_every_job(project: Path) -> None:
+    overrides = [
+        Override("paths.graph", "/alt", project, "GRAPH_DIR"),
+        Override("dataloader.num_workers", 2, project, "NUM_WORKERS_OVERRIDE"),
+    ]
+    manifest = load_manifest(Path("manifests/m.yaml"), overrides)
+    for job in (*manifest.jobs, manifest.phase1_job("x", None)):
+        assert job.config.config.paths.graph == Path("/alt").resolve()
+        assert job.config.config.dataloader.num_workers == 2

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import topoqa_train
+from topoqa_train.config.load import load_config
+from topoqa_train.config.manifest import load_manifest
+from topoqa_train.config.models import TrainingConfig
+from topoqa_train.config.recipes import default_manifest, find_recipe, locate, shipped_names
+
+SWEEP = ["sched_boost", "sched_boost_lr035", "large_batch_sched_boost"]
+SEEDS = [222, 777, 1337]
+TOP = Path(__file__).resolve().parents[3]
+
+
+def recipe(name: str) -> TrainingConfig:
+    return load_config(find_recipe("configs", name)).config
+
+
+def figures(config: TrainingConfig) -> tuple[float, ...]:
+    return (
+        config.optimizer.learning_rate,
+        config.dataloader.batch_size,
+        config.trainer.accumulate_grad_batches,
+        config.scheduler.factor,
+        config.scheduler.patience,
+        config.trainer.num_epochs,
+        config.early_stopping.patience,
+    )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("sched_boost", (0.005, 16, 16, 0.2, 6, 260, 45)),
+        ("sched_boost_lr035", (0.0035, 16, 16, 0.2, 6, 260, 45)),
+        ("large_batch_sched_boost", (0.005, 24, 16, 0.2, 6, 260, 45)),
+    ],
+)
+def test_sweep_recipes(name: str, expected: tuple[float, ...], seed: int) -> None:
+    config = recipe(f"{name}_seed{seed}")
+    assert figures(config) == expected
+    assert config.dataloader.seed == seed
+    assert config.edge_schema.use_layer_norm
+    assert config.paths.dataset == "demo"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "seed"), [("", 222), *((f"_seed{s}", s) for s in (101, 555, 888))]
+)
+def test_fine_tune_recipes(suffix: str, seed: int) -> None:
+    config = recipe(f"sched_boost_finetune{suffix}")
+    assert figures(config) == (0.001, 16, 16, 0.2, 4, 320, 20)
+    assert config.dataloader.seed == seed
+    assert config.paths.dataset == "demo"
+
+
+@pytest.mark.parametrize(("name", "seeds"), [("run_core", [222]), ("run_extended", SEEDS)])
+def test_manifests(name: str, seeds: list[int]) -> None:
+    manifest = load_manifest(find_recipe("manifests", name))
+    assert {job.name for job in manifest.jobs} == {f"{s}_seed{n}" for s in SWEEP for n in seeds}
+    assert len(manifest.jobs) == len(SWEEP) * len(seeds)
+    assert manifest.fine_tune is not None
+    assert (manifest.fine_tune.seeds, manifest.fine_tune.start_from) == ((101, 555, 888), "phase1")
+    for job in (*manifest.jobs, manifest.phase1_job("x", None), *manifest.phase2_jobs("x", None)):
+        assert job.config.config.trainer.accumulate_grad_batches == 1
+    for job in manifest.phase2_jobs("x", None):
+        keys = job.config.overrides_document()["overrides"].keys()
+        assert keys == {"trainer.accumulate_grad_batches"}
+
+
+def test_every_yaml_file_at_the_top_is_a_recipe() -> None:
+    assert {f.stem for f in (TOP / "configs").iterdir()} == set(shipped_names("configs"))
+    assert {f.stem for f in (TOP / "manifests").iterdir()} == set(shipped_names("manifests"))
+    assert len(shipped_names("configs")) == 13
+    for name in shipped_names("manifests"):
+        load_manifest(find_recipe("manifests", name))
+
+
+@pytest.mark.parametrize("name", shipped_names("configs"))
+def test_recipes_read_back_with_their_comments(name: str, write) -> None:
+    source = find_recipe("configs", name)
+    loaded = load_config(source)
+    text = loaded.to_yaml()
+    comments = [line.partition("#")[2] for line in source.read_text("utf-8").splitlines()]
+    assert comments
+    assert all(comment in text for comment in comments)
+    assert load_config(write("run/config.yaml", text)).config == loaded.config
+
+
+def test_shipped_files_are_found_from_any_folder(here: Path, fault) -> None:
+    for given in ("run_core", "run_core.yaml", "manifests/run_core.yaml"):
+        assert load_manifest(Path(given)).name == "run_core"
+    for given in ("sched_boost_seed222", "configs/sched_boost_seed222.yaml"):
+        assert load_config(Path(given)).config.dataloader.seed == 222
+    assert locate("configs", Path("sched_boost_finetune")).is_file()
+    error = fault(lambda: load_manifest(Path("other/run_core.yaml")))
+    assert error.message.startswith("the manifest other/run_core.yaml does not exist")
+    error = fault(lambda: find_recipe("manifests", "run_cor"))
+    assert error.message == "the manifest run_cor does not exist; did you mean run_core?"
+    assert "sched_boost" in (fault(lambda: find_recipe("configs", "../zzz")).hint or "")
+
+
+def test_ones_own_file_goes_before_the_shipped_one(write) -> None:
+    own = write("configs/sched_boost_seed222.yaml", "paths: {dataset: mine}\n")
+    write("manifests/run_core.yaml", f"jobs: [{{name: own, config: ../{own}}}]\n")
+    assert load_config(own).config.paths.dataset == "mine"
+    assert [job.name for job in load_manifest(Path("manifests/run_core.yaml")).jobs] == ["own"]
+
+
+def test_default_manifest(here: Path, write, fault) -> None:
+    shipped = default_manifest(here)
+    assert shipped == find_recipe("manifests", "run_core")
+    (here / "manifests").mkdir()
+    error = fault(lambda: default_manifest(here))
+    assert error.message == "manifests holds no run_core.yaml, the default manifest"
+    write("manifests/run_core.yaml", "")
+    assert default_manifest(here) == here / "manifests/run_core.yaml"
+
+
+def test_recipes_inside_an_installed_package(
+    here: Path, write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("site/topoqa_train/__init__.py", "")
+    write("site/topoqa_train/_recipes/configs/inside.yaml", "paths: {dataset: demo}\n")
+    init = here / "site" / "topoqa_train" / "__init__.py"
+    monkeypatch.setattr(topoqa_train, "__file__", str(init))
+    assert shipped_names("configs") == ["inside"]
+    assert shipped_names("manifests") == []
+    assert find_recipe("configs", "inside").is_file()
