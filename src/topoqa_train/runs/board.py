@@ -33,8 +33,11 @@ class Leaderboard:
     notes: tuple[str, ...]
 
     def winner(self) -> Entry | None:
-        """The best entry that has a checkpoint."""
-        return next((entry for entry in self.entries if entry.rank is not None), None)
+        """The best entry that has a checkpoint, whichever way the board is turned."""
+        ranked = [
+            (entry.rank, entry.run.paths.run_id, entry) for entry in self.entries if entry.rank
+        ]
+        return min(ranked, default=(0, "", None), key=lambda item: item[:2])[2]
 
 
 def rank(

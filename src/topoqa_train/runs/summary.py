@@ -19,9 +19,13 @@ from topoqa_train.runs.status import Status
 
 @dataclass(frozen=True)
 class Candidate:
-    """A checkpoint file that exists, with the row of metrics.csv of its epoch."""
+    """A checkpoint file that exists, with the row of metrics.csv of its epoch.
+
+    `link` is the name it goes by in its run, `best.ckpt` say, or the file itself.
+    """
 
     path: Path
+    link: Path
     epoch: int
     figures: Mapping[str, float] = field(hash=False)
 
@@ -58,25 +62,39 @@ class RunSummary:
         The figures are those of the very epoch that the file is of.
         """
         wanted = metric if metric in (VAL_LOSS, SELECTION) else self.ranking_metric
-        link = "best.ckpt" if wanted == self.ranking_metric else f"best_{wanted}.ckpt"
-        file = _target(self.paths.checkpoints / link)
+        name = "best.ckpt" if wanted == self.ranking_metric else f"best_{wanted}.ckpt"
+        link = self.paths.checkpoints / name
+        file = _target(link) if link.is_symlink() else self._named(link)
         if file is None:
             return None
         epoch = _epoch_of(file.name)
         by_epoch = {int(row["epoch"]): row for row in self.rows}
         if epoch is None or epoch not in by_epoch:
             return None
-        return Candidate(file, epoch, by_epoch[epoch])
+        return Candidate(file, link if link.exists() else file, epoch, by_epoch[epoch])
+
+    def _named(self, link: Path) -> Path | None:
+        """The file behind a link that could not be made, or that a copy of the run lost."""
+        links = self.metadata.checkpoints.get("links")
+        name = links.get(self.paths.relative(link)) if isinstance(links, Mapping) else None
+        if not isinstance(name, str) or Path(name).name != name:
+            return None
+        file = link.parent / name
+        return file if file.is_file() else None
 
 
 def read(paths: RunPaths, clock: Clock) -> RunSummary:
-    """Read a run; raises `RequestError` where there is none."""
+    """Read a run; raises `RequestError` where there is none, or where it can't be read."""
     document = metadata.read(paths.metadata)
+    try:
+        rows = metrics_file.read(paths.metrics)
+    except OSError as error:
+        raise RequestError(f"{paths.metrics} can't be read: {error.strerror}") from error
     return RunSummary(
         paths=paths,
         metadata=document,
         status=status.derive(paths, document, clock),
-        rows=metrics_file.read(paths.metrics),
+        rows=rows,
     )
 
 

@@ -51,11 +51,10 @@ def board_table(board: Leaderboard, *, limit: int | None, width: int) -> Table:
 def closing_lines(board: Leaderboard, here: Path) -> list[str]:
     """The winner's path and what to do next; empty where nothing has a rank."""
     winner = board.winner()
-    if winner is None:
+    if winner is None or winner.best is None:
         return []
-    best = winner.run.paths.best
     return [
-        f"Winner: {shown_path(best, here)}",
+        f"Winner: {shown_path(winner.best.link, here)}",
         f"Next:   topoqa-train monitor --run-id {winner.run.paths.run_id}"
         "   ·   topoqa-train leaderboard",
     ]
