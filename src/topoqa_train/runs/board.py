@@ -34,10 +34,12 @@ class Leaderboard:
 
     def winner(self) -> Entry | None:
         """The best entry that has a checkpoint, whichever way the board is turned."""
-        ranked = [
-            (entry.rank, entry.run.paths.run_id, entry) for entry in self.entries if entry.rank
-        ]
-        return min(ranked, default=(0, "", None), key=lambda item: item[:2])[2]
+        ranked = [entry for entry in self.entries if entry.rank is not None]
+        return min(ranked, key=_place, default=None)
+
+
+def _place(entry: Entry) -> tuple[int, str]:
+    return entry.rank or 0, entry.run.paths.run_id
 
 
 def rank(

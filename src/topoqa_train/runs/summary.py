@@ -113,7 +113,7 @@ def read_all(runs: list[RunPaths], clock: Clock) -> tuple[list[RunSummary], list
 def _target(link: Path) -> Path | None:
     try:
         resolved = link.resolve(strict=True)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: a loop
         return None
     # A link that leads out of the run is not one of ours.
     return resolved if resolved.parent == link.parent.resolve() else None
