@@ -33,7 +33,7 @@ from topoqa_train.launch.environment import for_child
 from topoqa_train.launch.job import Task
 from topoqa_train.launch.signals import StopSignals, caught
 from topoqa_train.runs import events
-from topoqa_train.runs.events import Event, RunCreated, RunEnded
+from topoqa_train.runs.events import Begun, Event, RunCreated, RunEnded
 
 _POLL_SECONDS = 0.2
 _END_SECONDS = 10.0
@@ -119,8 +119,10 @@ class ChildLauncher:
                 return
             child.task, child.run_dir = this.next_task, None
             this.next_task += 1
+            task = this.tasks[child.task]
+            this.on_event(Begun(job=task.name))
             with suppress(BrokenPipeError):  # its end arrives in the inbox
-                child.send(this.tasks[child.task])
+                child.send(task)
 
     def _idle_child(self) -> _Child | None:
         for child in self._children:

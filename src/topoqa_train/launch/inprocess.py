@@ -9,7 +9,7 @@ from typing import Self
 from topoqa_train.launch import signals
 from topoqa_train.launch.base import OnEvent
 from topoqa_train.launch.job import Task
-from topoqa_train.runs.events import RunEnded
+from topoqa_train.runs.events import Begun, RunEnded
 
 
 class InProcessLauncher:
@@ -40,6 +40,7 @@ class InProcessLauncher:
         ended: list[RunEnded] = []
         with signals.passed_on(stop.interrupt, stop.terminate):
             for task in tasks:
+                on_event(Begun(job=task.name))
                 ended.append(executor.do(task))
                 if ended[-1].status != "completed" and not keep_going:
                     break

@@ -20,6 +20,20 @@ class RunCreated(_Event):
     run_dir: str
 
 
+class Begun(_Event):
+    """A process has taken the job; loading its libraries takes some seconds."""
+
+    kind: Literal["begun"] = "begun"
+
+
+class GraphsRead(_Event):
+    """Graphs read of those there are. Sent about once a second at the most."""
+
+    kind: Literal["reading"] = "reading"
+    graphs_read: int
+    graphs: int
+
+
 class DataReady(_Event):
     """All graphs were read and checked; number of graphs per split."""
 
@@ -68,7 +82,7 @@ class RunEnded(_Event):
     error: dict[str, Any] | None = None
 
 
-Event = RunCreated | DataReady | StepsDone | EpochEnded | Notice | RunEnded
+Event = Begun | RunCreated | GraphsRead | DataReady | StepsDone | EpochEnded | Notice | RunEnded
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from topoqa_train.launch import base
 from topoqa_train.launch.base import Launcher
 from topoqa_train.launch.job import Check, Job, Task
-from topoqa_train.runs.events import DataReady, EpochEnded, Event, RunCreated, RunEnded
+from topoqa_train.runs.events import Begun, DataReady, EpochEnded, Event, RunCreated, RunEnded
 
 
 class LauncherContract:
@@ -33,17 +33,18 @@ class LauncherContract:
         return ended, events
 
     def test_events_of_a_job_in_their_order(self, tmp_path: Path) -> None:
-        """Created, data, every epoch, ended."""
+        """Begun, created, data, every epoch, ended."""
         job = self.job("a", tmp_path)
         ended, events = self.run(job)
         assert [end.status for end in ended] == ["completed"]
-        assert isinstance(events[0], RunCreated)
+        assert isinstance(events[0], Begun)
+        assert isinstance(events[1], RunCreated)
         assert isinstance(events[-1], RunEnded)
         assert sum(isinstance(event, DataReady) for event in events) == 1
         epochs = [event.epoch for event in events if isinstance(event, EpochEnded)]
         assert epochs == list(range(1, job.config.trainer.num_epochs + 1))
-        assert ended[0].run_dir == events[0].run_dir
-        assert Path(events[0].run_dir).parent == tmp_path
+        assert ended[0].run_dir == events[1].run_dir
+        assert Path(events[1].run_dir).parent == tmp_path
 
     def test_ends_come_in_the_order_of_the_tasks(self, tmp_path: Path) -> None:
         """Whichever ends first."""
@@ -55,7 +56,7 @@ class LauncherContract:
         job = self.job("a", tmp_path / "runs")
         ended, events = self.run(Check(name="data", config=job.config, data=job.data))
         assert [end.status for end in ended] == ["completed"]
-        assert [type(event) for event in events] == [DataReady, RunEnded]
+        assert [type(event) for event in events] == [Begun, DataReady, RunEnded]
         assert not (tmp_path / "runs").exists()
 
     def test_a_failure_stops_what_has_not_begun(self, tmp_path: Path) -> None:

@@ -74,9 +74,8 @@ def pearson(one: Floats, other: Floats) -> float | None:
         return None
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return None
-    first, second = (values - values.mean() for values in (one, other))
-    value = first @ second / np.sqrt((first @ first) * (second @ second))
-    return float(np.clip(value, -1.0, 1.0)) if np.isfinite(value) else None
+    first, second = (_unit(values - values.mean()) for values in (one, other))
+    return float(np.clip(first @ second, -1.0, 1.0))
 
 
 def spearman(one: Floats, other: Floats) -> float | None:
@@ -91,6 +90,12 @@ def selection_metric(
 ) -> float:
     """What epochs, checkpoints and runs are chosen by (SPEC 6); lower is better."""
     return val_loss - weight * max(0.0, spearman_corr - min_delta)
+
+
+def _unit(values: Floats) -> Floats:
+    """The vector at length 1; scaled first, so that squares neither vanish nor overflow."""
+    scaled = values / np.abs(values).max()
+    return np.asarray(scaled / np.sqrt(scaled @ scaled))
 
 
 def _ranks(values: Floats) -> Floats:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from topoqa_train.runs.events import (
+    Begun,
     DataReady,
     EpochEnded,
     Event,
+    GraphsRead,
     RunCreated,
     RunEnded,
     StepsDone,
@@ -30,6 +32,7 @@ class JobView:
     state: State = "waits"
     epoch: int = 0
     batches: float = 0.0
+    loaded: float = 0.0
     begun: float | None = None
     ended: float | None = None
     run_dir: str | None = None
@@ -42,8 +45,12 @@ class JobView:
         """Learn from an event of this job."""
         if self.begun is None:
             self.begun = now
-        if isinstance(event, RunCreated):
+        if isinstance(event, Begun):
+            self.state = "starts"
+        elif isinstance(event, RunCreated):
             self.state, self.run_dir = "loads", event.run_dir
+        elif isinstance(event, GraphsRead):
+            self.state, self.loaded = "loads", event.graphs_read / max(1, event.graphs)
         elif isinstance(event, DataReady):
             self.state = "trains"
         elif isinstance(event, StepsDone):

@@ -123,7 +123,7 @@ def _row(view: JobView, now: float, *, wide: bool) -> list[Text]:
 
 def _progress(view: JobView, *, wide: bool) -> str:
     if view.state in ("waits", "starts", "loads") and not view.epoch:
-        return view.state
+        return f"{view.state} {view.loaded:.0%}" if view.loaded else view.state
     if view.over:
         return f"{view.state}" + (f", {view.epoch} epochs" if view.epoch and wide else "")
     bar = text.bar(view.fraction, 16 if wide else 6)

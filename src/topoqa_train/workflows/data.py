@@ -72,12 +72,20 @@ class DataResolver:
 
 
 def all_faults(faults: Sequence[tuple[str, RequestError]]) -> RequestError:
-    """One error for the faults of several jobs, each named; the same fault is told once."""
-    if len({error.message for _, error in faults}) == 1:
-        return faults[0][1]
-    lines: list[str] = []
+    """One error for what is wrong with the data of several jobs; a fault is told once."""
+    by_message: dict[str, list[str]] = {}
+    errors = {error.message: error for _, error in faults}
     for name, error in faults:
-        lines += [f"{name}: {error.message}", *(f"  {line}" for line in error.details)]
-    return RequestError(
-        f"{len(faults)} jobs can't be started", details=lines, hint=faults[0][1].hint
-    )
+        by_message.setdefault(error.message, []).append(name)
+    if len(by_message) == 1:
+        (message, names), error = next(iter(by_message.items())), faults[0][1]
+        return RequestError(message, details=[*error.details, _of(names)], hint=error.hint)
+    lines: list[str] = []
+    for message, names in by_message.items():
+        lines += [message, *(f"  {line}" for line in errors[message].details), f"  {_of(names)}"]
+    hints = dict.fromkeys(error.hint for error in errors.values() if error.hint)
+    return RequestError("the jobs can't be started", details=lines, hint="\n".join(hints) or None)
+
+
+def _of(names: Sequence[str]) -> str:
+    return f"wanted by {'job' if len(names) == 1 else 'jobs'} {', '.join(names)}"

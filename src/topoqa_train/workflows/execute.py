@@ -18,7 +18,7 @@ from topoqa_train.errors import (
 )
 from topoqa_train.launch.job import Check, Job, Task
 from topoqa_train.runs import lock, metadata, status
-from topoqa_train.runs.events import DataReady, Event, Notice, RunCreated, RunEnded
+from topoqa_train.runs.events import DataReady, Event, GraphsRead, Notice, RunCreated, RunEnded
 from topoqa_train.runs.metadata import MetadataFile
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import Status
@@ -31,6 +31,7 @@ from topoqa_train.workflows import provenance
 from topoqa_train.workflows.console_log import console_log
 
 log = logging.getLogger(__name__)
+_READING_EVENT_SECONDS = 1.0
 
 
 class Executor:
@@ -145,7 +146,7 @@ class Executor:
             minimum_percent=task.config.coverage.required_percent,
             fail_on_missing=task.config.coverage.fail_on_missing,
             coverage_path=None if paths is None else paths.coverage,
-            on_graph=self.stop.check,
+            on_graph=_Reading(task.name, self.emit, self.stop, self.clock),
         )
         self._data = (key, data)
         return data
@@ -160,6 +161,26 @@ class Executor:
                 edge_dim=data.schema.edge_dim,
             )
         )
+
+
+class _Reading:
+    """Called before each graph is read: tells about once a second, and stops when asked to."""
+
+    def __init__(
+        self, job: str, emit: Callable[[Event], None], stop: StopRequest, clock: Clock
+    ) -> None:
+        self.job = job
+        self.emit = emit
+        self.stop = stop
+        self.clock = clock
+        self._said = clock.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        self.stop.check()
+        now = self.clock.monotonic()
+        if now - self._said >= _READING_EVENT_SECONDS:
+            self._said = now
+            self.emit(GraphsRead(job=self.job, graphs_read=done, graphs=total))
 
 
 def _options(job: Job) -> FitOptions:

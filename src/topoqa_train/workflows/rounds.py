@@ -26,6 +26,8 @@ from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import RunStore
 from topoqa_train.workflows import jobs as job_steps
 
+CHECK = "check"
+
 
 @dataclass
 class Rounds:
@@ -43,9 +45,9 @@ class Rounds:
 
     def check_graphs(self, jobs: Sequence[Job]) -> None:
         """Have every graph of every data set read once; raises the first fault found."""
-        ended = self.launcher.run(
-            job_steps.graph_checks(jobs), self.reporter.event, keep_going=False
-        )
+        checks = job_steps.graph_checks(jobs)
+        self.reporter.phase(CHECK, [check.name for check in checks])
+        ended = self.launcher.run(checks, self.reporter.event, keep_going=False)
         for end in ended:
             if end.error is not None:
                 raise from_json(end.error)

@@ -92,10 +92,14 @@ def built_graph(document: Mapping[str, Any], model: str, path: Path) -> BuiltGra
     )
 
 
-def modules(document: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def modules(document: Mapping[str, Any], path: Path) -> dict[str, Any] | list[Any]:
     """The modules that a builder's summary, read from `path`, names; empty if it names none."""
-    found: dict[str, Any] | None = _optional(document, "modules", dict, "an object", str(path))
-    return found or {}
+    found = document.get("modules")
+    if found is None:
+        return {}
+    if not isinstance(found, dict | list):
+        raise DataError(f"{path}: modules is {json.dumps(found)[:60]}, not an object or a list")
+    return found
 
 
 def _optional(entry: Mapping[str, Any], key: str, kind: type, wording: str, place: str) -> Any:  # noqa: ANN401

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,8 +53,12 @@ class GraphDataset(Dataset[Sample]):
         self._x = torch.cat([graph.x for graph in graphs])
         self._edge_index = torch.cat([graph.edge_index for graph in graphs], dim=1)
         self._edge_attr = torch.cat([graph.edge_attr for graph in graphs])
-        self._first_node = list(accumulate((graph.num_nodes for graph in graphs), initial=0))
-        self._first_edge = list(accumulate((graph.num_edges for graph in graphs), initial=0))
+        self._first_node = list(
+            itertools.accumulate((graph.num_nodes for graph in graphs), initial=0)
+        )
+        self._first_edge = list(
+            itertools.accumulate((graph.num_edges for graph in graphs), initial=0)
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -118,12 +122,12 @@ class _Found:
 def load_splits(
     labels: Mapping[str, Labels],
     index: GraphIndex,
-    on_graph: Callable[[], None] | None = None,
+    on_graph: Callable[[int, int], None] | None = None,
 ) -> dict[str, GraphDataset]:
     """Read every graph that a label names and check it; labels without a graph are passed over.
 
-    `on_graph` is called before each graph is read and may raise to stop. What is odd but can be
-    trained on is logged.
+    `on_graph` is called before each graph with the number of labels looked at and of all there
+    are, and may raise to stop. What is odd but can be trained on is logged.
 
     Raises:
         DataError: graphs are damaged, unfit or of different widths (all of them are looked at
@@ -131,13 +135,17 @@ def load_splits(
     """
     faults: list[str] = []
     odd: Counter[str] = Counter()
-    found = {
-        split: _read_split(part, index, faults, odd, on_graph) for split, part in labels.items()
-    }
+    total = sum(len(part.rows) for part in labels.values())
+    looked_at = itertools.count()
+
+    def tick() -> None:
+        if on_graph is not None:
+            on_graph(next(looked_at), total)
+
+    found = {split: _read_split(part, index, faults, odd, tick) for split, part in labels.items()}
     if faults:
         raise DataError(
-            f"{len(faults)} of {sum(len(part.rows) for part in labels.values())} graphs "
-            "can't be used",
+            f"{len(faults)} of {total} graphs can't be used",
             details=_shortened(faults),
             hint="See them all with: topoqa-train graphs validate DIR. Build them again, or take "
             "them out of the labels.",
@@ -153,15 +161,14 @@ def _read_split(
     index: GraphIndex,
     faults: list[str],
     odd: Counter[str],
-    on_graph: Callable[[], None] | None,
+    tick: Callable[[], None],
 ) -> list[_Found]:
     found = []
     for label in labels.rows:
+        tick()
         path = index.find(label.model)
         if path is None:
             continue
-        if on_graph is not None:
-            on_graph()
         try:
             graph = read_graph(path)
         except DataError as error:

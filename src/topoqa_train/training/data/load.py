@@ -61,9 +61,12 @@ def load_data(
     minimum_percent: float = 100.0,
     fail_on_missing: bool = True,
     coverage_path: Path | None = None,
-    on_graph: Callable[[], None] | None = None,
+    on_graph: Callable[[int, int], None] | None = None,
 ) -> LoadedData:
-    """Read and check everything; `on_graph` is called between graphs and may raise to stop.
+    """Read and check everything.
+
+    `on_graph` is called before each graph with the number of labels looked at and of all there
+    are, and may raise to stop.
 
     `label_files` has `train`, `val` and perhaps `test`. `coverage_path`, where given, gets the
     coverage of all splits before it is held against what is required, so that the whole list of

@@ -33,7 +33,7 @@ class FeatureSchema:
     edge_dim: int
     node_columns: tuple[str, ...] | None
     edges: Mapping[str, Any]
-    modules: Mapping[str, Any]
+    modules: Mapping[str, Any] | Sequence[Any]
     metadata_path: Path | None
     summary_path: Path | None
     notes: tuple[str, ...]
@@ -45,7 +45,7 @@ class FeatureSchema:
         return {
             "node_schema": {"dim": self.node_dim, "columns": columns},
             "edge_schema": {"dim": self.edge_dim, **self.edges},
-            "module_registry": dict(self.modules),
+            "module_registry": self.modules,
             "metadata_path": None if self.metadata_path is None else str(self.metadata_path),
             "summary_path": None if self.summary_path is None else str(self.summary_path),
             "notes": list(self.notes),

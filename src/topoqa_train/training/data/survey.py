@@ -25,7 +25,7 @@ class Survey:
         return len({row.target for part in self.labels.values() for row in part.rows})
 
     def shared_targets(self) -> list[str]:
-        """Targets that stand in more than one split: what is learnt of one is known in the other."""
+        """Targets that stand in more than one split, where they spoil what val and test say."""
         seen: dict[str, set[str]] = {}
         for split, part in self.labels.items():
             for row in part.rows:

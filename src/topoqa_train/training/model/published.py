@@ -53,7 +53,8 @@ def load_published(path: Path, *, pooling: Pooling = "mean") -> ProteinGAT:
     unknown = sorted(name for name in theirs.keys() - names.keys() if not name.startswith(_UNUSED))
     wrong = [f"missing: {', '.join(missing[:5])}"] if missing else []
     wrong += [f"not known: {', '.join(unknown[:5])}"] if unknown else []
-    wrong += [f"no tensor: {name}" for name in names if not isinstance(theirs.get(name), Tensor)]
+    there = [name for name in names if name in theirs]
+    wrong += [f"no tensor: {name}" for name in there if not isinstance(theirs[name], Tensor)]
     if wrong:
         raise RequestError(
             f"{path} does not hold the published network of TopoQA", details=wrong[:5]
