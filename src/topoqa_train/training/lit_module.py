@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import lightning
 import numpy as np
 import torch
@@ -46,7 +48,7 @@ class DockQModule(lightning.LightningModule):
         losses = torch.stack([loss for loss, _ in self._losses]).cpu().double().numpy()
         graphs = np.array([count for _, count in self._losses], dtype=np.float64)
         self._losses.clear()
-        return float((losses * graphs).sum() / graphs.sum())
+        return math.fsum((losses * graphs).tolist()) / math.fsum(graphs.tolist())
 
     def take_predictions(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions [g] and predictions [g] of the graphs validated last; then forget."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -59,7 +60,7 @@ def evaluate(predicted: ArrayLike, dockq: ArrayLike, targets: ArrayLike) -> Figu
         ],
     }
     values = {
-        "val_loss": float(np.mean((scores - truth) ** 2)),
+        "val_loss": _mean(((scores - truth) ** 2).tolist()),
         **{name: _mean([value or 0.0 for value in of]) for name, of in correlations.items()},
         "val_ranking_loss": _mean([float(truth[top].max() - truth[top[0]]) for top in tops]),
         **_hit_rates(truth, tops),
@@ -74,8 +75,8 @@ def pearson(one: Floats, other: Floats) -> float | None:
         return None
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return None
-    first, second = (_unit(values - values.mean()) for values in (one, other))
-    return float(np.clip(first @ second, -1.0, 1.0))
+    first, second = (_unit(values - _mean(values.tolist())) for values in (one, other))
+    return min(1.0, max(-1.0, _dot(first, second)))
 
 
 def spearman(one: Floats, other: Floats) -> float | None:
@@ -95,7 +96,12 @@ def selection_metric(
 def _unit(values: Floats) -> Floats:
     """The vector at length 1; scaled first, so that squares neither vanish nor overflow."""
     scaled = values / np.abs(values).max()
-    return np.asarray(scaled / np.sqrt(scaled @ scaled))
+    return np.asarray(scaled / math.sqrt(_dot(scaled, scaled)))
+
+
+def _dot(one: Floats, other: Floats) -> float:
+    """Rounded once, so the same in every process: a sum by BLAS hangs on where arrays lie."""
+    return math.fsum((one * other).tolist())
 
 
 def _ranks(values: Floats) -> Floats:
@@ -113,4 +119,4 @@ def _hit_rates(truth: Floats, tops: list[NDArray[np.intp]]) -> dict[str, float]:
 
 
 def _mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else 0.0
+    return math.fsum(values) / len(values) if values else 0.0

@@ -15,6 +15,12 @@ PEER = Path(__file__).parents[5] / "shared" / "peer"
 MakeGraph = Callable[..., Graph]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Many threads on busy cores take a hundred times as long as one."""
+    torch.set_num_threads(1)
+
+
 def random_graph(
     seed: int, nodes: int = 7, pairs: int = 9, node_dim: int = 6, edge_dim: int = 3
 ) -> Graph:

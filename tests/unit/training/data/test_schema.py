@@ -101,6 +101,11 @@ def test_files_are_found_and_told(split: GraphDataset, where: str, tmp_path: Pat
     }
 
 
+def test_modules_may_be_a_list(split: GraphDataset) -> None:
+    describe(split, {"modules": ["edge/v1"]}, "graph_builder_summary.json")
+    assert find(split).to_document()["module_registry"] == ["edge/v1"]
+
+
 def test_a_given_file_that_is_not_there(split: GraphDataset, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there is no file .*m\.json"):
         find(split, metadata_path=tmp_path / "m.json")
@@ -196,7 +201,7 @@ def test_metadata_that_are_none_are_refused_by_name(split: GraphDataset, documen
     assert len(caught.value.message) < 500
 
 
-@pytest.mark.parametrize("document", ["[1]", '{"modules": 5}', '{"modules": ["a"]}', "{"])
+@pytest.mark.parametrize("document", ["[1]", '{"modules": 5}', '{"modules": "a"}', "{"])
 def test_summaries_that_are_none_are_refused_by_name(split: GraphDataset, document: str) -> None:
     path = describe(split, document, "graph_builder_summary.json")
     with pytest.raises(DataError) as caught:
