@@ -125,16 +125,16 @@ def test_oddities_are_logged_by_kind(
 
 def test_reading_can_be_stopped_between_graphs(make_split: MakeSplit) -> None:
     labels, index = make_split({f"m_{number}": 0.5 for number in range(5)})
-    seen = []
+    seen: list[tuple[int, int]] = []
 
-    def stop() -> None:
-        seen.append(None)
+    def stop(done: int, total: int) -> None:
+        seen.append((done, total))
         if len(seen) == 3:
             raise InterruptedRunError("stopped")
 
     with pytest.raises(InterruptedRunError):
         load_splits({"val": labels}, index, stop)
-    assert len(seen) == 3
+    assert seen == [(0, 5), (1, 5), (2, 5)]
 
 
 def _data(graph: Graph) -> object:

@@ -140,19 +140,15 @@ def test_the_update_equals_a_linear_of_each_edge_averaged_over_heads(
     assert torch.allclose(layer(x, edge, source, target), expected, rtol=0, atol=1e-12)
 
 
-def test_gradients_are_those_of_the_function(
-    parts: tuple[Tensor, Tensor, Tensor, Tensor],
-) -> None:
-    torch.manual_seed(7)
-    x, edge, source, target = parts
-    layer = InterfaceLayer(WIDTH, 2, dropout=0.0).double()
-
-    def function(nodes: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
-        return layer(nodes, edges, source, target)
-
-    assert torch.autograd.gradcheck(
-        function, (x.clone().requires_grad_(), edge.clone().requires_grad_())
+def test_gradients_are_those_of_the_function() -> None:
+    generator = torch.Generator().manual_seed(7)
+    source, target = torch.tensor([[0, 1, 1, 2, 0], [1, 0, 2, 1, 2]])
+    layer = InterfaceLayer(4, 2, dropout=0.0).double()
+    x, edge = (
+        torch.randn(rows, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+        for rows in (4, 5)
     )
+    assert torch.autograd.gradcheck(lambda *parts: layer(*parts, source, target), (x, edge))
 
 
 def test_a_node_that_nothing_leads_to_gets_the_bias() -> None:
