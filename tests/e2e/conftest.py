@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from projects import EXECUTABLE, Project, environment, make_project
+from projects import EXECUTABLE, Project, environment, make_project, run_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def cli() -> Cli:
             stdin=subprocess.DEVNULL,
             check=False,
         )
-        assert "Traceback" not in done.err, done.err
+        assert "Traceback" not in done.stderr, done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
 
     return run
@@ -64,13 +64,9 @@ class Trained:
     project: Project
     done: Done
 
-    def run(self, start: str) -> Path:
-        (found,) = [
-            path
-            for path in self.project.runs.iterdir()
-            if path.name.startswith(start) and not path.is_symlink() and path.is_dir()
-        ]
-        return found
+    def run(self, job: str) -> Path:
+        """The run of a job of the sweep."""
+        return run_of(self.project.runs, job)
 
     @property
     def all(self) -> list[Path]:

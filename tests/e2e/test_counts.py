@@ -22,7 +22,7 @@ def labels(path):
 
 
 def test_val_loss_is_that_of_a_plain_loop_over_all_graphs(trained):
-    run = trained.run("first_")
+    run = trained.run("first")
     network = network_of(run / "model_checkpoints" / "last.ckpt")
     network.eval()
     errors = []
@@ -38,7 +38,7 @@ def test_val_loss_is_that_of_a_plain_loop_over_all_graphs(trained):
 
 
 def test_the_run_says_how_many_it_counted(trained):
-    run = trained.run("first_")
+    run = trained.run("first")
     coverage = json.loads((run / "dataset_coverage.json").read_text())
     assert {split: part["total"] for split, part in coverage.items()} == {
         "train": 48,

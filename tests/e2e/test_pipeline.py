@@ -19,7 +19,7 @@ def rows(run: Path) -> list[dict[str, str]]:
 
 def test_names_of_the_runs(trained):
     base = min(
-        (trained.run("first_"), trained.run("second_")),
+        (trained.run("first"), trained.run("second")),
         key=lambda run: json.loads((run / "run_metadata.json").read_text())["checkpoints"][
             "ranking"
         ][0]["selection_metric"],
@@ -84,14 +84,14 @@ def test_nothing_in_a_run_names_its_own_place(trained):
 
 
 def test_original_config_is_the_source_byte_for_byte(trained):
-    kept = trained.run("second_") / "config"
+    kept = trained.run("second") / "config"
     assert (kept / "original_config.yaml").read_bytes() == trained.project.config.read_bytes()
     assert YAML().load(kept / "applied_overrides.yaml") == {"optimizer.learning_rate": 0.02}
     assert "# A small network for tests." in (kept / "config.yaml").read_text()
 
 
 def test_running_the_kept_config_gives_the_same_run(trained, cli, tmp_path):
-    first = trained.run("first_")
+    first = trained.run("first")
     done = cli(
         "run", "-c", first / "config" / "config.yaml", "--run-name", "again",
         "--output-root", tmp_path, cwd=tmp_path,
@@ -184,7 +184,7 @@ def test_skip_sweep_and_fine_only_picks(trained, cli):
 
 
 def test_dry_run_shows_the_plan_and_trains_nothing(trained, cli):
-    best = trained.run("first_") / "model_checkpoints" / "best.ckpt"
+    best = trained.run("first") / "model_checkpoints" / "best.ckpt"
     done = cli(
         "pipeline", "-m", trained.project.manifest, "--output-root", trained.project.runs,
         "--skip-sweep", "--resume-from", best, "--dry-run",

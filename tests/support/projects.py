@@ -114,3 +114,13 @@ def environment(**changes: str) -> dict[str, str]:
         if not name.startswith("TOPOQA_TRAIN_") and name not in ("COLUMNS", "FORCE_COLOR")
     }
     return {**kept, **changes}
+
+
+def run_of(runs: Path, job: str) -> Path:
+    """The one run of a job of a sweep; those that fine-tune it bear its name too."""
+    (found,) = [
+        path.parent
+        for path in runs.glob(f"{job}_*/run_metadata.json")
+        if "phase" not in path.parent.name
+    ]
+    return found
