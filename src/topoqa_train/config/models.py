@@ -215,10 +215,13 @@ class LoggingConfig(Section):
     """How much the trainer says."""
 
     progress_bar_refresh_rate: int = Field(
-        default=0, ge=0, le=10**6, description="batches; 0 is no bar"
+        default=0,
+        ge=0,
+        le=10**6,
+        description="batches between lines of progress in the run's log; 0: none",
     )
     log_every_n_steps: int = Field(
-        default=100, ge=1, le=10**9, description="steps between step metrics"
+        default=100, ge=1, le=10**9, description="steps between train losses in the log"
     )
 
 

@@ -36,13 +36,18 @@ class BatchWatch(lightning.Callback):
     """Stops at a batch's end when asked to, and says now and then how far the epoch is."""
 
     def __init__(
-        self, job: str, stop: StopRequest, emit: Callable[[Event], None], clock: Clock, every: int
+        self,
+        job: str,
+        config: TrainingConfig,
+        stop: StopRequest,
+        emit: Callable[[Event], None],
+        clock: Clock,
     ) -> None:
         self.job = job
+        self.logging = config.logging
         self.stop = stop
         self.emit = emit
         self.clock = clock
-        self.every = every
         self._said = clock.monotonic()
 
     def on_train_batch_end(
@@ -54,11 +59,10 @@ class BatchWatch(lightning.Callback):
         batch_idx: int,
     ) -> None:
         """Raises what `StopRequest.check` raises: the epoch is left, its batches are forgotten."""
-        del pl_module, outputs, batch
+        del pl_module, batch
         self.stop.check()
         done, total = batch_idx + 1, int(trainer.num_training_batches)
-        if done % self.every == 0:
-            log.info("epoch %d  batch %d of %d", trainer.current_epoch, done, total)
+        self._log(trainer, done, total, outputs)
         now = self.clock.monotonic()
         if now - self._said >= _STEP_EVENT_SECONDS and done < total:
             self._said = now
@@ -70,6 +74,16 @@ class BatchWatch(lightning.Callback):
                     batches=total,
                 )
             )
+
+    def _log(self, trainer: lightning.Trainer, done: int, total: int, outputs: Any) -> None:  # noqa: ANN401
+        every = self.logging.progress_bar_refresh_rate
+        if every and done % every == 0:
+            log.info("epoch %d  batch %d of %d", trainer.current_epoch, done, total)
+        stepped = done % trainer.accumulate_grad_batches == 0 or done == total
+        if stepped and trainer.global_step % self.logging.log_every_n_steps == 0:
+            # Lightning hands out the loss as it was accumulated: divided by the batches of a step.
+            loss = float(outputs["loss"]) * trainer.accumulate_grad_batches
+            log.info("step %d  train loss %.5f", trainer.global_step, loss)
 
     def on_validation_batch_end(self, *_: Any) -> None:  # noqa: ANN401
         """Stop here too: a large validation split takes its time."""

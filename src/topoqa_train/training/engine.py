@@ -131,7 +131,7 @@ def fit(
         _resume(module, keeper, paths, identity)
     elif options.weights_from is not None:
         _load_weights(module, options.weights_from, identity)
-    watch = BatchWatch(job, stop, emit, clock, config.logging.log_every_n_steps)
+    watch = BatchWatch(job, config, stop, emit, clock)
     if not keeper.wants_to_stop:
         _run_trainer(config, options, data, module, keeper, watch)
     return FitResult(keeper.progress, stopped_early=keeper.wants_to_stop)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from topoqa_train.runs.board import Entry, Leaderboard
 from topoqa_train.runs.ranking import SELECTION, VAL_LOSS
@@ -18,34 +20,49 @@ _COLUMNS = (
     ("val_spearman_corr", "rho", 3),
     ("val_target_spearman", "per-target rho", 2),
 )
-_NARROW = 100
+_GAP = 2
+_LEAST_NAME = 32
+_LONGEST_HEADING = 14
 
 
 def board_table(board: Leaderboard, *, limit: int | None, width: int) -> Table:
-    """The first `limit` entries; on a narrow terminal the end of a long name is kept."""
+    """The first `limit` entries in `width` columns; of a name that is too long the end is kept."""
+    entries = board.entries[:limit]
+    longest = max((len(_name(entry)) for entry in entries), default=0)
+    headings, rows = _cells(board, entries, narrow=False)
+    if text.room(width, [headings, *rows], _GAP) < min(longest, _LEAST_NAME):
+        headings, rows = _cells(board, entries, narrow=True)
+    room = max(1, min(longest, text.room(width, [headings, *rows], _GAP)))
     table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in (headings[0], "run", *headings[1:]):
+        table.add_column(heading, justify="left" if heading == "run" else "right", no_wrap=True)
+    for entry, (rank, *figures) in zip(entries, rows, strict=True):
+        table.add_row(*map(Text, (rank, text.tail(_name(entry), room), *figures)))
+    return table
+
+
+def _cells(
+    board: Leaderboard, entries: Sequence[Entry], *, narrow: bool
+) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows, the column of names left out."""
     shown = [column for column in _COLUMNS if column[0] != board.metric]
-    narrow = width < _NARROW
     if narrow:
-        shown = [column for column in shown if column[0] != "val_spearman_corr"]
-    table.add_column("", justify="right")
-    table.add_column("run", no_wrap=True, min_width=20)
-    table.add_column(_heading(board.metric, narrow=narrow), justify="right", no_wrap=True)
-    for _, heading, _ in shown:
-        table.add_column(_short(heading) if narrow else heading, justify="right", no_wrap=True)
-    table.add_column("epoch", justify="right", no_wrap=True)
-    table.add_column("time", justify="right", no_wrap=True)
-    name_width = max(20, width - 18 - 11 * (len(shown) + 1)) if narrow else 80
-    for entry in board.entries[:limit]:
-        table.add_row(
+        shown = [column for column in shown if column[0] != "val_spearman_corr"][:2]
+    metric = {name: heading for name, heading, _ in _COLUMNS}.get(board.metric, board.metric)
+    headings = [metric, *(heading for _, heading, _ in shown)]
+    if narrow:
+        headings = [_short(heading) for heading in headings]
+    rows = [
+        [
             "-" if entry.rank is None else str(entry.rank),
-            text.tail(_name(entry), name_width),
             text.figure(entry.value, 4),
             *(text.figure(_figure(entry, name), digits) for name, _, digits in shown),
             "-" if entry.best is None else str(entry.best.epoch),
             text.duration(entry.run.seconds) if entry.run.rows else "-",
-        )
-    return table
+        ]
+        for entry in entries
+    ]
+    return ["", *headings, "epoch", "time"], rows
 
 
 def closing_lines(board: Leaderboard, here: Path) -> list[str]:
@@ -74,11 +91,6 @@ def _figure(entry: Entry, name: str) -> float | None:
     return None if entry.best is None else entry.best.figures.get(name)
 
 
-def _heading(metric: str, *, narrow: bool) -> str:
-    headings = {name: heading for name, heading, _ in _COLUMNS}
-    heading = headings.get(metric, metric)
-    return _short(heading) if narrow else heading
-
-
 def _short(heading: str) -> str:
-    return {"selection": "select.", "per-target rho": "t. rho"}.get(heading, heading)
+    short = {"selection": "select.", "per-target rho": "t. rho"}.get(heading, heading)
+    return text.tail(short, _LONGEST_HEADING)

@@ -23,7 +23,10 @@ def err() -> Console:
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
-    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+    # Names of files and runs are shown as they are: `x.yaml:100:` is no emoji, `[a]` no style.
+    return Console(
+        stderr=stderr, width=width, highlight=False, soft_wrap=False, markup=False, emoji=False
+    )
 
 
 def is_live(console: Console) -> bool:
@@ -32,5 +35,5 @@ def is_live(console: Console) -> bool:
 
 
 def say(text: str) -> None:
-    """One line for people, on standard error, as it stands (no markup)."""
-    err().print(text, markup=False, soft_wrap=True)
+    """One line for people, on standard error, as it stands."""
+    err().print(text, soft_wrap=True)

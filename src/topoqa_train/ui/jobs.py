@@ -41,11 +41,18 @@ class Jobs:
 
     def phase(self, name: str, jobs: Sequence[str]) -> None:
         """See `Reporter.phase`: the jobs' real names take the place of the planned ones."""
-        planned = [view for view in self.views.values() if view.phase == name]
-        others = {key: view for key, view in self.views.items() if view.phase != name}
-        epochs = planned[0].epochs if planned else 0
-        fresh = {job: JobView(job, name, epochs) for job in jobs}
-        self.views = {**others, **fresh}
+        views = list(self.views.values())
+        planned = [view for view in views if view.phase == name]
+        epochs = [view.epochs for view in planned] or [0]
+        fresh = {
+            job: JobView(job, name, epochs[min(place, len(epochs) - 1)])
+            for place, job in enumerate(jobs)
+        }
+        # In the place of the planned ones; unplanned, behind all that has begun.
+        begun = [place for place, view in enumerate(views) if view.state != "waits"]
+        first = views.index(planned[0]) if planned else max(begun, default=-1) + 1
+        others = [(key, view) for key, view in self.views.items() if view.phase != name]
+        self.views = {**dict(others[:first]), **fresh, **dict(others[first:])}
 
     def done_before(self, job: str, run_id: str) -> None:
         """See `Reporter.done_before`."""

@@ -89,7 +89,8 @@ def _epoch_line(view: JobView) -> str:
 
 
 def _end_line(view: JobView, event: Event, now: float) -> str:
-    words = f"{view.name}: {view.state} after {view.epoch} epochs"
+    epochs = "1 epoch" if view.epoch == 1 else f"{view.epoch} epochs"
+    words = f"{view.name}: {view.state} after {epochs}"
     if view.best is not None:
         words += f", best {best_so_far(view)}"
     words += f", {text.duration(view.seconds_gone(now))}"

@@ -20,8 +20,9 @@ from topoqa_train.ui.job_view import JobView, State
 from topoqa_train.ui.jobs import Jobs, best_so_far, headline
 from topoqa_train.ui.jobs_plain import PlainJobs
 
-_WIDE = 100
+# What a name should have at least, for the wide layout to be worth its columns.
 _LABEL_WIDTH = 31
+_LEAST_LABEL = 8
 _STYLES: dict[State, str] = {
     "done": "green",
     "done before": "green",
@@ -68,7 +69,7 @@ class JobsScreen(Jobs):
         """See `Reporter.plan`."""
         super().plan(plan)
         for line in headline(plan):
-            self.target.print(line, markup=False)
+            self.target.print(Text(line))
         if plan.jobs:
             self._live.start()
 
@@ -86,22 +87,53 @@ class JobsScreen(Jobs):
 
     def note(self, words: str) -> None:
         """See `Reporter.note`."""
-        self.target.print(words, markup=False)
+        self.target.print(Text(words))
 
     def _render(self) -> RenderableType:
         with self._lock:
             return Group(Text(), self._table(), self._footer())
 
     def _table(self) -> Table:
-        wide = self.target.width >= _WIDE
+        wide, room = self._layout()
         now = self.clock.monotonic()
-        table = Table.grid(padding=(0, 2 if wide else 1))
+        table = Table.grid(padding=(0, _gap(wide=wide)))
+        for width in self._widths(wide=wide):
+            table.add_column(min_width=width, no_wrap=True)
         phase_before = ""
         for view in self.views.values():
             phase = view.phase if view.phase != phase_before else ""
             phase_before = view.phase
-            table.add_row(phase, *_row(view, now, wide=wide))
+            name = Text(text.tail(view.name, room), style=_STYLES.get(view.state, ""))
+            table.add_row(Text(phase), name, *map(Text, _cells(view, now, wide=wide)))
         return table
+
+    def _layout(self) -> tuple[bool, int]:
+        """Whether there is room for everything, and what is left for names."""
+        longest = max((len(view.name) for view in self.views.values()), default=0)
+        for wide in (True, False):
+            room = text.room(self.target.width, [self._widest(wide=wide)], _gap(wide=wide))
+            if room >= min(longest, _LABEL_WIDTH):
+                return wide, min(room, longest)
+        return False, max(room, _LEAST_LABEL)
+
+    def _widths(self, *, wide: bool) -> list[int]:
+        # Fixed, so that nothing jumps when a figure comes or grows.
+        phase, *cells = [len(cell) for cell in self._widest(wide=wide)]
+        return [phase, 0, *cells]
+
+    def _widest(self, *, wide: bool) -> list[str]:
+        """The longest that each column may come to, names apart."""
+        phases = {view.phase for view in self.views.values()}
+        epochs = max((view.epochs for view in self.views.values()), default=0)
+        progress = f"{text.bar(0, _bar_width(wide=wide))} {epochs}/{epochs}"
+        figures = ["val 0.0000", "rho -0.00"] if wide else []
+        return [
+            max(phases, key=len, default=""),
+            max(progress, "done before", key=len),
+            f"-0.000 @ {epochs}",
+            *figures,
+            _left(36_000, wide=wide),
+        ]
 
     def _footer(self) -> Text:
         gone = self.clock.monotonic() - self.began
@@ -112,13 +144,20 @@ class JobsScreen(Jobs):
         return Text(words, style="dim")
 
 
-def _row(view: JobView, now: float, *, wide: bool) -> list[Text]:
-    name = Text(text.tail(view.name, _LABEL_WIDTH), style=_STYLES.get(view.state, ""), no_wrap=True)
+def _gap(*, wide: bool) -> int:
+    return 2 if wide else 1
+
+
+def _bar_width(*, wide: bool) -> int:
+    return 16 if wide else 6
+
+
+def _cells(view: JobView, now: float, *, wide: bool) -> list[str]:
     cells = [_progress(view, wide=wide), best_so_far(view)]
     if wide:
         cells += [_labelled("val", view.metrics.get("val_loss"), 4)]
         cells += [_labelled("rho", view.metrics.get("val_spearman_corr"), 2)]
-    return [name, *(Text(cell, no_wrap=True) for cell in [*cells, _time(view, now, wide=wide)])]
+    return [*cells, _time(view, now, wide=wide)]
 
 
 def _progress(view: JobView, *, wide: bool) -> str:
@@ -126,7 +165,7 @@ def _progress(view: JobView, *, wide: bool) -> str:
         return f"{view.state} {view.loaded:.0%}" if view.loaded else view.state
     if view.over:
         return f"{view.state}" + (f", {view.epoch} epochs" if view.epoch and wide else "")
-    bar = text.bar(view.fraction, 16 if wide else 6)
+    bar = text.bar(view.fraction, _bar_width(wide=wide))
     return f"{bar} {view.epoch}/{view.epochs}"
 
 
@@ -140,4 +179,8 @@ def _time(view: JobView, now: float, *, wide: bool) -> str:
     left = view.seconds_left
     if left is None:
         return text.duration(view.seconds_gone(now)) if view.begun is not None else ""
-    return f"{text.duration(left)} left" if wide else f"-{text.duration(left)}"
+    return _left(left, wide=wide)
+
+
+def _left(seconds: float, *, wide: bool) -> str:
+    return f"{text.duration(seconds)} left" if wide else f"-{text.duration(seconds)}"

@@ -23,5 +23,6 @@ def plan_table(plan: Plan, here: Path) -> RenderableType:
         config = Path(job.config)
         shown = config.relative_to(here) if config.is_relative_to(here) else config.name
         changes = "\n".join(f"{key}={value}" for key, value in job.changes.items())
-        table.add_row(job.phase, job.name, str(shown), str(job.epochs), changes or "-")
+        row = (job.phase, job.name, str(shown), str(job.epochs), changes or "-")
+        table.add_row(*map(Text, row))
     return Group(*(Text(line) for line in headline(plan)), Text(), table)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.cells import cell_len
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 SPLITS = ("train", "val", "test")
@@ -55,7 +57,13 @@ def bar(done: float, width: int) -> str:
 
 def tail(name: str, width: int) -> str:
     """The end of a name that is too long: there the names of runs differ."""
-    return name if len(name) <= width else "…" + name[-(width - 1) :]
+    return name if len(name) <= width else "…" + name[len(name) - width + 1 :]
+
+
+def room(width: int, rows: Iterable[Sequence[str]], gap: int) -> int:
+    """What is left of `width` for one more column beside those of `rows`, `gap` between any two."""
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    return width - sum(widths) - gap * len(widths)
 
 
 def sparkline(values: list[float], width: int) -> str:

@@ -24,18 +24,30 @@ def segment_sum(values: Tensor, segment: Tensor, segments: int) -> Tensor:
 
 
 def segment_max(values: Tensor, segment: Tensor, segments: int) -> Tensor:
-    """Largest value of each column in each segment, 0 for a segment without rows; see above."""
-    zeros = values.new_zeros((segments, values.shape[1]))
-    where = segment.unsqueeze(1).expand_as(values)
-    return zeros.scatter_reduce(0, where, values, "amax", include_self=False)
+    """Largest value of each column in each segment, 0 for a segment without rows; see above.
+
+    Rows that share the largest value share its gradient. Only sums and gathers are
+    differentiated, which have deterministic kernels on every device.
+    """
+    with torch.no_grad():
+        largest = _largest(values, segment, segments).index_select(0, segment)
+        shares = (values == largest).to(values.dtype)
+        shares = shares / segment_sum(shares, segment, segments).index_select(0, segment)
+    return segment_sum(values * shares, segment, segments)
 
 
 def segment_softmax(logits: Tensor, segment: Tensor, segments: int) -> Tensor:
     """Softmax of each column over the rows of a segment; shapes as in `segment_sum`."""
     # The largest is taken off for the exponent's sake; it cancels, so no gradient goes through it.
-    largest = segment_max(logits.detach(), segment, segments)
+    largest = _largest(logits.detach(), segment, segments)
     weights = (logits - largest.index_select(0, segment)).exp()
     return weights / segment_sum(weights, segment, segments).index_select(0, segment)
+
+
+def _largest(values: Tensor, segment: Tensor, segments: int) -> Tensor:
+    zeros = values.new_zeros((segments, values.shape[1]))
+    where = segment.unsqueeze(1).expand_as(values)
+    return zeros.scatter_reduce(0, where, values, "amax", include_self=False)
 
 
 class EdgeAttention(nn.Module):
