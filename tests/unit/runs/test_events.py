@@ -11,9 +11,11 @@ from pydantic import ValidationError
 from topoqa_train.errors import TrainingError
 from topoqa_train.runs import events
 from topoqa_train.runs.events import (
+    Begun,
     DataReady,
     EpochEnded,
     Event,
+    GraphsRead,
     Notice,
     RunCreated,
     RunEnded,
@@ -21,7 +23,9 @@ from topoqa_train.runs.events import (
 )
 
 EVERY: list[Event] = [
+    Begun(job="j"),
     RunCreated(job="j", run_dir="/runs/j_2026"),
+    GraphsRead(job="j", graphs_read=10, graphs=64),
     DataReady(
         job="j",
         graphs={"train": 256, "val": 64},
@@ -80,7 +84,8 @@ def test_figures_come_back_as_the_very_same(value: float, best: float | None) ->
 def test_nan_and_infinity_come_back() -> None:
     event = StepsDone(job="j", epoch=1, batches_done=0, batches=1)
     assert events.from_line(events.to_line(event)) == event
-    epoch = EVERY[3].model_copy(update={"metrics": {"a": math.nan, "b": -math.inf}})
+    (epoch,) = [event for event in EVERY if isinstance(event, EpochEnded)]
+    epoch = epoch.model_copy(update={"metrics": {"a": math.nan, "b": -math.inf}})
     back = events.from_line(events.to_line(epoch))
     assert isinstance(back, EpochEnded)
     assert math.isnan(back.metrics["a"])

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from topoqa_train.runs import board, summary
+from topoqa_train.runs.board import Leaderboard
+from topoqa_train.runs.paths import RunPaths
+from topoqa_train.ui import board_table
+
+Lines = Callable[..., list[str]]
+LONG = "large_batch_sched_boost_lr035_seed1337_2026-01-31_12-00-00"
+METRICS = (
+    None,
+    "val_loss",
+    "val_spearman_corr",
+    "val_target_spearman",
+    "val_target_ranking_loss_of_length",
+)
+
+
+@pytest.fixture
+def ranked(run_files: Any, epoch: Any, clock: Any) -> Callable[..., Leaderboard]:
+    """Runs with long names and every kind of end, ranked."""
+    extra = {"val_target_spearman": 0.78, "val_target_ranking_loss_of_length": 0.1304}
+    for number, status in enumerate(("completed", "failed", "interrupted", "completed")):
+        history = [epoch(0.0478 + number / 100, 0.75, extra)] * 140
+        run_files(f"{LONG}_phase2_seed70{number}", history, status=status)
+    run_files(f"{LONG}_phase2_seed704", [], status="failed")
+
+    def _ranked(metric: str | None = None, **options: Any) -> Leaderboard:
+        runs = [summary.read(RunPaths(run), clock) for run in run_files.root.iterdir()]
+        return board.rank(runs, metric=metric, **options)
+
+    return _ranked
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("width", [80, 99, 100, 120, 200])
+def test_a_line_a_run_within_the_width_with_its_end_and_its_figures(
+    ranked: Callable[..., Leaderboard], lines: Lines, width: int, metric: str | None
+) -> None:
+    table = board_table.board_table(ranked(metric), limit=None, width=width)
+    heading, *rows = lines(table, width)
+    assert len(rows) == 5
+    assert "run" in heading
+    for number, state in enumerate(("", "(failed)", "(interrupted)", "", "(failed)")):
+        (row,) = [each for each in rows if f"seed70{number}" in each]
+        assert f"seed70{number}  {state}".strip() in row
+    best = next(row for row in rows if "seed700" in row)
+    words = best.split()
+    assert words[0] == "1"
+    assert "…" not in best.replace(words[1], "")
+    assert {"0.0478", "5:50"} < set(words)
+    if metric is not None:
+        row = ranked(metric).entries[0].best
+        assert row is not None
+        assert f"{row.figures[metric]:.4f}" in words
+    assert rows[-1].split()[0] == "-"
+
+
+def test_a_wide_board_has_every_column(ranked: Callable[..., Leaderboard], lines: Lines) -> None:
+    heading = lines(board_table.board_table(ranked(), limit=None, width=200), 200)[0]
+    assert re.split(r"\s{2,}", heading.strip()) == [
+        "run",
+        "selection",
+        "val_loss",
+        "rho",
+        "per-target rho",
+        "epoch",
+        "time",
+    ]
+
+
+def test_a_short_name_stands_whole(run_files: Any, clock: Any, lines: Lines) -> None:
+    run = run_files("sched_boost_seed222_2026")
+    ranked = board.rank([summary.read(RunPaths(run), clock)])
+    for width in (80, 200):
+        table = board_table.board_table(ranked, limit=None, width=width)
+        assert any("sched_boost_seed222_2026 " in line for line in lines(table, width))
+
+
+def test_a_limit(ranked: Callable[..., Leaderboard], lines: Lines) -> None:
+    table = board_table.board_table(ranked(), limit=2, width=80)
+    assert len(lines(table, 80)) == 3
+
+
+class TestClosingLines:
+    def test_the_winner_s_path_leads_to_the_checkpoint_that_was_shown(
+        self, ranked: Callable[..., Leaderboard], run_files: Any
+    ) -> None:
+        for metric in ("val_loss", "selection_metric", "val_spearman_corr"):
+            shown = ranked(metric)
+            first, second = board_table.closing_lines(shown, run_files.root.parent)
+            path = run_files.root.parent / first.removeprefix("Winner: ")
+            winner = shown.winner()
+            assert winner is not None
+            assert winner.best is not None
+            assert path.resolve() == winner.best.path.resolve()
+            assert winner.run.paths.run_id in second
+
+    def test_ranked_by_val_loss_it_is_not_best_ckpt_of_another_metric(
+        self, run_files: Any, epoch: Any, clock: Any
+    ) -> None:
+        run = run_files("r", [epoch(0.04, 0.1), epoch(0.06, 0.8)])
+        ranked = board.rank([summary.read(RunPaths(run), clock)], metric="val_loss")
+        (first, _) = board_table.closing_lines(ranked, run)
+        assert first == "Winner: model_checkpoints/best_val_loss.ckpt"
+
+    def test_elsewhere_the_path_stands_whole(
+        self, ranked: Callable[..., Leaderboard], run_files: Any
+    ) -> None:
+        (first, _) = board_table.closing_lines(ranked(), Path("/elsewhere"))
+        assert str(run_files.root) in first
+
+    def test_without_a_winner_there_are_none(self, run_files: Any, clock: Any) -> None:
+        run = run_files("r", [], status="failed")
+        ranked = board.rank([summary.read(RunPaths(run), clock)])
+        assert board_table.closing_lines(ranked, Path("/")) == []

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from topoqa_train.ui import console
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_results_go_out_and_words_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    console.out().print("result")
+    console.say("word")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("result\n", "word\n")
+
+
+def test_a_line_stands_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    line = "[bold]a[/bold] :smile: x.yaml:100: [/x] " + "long " * 100 + "/path/to/a"
+    console.say(line)
+    assert capsys.readouterr().err == f"{line}\n"
+
+
+def test_a_pipe_is_wide_and_has_no_colours(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert console.out().width == console.err().width == console.PLAIN_WIDTH
+    console.out().print("x", style="bold red")
+    assert capsys.readouterr().out == "x\n"
+    assert not console.is_live(console.err())
+
+
+def test_names_in_tables_stand_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("[x]", box=None)
+    table.add_row("/data/[red]/x.yaml:100: [/b]")
+    console.out().print(table)
+    assert capsys.readouterr().out.split("\n")[1].strip() == "/data/[red]/x.yaml:100: [/b]"
+
+
+def test_columns_hold_for_a_pipe_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert console.out().width == 80
+
+
+@pytest.mark.parametrize(("kind", "live"), [("xterm-256color", True), ("dumb", False)])
+def test_only_a_terminal_that_can_is_live(
+    monkeypatch: pytest.MonkeyPatch, kind: str, live: bool
+) -> None:
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", kind)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert console.is_live(console.err()) is live
+
+
+def test_a_file_is_not_live() -> None:
+    assert not console.is_live(Console(file=io.StringIO()))

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from topoqa_train.ui import text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (-5, "0:00"),
+        (0, "0:00"),
+        (6.6, "0:07"),
+        (59.6, "1:00"),
+        (754, "12:34"),
+        (3599.7, "1:00:00"),
+        (3723, "1:02:03"),
+        (360000, "100:00:00"),
+    ],
+)
+def test_durations(seconds: float, shown: str) -> None:
+    assert text.duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "1 s"),
+        (50, "50 s"),
+        (89.4, "89 s"),
+        (90, "2 min"),
+        (360, "6 min"),
+        (5940, "99 min"),
+        (6000, "1 h 40 min"),
+        (7800, "2 h 10 min"),
+    ],
+)
+def test_rough_durations(seconds: float, shown: str) -> None:
+    assert text.rough(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "-"), (math.nan, "-"), (math.inf, "-"), (0.5, "0.500"), (-0.67149, "-0.671")],
+)
+def test_figures(value: float | None, shown: str) -> None:
+    assert text.figure(value) == shown
+
+
+def test_splits_are_added_up_in_their_order() -> None:
+    assert text.splits({"test": 64, "train": 256, "val": 64}) == "384 graphs (256/64/64)"
+    assert text.splits({"train": 10, "val": 2}) == "12 graphs (10/2)"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(100.0, "100 %"), (99.999, "99.99 %"), (95.3125, "95.31 %"), (0.0, "0 %")],
+)
+def test_percent_never_rounds_up_to_all(value: float, shown: str) -> None:
+    assert text.percent(value) == shown
+
+
+@given(done=st.floats(-0.5, 1.5), width=st.integers(1, 40))
+def test_a_bar_has_its_width_and_is_full_only_at_the_end(done: float, width: int) -> None:
+    shown = text.bar(done, width)
+    assert cell_len(shown) == len(shown) == width
+    assert (shown == "━" * width) == (int(done * width) >= width)
+
+
+def test_a_bar_grows() -> None:
+    assert text.bar(0.0, 4) == "╺┄┄┄"
+    assert text.bar(0.5, 4) == "━━╺┄"
+    assert text.bar(1.0, 4) == "━━━━"
+
+
+@given(name=st.text(max_size=50), width=st.integers(1, 40))
+def test_a_name_keeps_its_end(name: str, width: int) -> None:
+    shown = text.tail(name, width)
+    assert len(shown) <= width
+    if len(name) <= width:
+        assert shown == name
+    else:
+        assert shown[0] == "…"
+        assert name.endswith(shown[1:])
+
+
+def test_a_sparkline_runs_from_least_to_greatest() -> None:
+    assert text.sparkline([1.0, 2.0, math.nan, 3.0], 10) == "▁▄█"
+    assert text.sparkline([5.0, 5.0], 10) == "▁▁"
+    assert text.sparkline([9.0, 1.0, 2.0], 2) == "▁█"
+    assert text.sparkline([], 10) == text.sparkline([math.nan], 10) == ""
