@@ -24,7 +24,7 @@ def writing(paths: RunPaths) -> Iterator[None]:
     except Timeout:
         raise RequestError(
             f"run {paths.run_id} is being written by another process",
-            hint=f"Watch it with: topoqa-train monitor --run-dir {paths.root} --follow",
+            hint="Wait until it is done, or stop that one first.",
         ) from None
     try:
         yield

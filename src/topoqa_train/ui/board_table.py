@@ -72,8 +72,7 @@ def closing_lines(board: Leaderboard, here: Path) -> list[str]:
         return []
     return [
         f"Winner: {shown_path(winner.best.link, here)}",
-        f"Next:   topoqa-train monitor --run-id {winner.run.paths.run_id}"
-        "   ·   topoqa-train leaderboard",
+        "Next:   topoqa-train leaderboard",
     ]
 
 

@@ -24,23 +24,30 @@ def console_log(path: Path) -> Iterator[None]:
     """
     with atomic.no_room_is_an_error(path):
         file = path.open("ab", buffering=0)
-    handler = logging.StreamHandler(open(os.dup(file.fileno()), "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+    with file, _descriptors_to(file.fileno()), _loggers_to(file.fileno()):
+        yield
+
+
+@contextmanager
+def _loggers_to(target: int) -> Iterator[None]:
+    """What is logged goes to `target` alone: Lightning's own handlers would say it twice."""
+    stream = open(os.dup(target), "w", encoding="utf-8", errors="replace")  # noqa: SIM115, PTH123
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     loggers = [logging.getLogger(name) for name in _LOGGERS]
-    levels = [logger.level for logger in loggers]
+    before = [(logger, logger.level, logger.handlers) for logger in loggers]
     logging.captureWarnings(True)
     for logger in loggers:
-        logger.addHandler(handler)
+        logger.handlers = [handler]
         logger.setLevel(logging.INFO)
     try:
-        with file, _descriptors_to(file.fileno()):
-            yield
+        yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.removeHandler(handler)
-            logger.setLevel(level)
         logging.captureWarnings(False)
-        handler.stream.close()
+        for logger, level, handlers in before:
+            logger.handlers = handlers
+            logger.setLevel(level)
+        stream.close()
 
 
 @contextmanager
