@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 
 _SHOWN = 20
+_WORTH_A_PROCESS = 8
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
@@ -91,7 +92,8 @@ def build(
     if compat not in (None, "published"):
         raise RequestError(f"--compat {compat} is not known", hint="There is: --compat published.")
     sources, failures = find_sources(structures, read_partners(partners), native_dir)
-    count = jobs or min(_cores(), len(sources))
+    # A process takes longer to start than a few graphs to build.
+    count = jobs or max(1, min(_cores(), len(sources) // _WORTH_A_PROCESS))
     report = build_graphs(sources, out, compat=compat is not None, jobs=count, force=force)
     failed = tuple(sorted({*failures, *report.failed}, key=lambda f: (f.file, f.reason)))
     _show_build(BuildReport(report.built, report.kept, failed, report.dockq), out, as_json)
@@ -246,4 +248,5 @@ def _show_validation(validation: Validation) -> None:
         for (node, edge), count in sorted(validation.widths.items())
     )
     bad = len({fault.graph for fault in validation.faults if fault.graph})
-    say(f"{validation.folder}: {validation.graphs} graphs ({widths}), {bad} with faults")
+    shapes = f" ({widths})" if widths else ""
+    say(f"{validation.folder}: {validation.graphs} graphs{shapes}, {bad} with faults")
