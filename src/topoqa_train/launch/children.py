@@ -35,18 +35,25 @@ from topoqa_train.launch.signals import StopSignals, caught
 from topoqa_train.runs import events
 from topoqa_train.runs.events import Begun, Event, RunCreated, RunEnded
 
+# -P: a file in the working directory must not stand in for a library.
+_COMMAND = (sys.executable, "-P", "-m", "topoqa_train.launch.child")
 _POLL_SECONDS = 0.2
 _END_SECONDS = 10.0
 
 
 @dataclass(eq=False)
 class _Child:
-    """One warm process and what it is at."""
+    """One warm process and what it is at.
+
+    `proven` once it has done a task; `heard` once it has said something of the one it has.
+    """
 
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
     task: int | None = None
     run_dir: str | None = None
+    proven: bool = False
+    heard: bool = False
     reader: threading.Thread | None = field(default=None, repr=False)
 
     def send(self, task: Task) -> None:
@@ -117,24 +124,28 @@ class ChildLauncher:
             child = self._idle_child()
             if child is None:
                 return
-            child.task, child.run_dir = this.next_task, None
-            this.next_task += 1
-            task = this.tasks[child.task]
+            task = this.tasks[this.next_task]
             this.on_event(Begun(job=task.name))
-            with suppress(BrokenPipeError):  # its end arrives in the inbox
-                child.send(task)
+            self._give(child, this.next_task, task)
+            this.next_task += 1
+
+    def _give(self, child: _Child, number: int, task: Task) -> None:
+        child.task, child.run_dir, child.heard = number, None, False
+        with suppress(BrokenPipeError):  # its end arrives in the inbox
+            child.send(task)
 
     def _idle_child(self) -> _Child | None:
-        for child in self._children:
-            if child.task is None:
+        for child in [child for child in self._children if child.task is None]:
+            if child.process.poll() is None:
                 return child
+            # It died with nothing to do; a task given to it would never end.
+            self._end(child)
         return self._start() if len(self._children) < self.at_once else None
 
     def _start(self) -> _Child:
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
-        process = subprocess.Popen(
-            # -P: a file in the working directory must not stand in for a library.
-            [sys.executable, "-P", "-m", "topoqa_train.launch.child"],
+        process = subprocess.Popen(  # noqa: S603 - fixed arguments
+            _COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -157,21 +168,27 @@ class ChildLauncher:
     def _receive(self, this: _Round, child: _Child, line: bytes | None) -> None:
         if child.task is None or child not in self._children:
             return
+        if line is None and child.proven and not child.heard and not this.signals.count:
+            # It died before it took the task: that is for another to do.
+            self._end(child)
+            self._give(self._start(), child.task, this.tasks[child.task])
+            return
         event = _parsed(line) if line is not None else self._died(this, child)
         if event is None:
             return
+        child.heard = True
         if isinstance(event, RunCreated):
             child.run_dir = event.run_dir
         if isinstance(event, RunEnded):
             this.ended[child.task] = event
-            child.task = None
+            child.task, child.proven = None, True
         this.on_event(event)
 
     def _died(self, this: _Round, child: _Child) -> RunEnded:
-        self._children.remove(child)
         code = child.process.wait()
         child.errors.seek(0)
         tail = child.errors.read()[-2000:].decode(errors="replace").strip().splitlines()
+        self._end(child)
         stopped = this.signals.count > 0
         error: TopoqaTrainError = MachineError(
             _why_dead(code),
