@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from topoqa_train.launch.signals import StopSignals, caught, passed_on
+
+NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+
+def send(number: int) -> None:
+    """A signal to this process, handled before the call returns."""
+    os.kill(os.getpid(), number)
+    signal.sigtimedwait([], 0)
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> object:
+    """The handlers before; they have to be back after."""
+    before = [signal.getsignal(number) for number in NUMBERS]
+    yield before
+    after = [signal.getsignal(number) for number in NUMBERS]
+    for number, handler in zip(NUMBERS, before, strict=True):
+        signal.signal(number, handler)
+    assert after == before
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_signal_is_counted_and_not_died_of(number: signal.Signals) -> None:
+    with caught() as signals:
+        assert (signals.first, signals.count) == (None, 0)
+        send(number)
+        assert (signals.first, signals.count) == (number, 1)
+
+
+def test_the_first_is_remembered_and_all_are_counted() -> None:
+    with caught() as signals:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):
+            send(number)
+    assert (signals.first, signals.count) == (signal.SIGTERM, 3)
+
+
+def test_an_error_brings_the_old_handlers_back() -> None:
+    with pytest.raises(KeyError), caught():
+        raise KeyError
+
+
+def test_one_inside_another_takes_over_and_gives_back() -> None:
+    with caught() as outer:
+        with caught() as inner:
+            send(signal.SIGINT)
+        send(signal.SIGTERM)
+    assert (inner.first, inner.count) == (signal.SIGINT, 1)
+    assert (outer.first, outer.count) == (signal.SIGTERM, 1)
+
+
+def test_signals_are_passed_on_each_to_its_own() -> None:
+    heard: list[str] = []
+    with passed_on(lambda: heard.append("interrupt"), lambda: heard.append("terminate")):
+        send(signal.SIGTERM)
+        send(signal.SIGINT)
+        send(signal.SIGINT)
+    assert heard == ["terminate", "interrupt", "interrupt"]
+
+
+@pytest.mark.parametrize(
+    "context",
+    [caught, lambda: passed_on(lambda: None, lambda: None)],
+    ids=["caught", "passed_on"],
+)
+def test_off_the_main_thread_nothing_is_set(context: Callable[[], object]) -> None:
+    found: list[object] = []
+
+    def enter() -> None:
+        before = [signal.getsignal(number) for number in NUMBERS]
+        with context() as signals:  # type: ignore[attr-defined]
+            found.append([signal.getsignal(number) for number in NUMBERS] == before)
+            found.append(signals is None or signals.count)
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert found[0] is True
+    assert found[1] in (True, 0)
+
+
+def test_nothing_came_yet() -> None:
+    assert (StopSignals().first, StopSignals().count) == (None, 0)
