@@ -58,7 +58,7 @@ def test_chains_that_are_not_there_or_are_named_twice(make: Any, write: Write) -
     with pytest.raises(DataError, match="x has no chain H, L") as caught:
         suited(parse_partners("HL:B"), found)
     assert caught.value.details == ("its chains: A, B",)
-    with pytest.raises(DataError, match="names chain A twice"):
+    with pytest.raises(DataError, match="do not suit x: chain A is named twice"):
         suited(parse_partners("A:AB"), found)
 
 

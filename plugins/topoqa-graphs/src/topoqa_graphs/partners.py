@@ -44,7 +44,10 @@ def suited(partners: Partners, structure: Structure) -> Partners:
     first, second = (_side(side, structure) for side in partners)
     names = (*first, *second)
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise DataError(f"--partners names chain {', '.join(twice)} twice", hint=_HINT)
+        raise DataError(
+            f"the partners do not suit {structure.name}: chain {', '.join(twice)} is named twice",
+            hint=_HINT,
+        )
     missing = [chain for chain in names if chain not in structure.chains]
     if missing:
         raise DataError(
