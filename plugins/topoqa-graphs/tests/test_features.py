@@ -306,6 +306,12 @@ def test_one_chain_has_no_interface(make: Any, write: Write) -> None:
         build_graph(found)
 
 
+def test_a_partner_without_c_alphas_has_no_interface(make: Any, write: Write) -> None:
+    atoms = [a for a in make.two_strands() if (a.chain, a.name) != ("B", "CA")]
+    with pytest.raises(DataError, match=r"C-alphas in one partner only \(A, B\)"):
+        build_graph(read_structure(write("x.pdb", make.pdb(atoms))))
+
+
 def test_an_interface_of_incomplete_residues_is_an_error(make: Any, write: Write) -> None:
     atoms = [atom for atom in make.two_strands() if atom.name == "CA"]
     with pytest.raises(DataError, match="no two interface residues are whole"):

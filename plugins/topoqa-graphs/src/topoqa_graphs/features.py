@@ -6,11 +6,13 @@ edge, each scaled within its graph. What holds where the paper is silent is in t
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from topoqa_graphs import backbone as dssp
@@ -160,28 +162,36 @@ class _Interface:
 def _interface(structure: Structure, side: Ints) -> _Interface:
     """Residues with a C-alpha less than 10 A from one of another side."""
     able = np.flatnonzero((structure.ca_atom >= 0) & (side >= 0))
-    distance = cdist(*[structure.coordinates[structure.ca_atom[able]]] * 2)
-    near = (distance < INTERFACE_REACH - _TOLERANCE) & (side[able][:, None] != side[able])
-    members = np.flatnonzero(near.any(axis=1))
+    places = structure.coordinates[structure.ca_atom[able]]
+    pairs = cKDTree(places).query_pairs(INTERFACE_REACH, output_type="ndarray")
+    pairs = pairs[side[able[pairs[:, 0]]] != side[able[pairs[:, 1]]]]
+    distances = np.linalg.norm(places[pairs[:, 0]] - places[pairs[:, 1]], axis=1)
+    near = distances < INTERFACE_REACH - _TOLERANCE
+    members = np.unique(pairs[near])
     if not len(members):
-        raise _no_interface(structure, side[able], distance)
-    near &= distance > 0
-    pairs = np.argwhere(np.triu(near[np.ix_(members, members)]))
-    among = distance[np.ix_(members, members)]
-    return _Interface(able[members], pairs, among[pairs[:, 0], pairs[:, 1]])
+        raise _no_interface(structure, side[able], places)
+    # Two C-alphas at one place are near each other, but 0 A is no edge.
+    edges = near & (distances > 0)
+    numbered = np.searchsorted(members, np.sort(pairs[edges], axis=1))
+    order = np.lexsort((numbered[:, 1], numbered[:, 0]))
+    return _Interface(able[members], numbered[order], distances[edges][order])
 
 
-def _no_interface(structure: Structure, side: Ints, distance: Floats) -> DataError:
-    apart = side[:, None] != side
-    if not apart.any():
+def _no_interface(structure: Structure, side: Ints, places: Floats) -> DataError:
+    groups = [places[side == one] for one in np.unique(side)]
+    if len(groups) < 2:
+        what = "one chain" if len(structure.chains) == 1 else "C-alphas in one partner only"
         return DataError(
-            f"{structure.name}: one chain ({', '.join(structure.chains)}), so no interface",
+            f"{structure.name}: {what} ({', '.join(structure.chains)}), so no interface",
             hint="A graph needs two chains in contact.",
         )
+    nearest = min(
+        cKDTree(one).query(other)[0].min() for one, other in itertools.combinations(groups, 2)
+    )
     return DataError(
         f"{structure.name}: no interface: no C-alpha is within {INTERFACE_REACH:g} A of one of "
         "another chain",
-        details=[f"nearest: {distance[apart].min():.1f} A"],
+        details=[f"nearest: {nearest:.1f} A"],
         hint="Do the chains touch in this file? Are the partners the right ones?",
     )
 
