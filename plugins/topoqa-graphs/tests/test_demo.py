@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,8 +28,8 @@ from topoqa_graphs.structures import read_structure
 from topoqa_train.api import DataSetPaths, graph_faults, read_graph
 from topoqa_train.errors import DataError, MachineError, RequestError
 
-SMALL = Plan(splits={"train": ("2OOB",), "val": ("1FFW",), "test": ()}, count=3, seed=7)
-MODELS = [f"{name}_{number:03d}" for name in ("1FFW", "2OOB") for number in range(3)]
+SMALL = Plan(splits={"train": ("2OOB",), "val": ("1FFW",), "test": ()}, count=2, seed=7)
+MODELS = [f"{name}_{number:03d}" for name in ("1FFW", "2OOB") for number in range(2)]
 PATIENCE = 120.0
 
 # A build whose progress writes what it has done and goes on only while the file `go` is there.
@@ -53,7 +54,7 @@ def progress(description, total):
     yield advance
 
 if __name__ == "__main__":
-    plan = Plan(splits={"train": ("2OOB",), "val": ("1FFW",), "test": ()}, count=3, seed=7)
+    plan = Plan(splits={"train": ("2OOB",), "val": ("1FFW",), "test": ()}, count=2, seed=7)
     print(ensure(plan, home, progress, jobs=jobs).graph)
 """
 
@@ -115,8 +116,8 @@ def rows(path: Path | None) -> list[dict[str, str]]:
 
 
 def test_it_is_laid_out_as_training_wants_it(made: DataSetPaths) -> None:
-    assert [row["MODEL"] for row in rows(made.train_labels)] == MODELS[3:]
-    assert [row["MODEL"] for row in rows(made.val_labels)] == MODELS[:3]
+    assert [row["MODEL"] for row in rows(made.train_labels)] == MODELS[2:]
+    assert [row["MODEL"] for row in rows(made.val_labels)] == MODELS[:2]
     assert rows(made.test_labels) == []
     assert {row["TARGET"] for row in rows(made.val_labels)} == {"1FFW"}
     assert sorted(path.name for path in made.graph.iterdir()) == [f"{m}.pt" for m in MODELS]
@@ -145,25 +146,33 @@ def test_what_is_whole_is_taken_as_it_is(
     assert ensure(SMALL, home, no_progress) == made
 
 
-@pytest.mark.parametrize("harm", ["gone", "cut short", "no stamp", "broken stamp"])
-def test_what_is_damaged_is_built_again(
-    made: DataSetPaths, home: Path, capsys: pytest.CaptureFixture[str], harm: str
-) -> None:
-    graph = made.graph / "2OOB_001.pt"
-    content = graph.read_bytes()
-    stamp = made.graph.parent / demo.STAMP
+@pytest.mark.parametrize("harm", ["gone", "cut short", "no stamp", "broken stamp", "older"])
+def test_what_is_damaged_is_not_whole(made: DataSetPaths, tmp_path: Path, harm: str) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(made.graph.parent, folder)
+    assert is_whole(folder, made.version)
     if harm == "gone":
-        graph.unlink()
+        (folder / "graph_data" / "2OOB_001.pt").unlink()
     elif harm == "cut short":
-        graph.write_bytes(content[:100])
+        os.truncate(folder / "val.csv", 20)
     elif harm == "no stamp":
-        stamp.unlink()
-    else:
-        stamp.write_text('{"version": ')
-    assert not is_whole(made.graph.parent, made.version)
-    assert ensure(SMALL, home, no_progress, jobs=1) == made
-    assert "is damaged; it is built again" in capsys.readouterr().err
-    assert graph.read_bytes() == content
+        (folder / demo.STAMP).unlink()
+    elif harm == "broken stamp":
+        (folder / demo.STAMP).write_text('{"version": ')
+    assert not is_whole(folder, "other" if harm == "older" else made.version)
+
+
+def test_what_is_damaged_is_built_again(
+    made: DataSetPaths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / made.version
+    shutil.copytree(made.graph.parent, folder)
+    (folder / "graph_data" / "2OOB_001.pt").unlink()
+    ensure(SMALL, tmp_path, no_progress, jobs=1)
+    assert f"{folder} is damaged; it is built again" in capsys.readouterr().err
+    for name in MODELS:
+        new = folder / "graph_data" / f"{name}.pt"
+        assert new.read_bytes() == (made.graph / f"{name}.pt").read_bytes()
 
 
 def test_the_version_follows_whatever_decides_the_numbers(
@@ -171,22 +180,32 @@ def test_the_version_follows_whatever_decides_the_numbers(
 ) -> None:
     versions = [plan_version(SMALL), plan_version(Plan(SMALL.splits, SMALL.count, seed=8))]
     versions.append(plan_version(Plan(SMALL.splits, 4, SMALL.seed)))
-    versions.append(plan_version(Plan({**SMALL.splits, "test": ("1J2J",)}, 3, 7)))
-    versions.append(plan_version(Plan({"train": ("1FFW",), "val": ("2OOB",), "test": ()}, 3, 7)))
+    versions.append(plan_version(Plan({**SMALL.splits, "test": ("1J2J",)}, 2, 7)))
+    versions.append(plan_version(Plan({"train": ("1FFW",), "val": ("2OOB",), "test": ()}, 2, 7)))
     with monkeypatch.context() as patch:
         patch.setattr(demo, "version_of", lambda name: "0.0")
         versions.append(plan_version(SMALL))
+    package = tmp_path / "package"
+    shutil.copytree(demo.NATIVES.parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     with monkeypatch.context() as patch:
-        (tmp_path / "natives").mkdir()
-        (tmp_path / "features.py").write_text("# other code")
-        for name in ("2OOB", "1FFW"):
-            (tmp_path / "natives" / f"{name}.pdb.gz").write_bytes(
-                demo.native_path(name).read_bytes()
-            )
-        patch.setattr(demo, "NATIVES", tmp_path / "natives")
-        versions.append(plan_version(SMALL))
+        patch.setattr(demo, "NATIVES", package / "natives")
+        assert plan_version(SMALL) == versions[0]
+        for changed in (package / "features.py", package / "natives" / "2OOB.pdb.gz"):
+            changed.write_bytes(changed.read_bytes() + b"#")
+            versions.append(plan_version(SMALL))
     assert len(set(versions)) == len(versions)
     assert plan_version(SMALL) == versions[0]
+
+
+def test_all_code_that_decides_is_in_the_version() -> None:
+    code = (
+        "import sys, topoqa_graphs.decoys, topoqa_graphs.features\n"
+        "print(*(m.split('.')[1] for m in sys.modules if m.startswith('topoqa_graphs.')))\n"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    assert set(output.stdout.split()) == set(demo.DECIDING_MODULES)
 
 
 def test_another_version_is_built_beside_the_old_one(
@@ -250,7 +269,7 @@ def test_a_failed_graph_stops_it_and_nothing_looks_finished(
     failure = build.Failure("2OOB_001", "no interface")
     report = build.BuildReport((), (), (failure,), {})
     monkeypatch.setattr(build, "build_graphs", lambda *_, **__: report)
-    with pytest.raises(DataError, match="1 of 6 graphs of the data set demo failed") as caught:
+    with pytest.raises(DataError, match="1 of 4 graphs of the data set demo failed") as caught:
         ensure(SMALL, tmp_path, no_progress)
     assert caught.value.details == ("2OOB_001: no interface",)
     assert not (tmp_path / plan_version(SMALL)).exists()
@@ -304,7 +323,7 @@ def test_a_cache_that_cannot_be_written_is_said_with_a_way_out(tmp_path: Path) -
 def test_asking_for_what_is_there_imports_nothing_heavy(made: DataSetPaths, home: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom topoqa_graphs import demo\n"
-        "plan = demo.Plan({'train': ('2OOB',), 'val': ('1FFW',), 'test': ()}, 3, 7)\n"
+        "plan = demo.Plan({'train': ('2OOB',), 'val': ('1FFW',), 'test': ()}, 2, 7)\n"
         "print(demo.ensure(plan, Path(sys.argv[1]), None).version)\n"
         "print(sorted({'torch', 'scipy', 'mdtraj', 'gudhi', 'gemmi'} & set(sys.modules)))\n"
     )
@@ -346,10 +365,10 @@ def test_no_relatives_are_in_different_splits(
     groups = families.clusters({name for name, _ in chains}, hits)
     assert families.parted(groups) == []
     assert len(groups) == 16
+    swap = {"1I2M": "1B6C", "1B6C": "1I2M"}
     swapped = {
-        "train": tuple(n for n in families.SPLITS["train"] if n != "1I2M") + ("1B6C",),
-        "val": families.SPLITS["val"],
-        "test": tuple(n for n in families.SPLITS["test"] if n != "1B6C") + ("1I2M",),
+        split: tuple(swap.get(name, name) for name in names)
+        for split, names in families.SPLITS.items()
     }
     assert ["1I2M" in group for group in families.parted(groups, swapped)] == [True]
 
