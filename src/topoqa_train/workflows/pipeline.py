@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topoqa_train.clock import Clock
@@ -148,14 +148,15 @@ def fine_tune(plan: PipelinePlan, rounds: Rounds, pick: Pick) -> None:
 
 
 def _fine_job(plan: PipelinePlan, planned: JobPlan, start: Pick) -> Job:
+    # The name follows from the base run's; fine-tuning that one again gets a number, not a
+    # refusal, and neither does a base with a long name after a sweep of hours.
     job = make_job(
-        planned,
+        replace(planned, run_name=None),
         plan.resolver,
         output_root=plan.request.output_root,
         started_from={"run_id": start.run_id, "epoch": start.epoch},
     )
-    # The name follows from the base run's; fine-tuning that one again gets a number, not a refusal.
-    return job.model_copy(update={"run_name": None, "stamped": False})
+    return job.model_copy(update={"stamped": False})
 
 
 def _sweep_jobs(
