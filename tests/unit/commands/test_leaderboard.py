@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from topoqa_train import cli
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], run_files: Any
+) -> Callable[..., tuple[int, str, str]]:
+    """`topoqa-train leaderboard` on the runs that the test writes."""
+    monkeypatch.setenv("TOPOQA_TRAIN_RUNS", str(run_files.root))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv(cli.DEBUG_VARIABLE, raising=False)
+
+    def _call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", [cli.PROGRAM, "leaderboard", *arguments])
+        return (cli._status(), *capsys.readouterr())
+
+    return _call
+
+
+@pytest.fixture
+def runs(run_files: Any, epoch: Any) -> None:
+    run_files("a", [epoch(0.05, 0.2)])
+    run_files("b", [epoch(0.09, 0.9)])
+    run_files("c", [epoch(0.07, 0.5)], status="failed")
+
+
+@pytest.mark.usefixtures("runs")
+def test_json_is_one_document_and_nothing_else_on_standard_output(call: Any) -> None:
+    status, out, err = call("--json")
+    document = json.loads(out)
+    assert (status, err) == (0, "")
+    assert [run["run_id"] for run in document["runs"]] == ["b", "c", "a"]
+    assert document["metric"] == "selection_metric"
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize(
+    ("arguments", "order"),
+    [
+        ((), "bca"),
+        (("--limit", "2"), "bc"),
+        (("-n", "1"), "b"),
+        (("--metric", "val_loss"), "acb"),
+        (("--reverse",), "acb"),
+    ],
+)
+def test_options(call: Any, arguments: tuple[str, ...], order: str) -> None:
+    _, out, _ = call("--json", *arguments)
+    assert "".join(run["run_id"] for run in json.loads(out)["runs"]) == order
+
+
+@pytest.mark.usefixtures("runs")
+def test_people_get_a_table(call: Any) -> None:
+    status, out, err = call()
+    assert (status, err) == (0, "")
+    assert "c  (failed)" in out
+    assert "b/model_checkpoints/best.ckpt" in out
+
+
+@pytest.mark.usefixtures("runs")
+def test_with_json_notes_are_in_the_document(call: Any, run_files: Any, epoch: Any) -> None:
+    run_files("d", [epoch(0.01)], weight=3.0)
+    _, out, err = call("--json")
+    assert err == ""
+    assert "can't be compared" in json.loads(out)["notes"][0]
+
+
+def test_no_runs_is_a_wrong_request(call: Any) -> None:
+    status, out, err = call("--json")
+    assert (status, out) == (2, "")
+    assert "there are no runs" in err
+
+
+@pytest.mark.usefixtures("runs")
+def test_an_unknown_metric_is_a_wrong_request(call: Any) -> None:
+    status, out, err = call("--metric", "accuracy")
+    assert (status, out) == (2, "")
+    assert "no run has a metric 'accuracy'" in err

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from topoqa_train.commands import _session
+from topoqa_train.errors import RequestError
+from topoqa_train.launch import base
+from topoqa_train.runs import board, summary
+from topoqa_train.runs.events import Notice
+from topoqa_train.runs.paths import RunPaths
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [(None, None), ("1", 1), ("12", 12), ("1.0", 1.0), ("0.5", 0.5), (".25", 0.25)],
+)
+def test_batches_are_a_number_or_a_share(text: str | None, value: float | None) -> None:
+    assert repr(_session.batch_limit(text, "--limit-train-batches")) == repr(value)
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "0.0", "1.5", "-0.5", "many", "", "nan", "inf", "1e3"])
+def test_anything_else_is_refused_by_its_option(text: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        _session.batch_limit(text, "--limit-val-batches")
+    assert caught.value.message.startswith(f"--limit-val-batches: '{text}'")
+
+
+def test_the_environment_may_choose_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(base.VARIABLE, raising=False)
+    assert _session.launcher_name() == "children"
+    monkeypatch.setenv(base.VARIABLE, "in-process")
+    assert _session.launcher_name() == "in-process"
+
+
+def test_what_a_screen_shows_is_logged_with_the_time(tmp_path: Path) -> None:
+    class Screen:
+        said: list[str]
+
+        def __init__(self) -> None:
+            self.said = []
+
+        def note(self, text: str) -> None:
+            self.said.append(text)
+
+        def event(self, event: Any) -> None:
+            self.said.append(event.text)
+
+    screen: Any = Screen()
+    log = tmp_path / "runs" / "full_pipeline_x.log"
+    both = _session.logged(log, screen)
+    both.note("Picked [a]")
+    both.event(Notice(job="j", text="undefined"))
+    assert screen.said == ["Picked [a]", "undefined"]
+    first, second = log.read_text().splitlines()
+    assert first.partition(" ")[2] == "Picked [a]"
+    assert second.partition(" ")[2] == "j: undefined"
+    assert first.startswith("20")
+
+
+def test_a_board_is_a_table_notes_and_the_winner(
+    run_files: Any, clock: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run_files.root.parent)
+    runs = [summary.read(RunPaths(run_files(name)), clock) for name in ("a", "b")]
+    _session.show_board(board.rank(runs, notes=["c can't be read"]), limit=1)
+    out, err = capsys.readouterr()
+    assert err == "c can't be read\n"
+    lines = [line.rstrip() for line in out.splitlines()]
+    assert lines[0].split()[:2] == ["run", "selection"]
+    assert lines[1].split()[:2] == ["1", "a"]
+    assert lines[2] == "Winner: runs/a/model_checkpoints/best.ckpt"
+    assert lines[3].startswith("Next:   topoqa-train ")
+    assert len(lines) == 4
