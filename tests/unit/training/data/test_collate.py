@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
+from topoqa_train.training.data import keys
 from topoqa_train.training.data.collate import GraphBatch, collate
 from topoqa_train.training.data.dataset import Sample
 from topoqa_train.training.data.graphs import Graph
@@ -38,6 +40,11 @@ def test_as_torch_geometric_joins_them(samples: list[Sample], count: int) -> Non
         assert ours.dtype == other.dtype
     assert torch.equal(batch.y, expected.y)
     assert batch.num_graphs == expected.num_graphs == count
+
+
+def test_a_batch_is_what_keys_names() -> None:
+    names = [*keys.GRAPH_KEYS, keys.BATCH, keys.Y, keys.INDEX, "num_graphs"]
+    assert [field.name for field in fields(GraphBatch)] == names
 
 
 def test_labels_and_positions(samples: list[Sample]) -> None:

@@ -11,7 +11,7 @@ HEAVY = ("torch", "lightning", "torch_geometric", "pandas", "scipy", "numpy")
 
 
 @pytest.mark.parametrize(
-    "module", ["keys", "labels", "index", "coverage", "fingerprint", "builder_files"]
+    "module", ["keys", "labels", "index", "coverage", "fingerprint", "builder_files", "survey"]
 )
 def test_imports_nothing_heavy(module: str) -> None:
     code = (

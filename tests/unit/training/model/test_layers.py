@@ -55,6 +55,15 @@ def test_the_largest_of_negatives_is_negative_and_of_none_zero() -> None:
     assert largest.tolist() == [[0.0] * 3, [-7.0] * 3, [0.0] * 3]
 
 
+def test_equal_largest_values_share_the_gradient() -> None:
+    values = torch.tensor([[1.0], [2.0], [2.0], [5.0], [2.0], [5.0]], requires_grad=True)
+    largest = segment_max(values, SEGMENT, 4)
+    assert largest.flatten().tolist() == [2.0, 5.0, 0.0, 5.0]
+    largest.sum().backward()
+    assert values.grad is not None
+    assert values.grad.flatten().tolist() == [0.0, 0.5, 0.0, 1.0, 0.5, 1.0]
+
+
 @pytest.mark.parametrize("shift", [1e4, -1e4])
 def test_softmax_neither_overflows_nor_vanishes(values: Tensor, shift: float) -> None:
     """A segment far below the others must not lose its weights to them."""
