@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -215,6 +217,24 @@ class TestHelp:
         ended = call(name, "--help")
         assert ended.status == 0
         assert "Example: topoqa-train" in ended.out
+
+
+def test_messages_name_only_commands_that_there_are() -> None:
+    repository = Path(__file__).parents[2]
+    projects = [repository, *(path.parent for path in repository.glob("plugins/*/pyproject.toml"))]
+    known: set[str] = set()
+    for project in projects:
+        about = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]
+        known |= set(about["entry-points"].get(COMMANDS, {}))
+    assert {"run", "pipeline", "leaderboard", "graphs"} <= known
+    faults = [
+        f"{path.relative_to(repository)}: topoqa-train {name}"
+        for project in projects
+        for path in sorted((project / "src").rglob("*.py"))
+        for name in re.findall(r"topoqa-train ([a-z][a-z-]*)", path.read_text("utf-8"))
+        if name not in known
+    ]
+    assert faults == []
 
 
 class TestBrokenPlugins:

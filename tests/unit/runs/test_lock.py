@@ -31,7 +31,7 @@ def test_a_second_writer_is_refused_while_the_first_writes(paths: RunPaths) -> N
     with lock.writing(paths), pytest.raises(RequestError) as caught, lock.writing(paths):
         pass
     assert paths.run_id in caught.value.message
-    assert "monitor" in (caught.value.hint or "")
+    assert "Wait" in (caught.value.hint or "")
     with lock.writing(paths):
         pass
 
