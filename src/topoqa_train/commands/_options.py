@@ -47,3 +47,16 @@ DryRun = Annotated[
     typer.Option("--dry-run", help="Check every config, path and label; show the plan; stop."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+RunDir = Annotated[
+    Path | None,
+    typer.Option(help="The run's directory.", metavar="DIR", show_default=False),
+]
+RunId = Annotated[
+    str | None,
+    typer.Option(
+        help="The run's name, looked for under the runs' folder and its history; latest is the "
+        "newest. Default: latest.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]

@@ -11,11 +11,14 @@ from topoqa_train.config.plan import JobPlan
 from topoqa_train.errors import RequestError
 from topoqa_train.launch import base as launchers
 from topoqa_train.runs.board import Leaderboard
+from topoqa_train.runs.paths import LATEST, RunPaths
 from topoqa_train.runs.reporting import Reporter, Reporters
+from topoqa_train.runs.store import RunStore, root_of_runs
 from topoqa_train.ui import board_table, console, jobs_screen
 from topoqa_train.ui.jobs_plain import PlainJobs
 from topoqa_train.ui.progress import progress
 from topoqa_train.workflows.data import DataResolver
+from topoqa_train.workflows.run import RunPlan
 
 
 def launcher_name() -> str:
@@ -42,11 +45,26 @@ def run_one(plan: JobPlan, *, output_root: Path | None) -> None:
     """Train one job with a screen, and say where it is."""
     from topoqa_train.workflows import run as workflow
 
-    planned = workflow.plan_run(plan, DataResolver(progress), output_root=output_root)
+    carry_out(workflow.plan_run(plan, DataResolver(progress), output_root=output_root))
+
+
+def carry_out(plan: RunPlan) -> None:
+    """Train what is planned with a screen, and say where it is."""
+    from topoqa_train.workflows import run as workflow
+
     clock = SystemClock()
     with jobs_screen.make(clock) as screen:
-        board = workflow.carry_out(planned, screen, clock, launcher_name())
+        board = workflow.carry_out(plan, screen, clock, launcher_name())
     show_board(board)
+
+
+def chosen_run(run_dir: Path | None, run_id: str | None, root: Path | None) -> RunPaths:
+    """The run that `--run-dir` or `--run-id` means; `latest` without either."""
+    if run_dir is not None and run_id is not None:
+        raise RequestError("give --run-dir or --run-id, not both")
+    if run_dir is not None:
+        return RunPaths(run_dir.expanduser().resolve())
+    return RunStore(root_of_runs(root)).find(run_id or LATEST)
 
 
 def logged(log: Path, screen: Reporter) -> Reporter:

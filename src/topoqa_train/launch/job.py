@@ -57,6 +57,7 @@ class Job(BaseModel):
     overrides: dict[str, Any] = Field(default_factory=dict)
     data: DataFiles
     resume_run: Path | None = None
+    resume_checkpoint: Path | None = None
     weights_from: Path | None = None
     started_from: dict[str, Any] | None = None
     notes: str | None = None

@@ -71,6 +71,7 @@ class FitOptions:
     trainer_args: dict[str, Any] = field(default_factory=dict)
     weights_from: Path | None = None
     resume: bool = False
+    resume_checkpoint: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,10 @@ def fit(
         log_lr=options.log_lr,
     )
     if options.resume:
-        _resume(module, keeper, paths, identity)
-    elif options.weights_from is not None:
+        begun = _resume(module, keeper, options.resume_checkpoint, identity)
+    else:
+        begun = False
+    if not begun and options.weights_from is not None:
         _load_weights(module, options.weights_from, identity)
     watch = BatchWatch(job, config, stop, emit, clock)
     if not keeper.wants_to_stop:
@@ -190,17 +193,20 @@ def _expected_graphs(config: TrainingConfig, options: FitOptions, data: LoadedDa
 
 
 def _resume(
-    module: DockQModule, keeper: EpochKeeper, paths: RunPaths, identity: NetworkIdentity
-) -> None:
-    if not paths.last.exists():
-        MetricsFile(paths.metrics).cut(0)
-        checkpoint.settle(paths, keeper.progress.ranking)
-        return
-    document = checkpoint.read(paths.last)
-    _load_state(module, document["state_dict"], checkpoint.identity(document), identity, paths.last)
-    keeper.resume_from(document)
+    module: DockQModule, keeper: EpochKeeper, chosen: Path | None, identity: NetworkIdentity
+) -> bool:
+    """Bring everything back; False where the run was stopped before its first epoch's end."""
+    paths = keeper.paths
+    source = chosen or paths.last
+    begun = source.exists()
+    if begun:
+        document = checkpoint.read(source)
+        theirs = checkpoint.identity(document)
+        _load_state(module, document["state_dict"], theirs, identity, source)
+        keeper.resume_from(document)
     MetricsFile(paths.metrics).cut(keeper.progress.epochs_done)
     checkpoint.settle(paths, keeper.progress.ranking)
+    return begun
 
 
 def _load_weights(module: DockQModule, path: Path, identity: NetworkIdentity) -> None:

@@ -11,6 +11,7 @@ from typing import Literal
 from topoqa_train import atomic
 from topoqa_train.clock import Clock, SystemClock, iso
 from topoqa_train.errors import (
+    DataError,
     InterruptedRunError,
     TerminatedRunError,
     TopoqaTrainError,
@@ -19,7 +20,7 @@ from topoqa_train.errors import (
 from topoqa_train.launch.job import Check, Job, Task
 from topoqa_train.runs import lock, metadata, status
 from topoqa_train.runs.events import DataReady, Event, GraphsRead, Notice, RunCreated, RunEnded
-from topoqa_train.runs.metadata import MetadataFile
+from topoqa_train.runs.metadata import MetadataFile, RunMetadata
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import RunStore
@@ -74,6 +75,10 @@ class Executor:
         return paths
 
     def _run(self, job: Job, paths: RunPaths) -> None:
+        if job.resume_run is not None:
+            # Before anything of the run is touched: it may have been whole.
+            _check_same_data(metadata.read(paths.metadata), self._load(job, None))
+            provenance.write_changed_config(job, paths)
         record = self._record(job, paths)
         self.emit(RunCreated(job=job.name, run_dir=str(paths.root)))
         with console_log(paths.console_log), _failures_kept(record, paths, self.clock):
@@ -117,6 +122,8 @@ class Executor:
                     "completed": None,
                     "error": None,
                     "process": status.this_process(),
+                    "overrides": job.overrides,
+                    "training_parameters": provenance.training_parameters(job),
                 }
             )
         record = MetadataFile(paths.metadata, document)
@@ -163,6 +170,22 @@ class Executor:
         )
 
 
+def _check_same_data(document: RunMetadata, data: LoadedData) -> None:
+    """A run that goes on must see what it saw; a new one has nothing to differ from yet."""
+    seen = document.data.get("fingerprint")
+    if seen is None or seen == data.fingerprint:
+        return
+    now, before = data.counts(), document.data.get("graphs")
+    raise DataError(
+        f"{document.run_name} was trained on other data than there are now",
+        details=[
+            f"graphs then {before}, now {now}" if now != before else "labels or graphs differ"
+        ],
+        hint="Bring the old data back, or start a new run from its weights: "
+        "topoqa-train run --resume-from CKPT",
+    )
+
+
 class _Reading:
     """Called before each graph is read: tells about once a second, and stops when asked to."""
 
@@ -192,6 +215,7 @@ def _options(job: Job) -> FitOptions:
         trainer_args=dict(job.trainer_args),
         weights_from=job.weights_from,
         resume=job.resume_run is not None,
+        resume_checkpoint=job.resume_checkpoint,
     )
 
 

@@ -36,8 +36,13 @@ _GIT_SECONDS = 5.0
 
 def write_configs(job: Job, paths: RunPaths) -> None:
     """The three files under `config/`."""
-    atomic.write_text(paths.config, job.config_yaml)
     atomic.write_bytes(paths.original_config, job.original_yaml.encode("utf-8"))
+    write_changed_config(job, paths)
+
+
+def write_changed_config(job: Job, paths: RunPaths) -> None:
+    """The config in effect and the overrides that made it so; the source stays as it was."""
+    atomic.write_text(paths.config, job.config_yaml)
     if job.overrides:
         with atomic.replacing(paths.applied_overrides) as beside, beside.open("w") as file:
             YAML().dump(job.overrides, file)

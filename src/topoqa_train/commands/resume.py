@@ -1,0 +1,46 @@
+"""`topoqa-train resume`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from topoqa_train.commands import _options, _session
+
+
+def resume(
+    run_dir: _options.RunDir = None,
+    run_id: _options.RunId = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="Go back to this checkpoint of the run; later epochs are done anew.",
+            metavar="CKPT",
+            show_default=False,
+        ),
+    ] = None,
+    override: _options.Overrides = None,
+    output_root: _options.OutputRoot = None,
+) -> None:
+    """Go on with a run in its own directory, after its last whole epoch.
+
+    Weights, optimizer, scheduler, early stopping, ranking and random states all come back: the
+    run ends with the numbers of one that was never stopped.
+
+    Example: topoqa-train resume --run-id latest -o trainer.num_epochs=400
+    """
+    from topoqa_train.clock import SystemClock
+    from topoqa_train.config.overrides import parse_override
+    from topoqa_train.ui.progress import progress
+    from topoqa_train.workflows import resume as workflow
+    from topoqa_train.workflows.data import DataResolver
+
+    request = workflow.ResumeRequest(
+        run=_session.chosen_run(run_dir, run_id, output_root),
+        overrides=[parse_override(text, base=Path.cwd()) for text in override or ()],
+        checkpoint=checkpoint,
+    )
+    plan = workflow.plan_resume(request, DataResolver(progress), SystemClock())
+    _session.carry_out(plan)
