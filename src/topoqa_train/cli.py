@@ -126,7 +126,8 @@ def _mount(app: typer.Typer, plugin: Plugin) -> None:
         console.say(f"'{plugin.name}' of {plugin.distribution} hides that of {rival}")
     try:
         loaded = plugin.load()
-        _try_out(plugin, loaded)
+        if plugin.distribution != plugins.OWN_DISTRIBUTION:
+            _try_out(plugin, loaded)
     except PluginError as error:
         _mount_stub(app, plugin.name, error)
         return

@@ -36,14 +36,7 @@ def recorded() -> dict[str, str]:
     return {
         name: value
         for name, value in sorted(os.environ.items())
-        if name in _FIXED or name.startswith(# glibc gives freed memory back after each step and faults it in again for the next: thousands of
-# page faults a step. Elsewhere these mean nothing. Numbers don't hang on them.
-_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(2**30),
-    "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
-    "MALLOC_TOP_PAD_": str(2**26),
-}
-_RECORDED_PREFIXES)
+        if name in _FIXED or name.startswith(_RECORDED_PREFIXES)
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 from pathlib import Path
@@ -54,7 +55,6 @@ def test_a_damaged_file_is_refused_in_words(whole: bytes, tmp_path_factory, data
     cut = data.draw(st.integers(0, len(content)))
     path = tmp_path_factory.mktemp("damaged") / "a.ckpt"
     path.write_bytes(bytes(content[:cut] if data.draw(st.booleans()) else content))
-    try:
-        checkpoint.read(path)
-    except RequestError as error:
-        assert "a.ckpt" in error.message
+    # Anything but a document or a RequestError is a fault.
+    with contextlib.suppress(RequestError):
+        assert checkpoint.read(path)["format"] == checkpoint.FORMAT
