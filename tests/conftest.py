@@ -108,7 +108,7 @@ class Epoch:
 
 @dataclass
 class RunFiles:
-    """Writes run directories byte by byte as SPEC 6 describes them, with no help of the product."""
+    """Writes run directories byte by byte as they are documented, with no help of the product."""
 
     root: Path
 

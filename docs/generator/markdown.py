@@ -8,8 +8,6 @@ from typing import Any
 
 NOTE = "<!-- Made by docs/generate.py from the code: change it there, then run that. -->"
 _CODE = re.compile(r"(`+[^`]*`+)")
-# The contract is not part of this repository.
-_CONTRACT = re.compile(r"\s*\(SPEC \d+\)")
 
 
 def page(title: str, *parts: str) -> str:
@@ -39,7 +37,7 @@ def prose(text: str) -> str:
 
 def paragraphs(text: str | None) -> list[str]:
     """The paragraphs of a docstring, indentation gone, each one line."""
-    blocks = re.split(r"\n\s*\n", _CONTRACT.sub("", text or "").strip())
+    blocks = re.split(r"\n\s*\n", (text or "").strip())
     return [" ".join(block.split()) for block in blocks if block.strip()]
 
 

@@ -1,4 +1,4 @@
-"""Every labelled graph of a split counts (SPEC 5; PITFALLS 6 and 10)."""
+"""Every labelled graph of a split counts."""
 
 from __future__ import annotations
 

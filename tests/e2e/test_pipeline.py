@@ -1,4 +1,4 @@
-"""What one pipeline leaves behind, file by file (SPEC 6 and 7)."""
+"""What one pipeline leaves behind, file by file."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_running_the_kept_config_gives_the_same_run(trained, cli, tmp_path):
 def test_fine_tuning_takes_the_weights_alone(trained):
     (phase1,) = [run for run in trained.all if run.name.endswith("_finetune_phase1")]
     document = json.loads((phase1 / "run_metadata.json").read_text())
-    # Its own learning rate and its own count of epochs, not the sweep's (PITFALLS 1).
+    # Its own learning rate and its own count of epochs, not the sweep's.
     assert float(rows(phase1)[0]["learning_rate"]) == 0.001
     assert len(rows(phase1)) == 4
     assert document["started_from"]["run_id"] in {run.name for run in trained.all}

@@ -1,4 +1,4 @@
-"""What may stand in a manifest (SPEC 4), one model a part."""
+"""What may stand in a manifest, one model a part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The config, one model a YAML section (SPEC 3).
+"""The config, one model a YAML section.
 
 All models are frozen and strict: a boolean is no number, a number is no text, and a key that is
 not listed is a fault. Numbers are finite.
@@ -179,7 +179,7 @@ class EarlyStoppingConfig(Section):
 
 
 class SelectionConfig(Section):
-    """What makes one epoch, checkpoint or run better than another (SPEC 6)."""
+    """What makes one epoch, checkpoint or run better than another."""
 
     primary_metric: Literal["auto", "selection_metric", "val_loss"] = "auto"
     use_val_spearman: bool = Field(default=True, description="let rank correlation count")
@@ -279,5 +279,5 @@ SECTIONS: dict[str, type[Section]] = {
     for name, field in TrainingConfig.model_fields.items()
     if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
 }
-# Made absolute from the folder of whoever wrote them. `save_dir` is not among them (SPEC 2).
+# Made absolute from the folder of whoever wrote them. `save_dir` is not among them.
 DATA_PATHS = ("graph", "train_labels", "val_labels", "test_labels", "metadata", "summary")

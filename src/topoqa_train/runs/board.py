@@ -52,7 +52,7 @@ def rank(
     """Order `runs` by `metric`; without one, by what ranked their checkpoints.
 
     Selection metrics of different settings can't be compared: then the board says so and ranks by
-    val_loss (SPEC 6). Equal figures share a rank.
+    val_loss. Equal figures share a rank.
     """
     chosen, note = _metric(runs, metric)
     _check_metric(chosen, runs)

@@ -17,7 +17,7 @@ MAXIMUM_BYTES = 16 * 2**20
 
 
 class RunMetadata(BaseModel):
-    """The document, field by field as SPEC 6 names them; unknown fields are kept.
+    """The document, field by field; unknown fields are kept.
 
     `status` is the last word that the run's process wrote. Whether that still holds is for
     `runs.status.derive` to say.

@@ -12,7 +12,7 @@ METADATA = "run_metadata.json"
 
 @dataclass(frozen=True)
 class RunPaths:
-    """The files of the run in `root`, as SPEC 6 names them. Creates nothing by itself."""
+    """The files of the run in `root`. Creates nothing by itself."""
 
     root: Path
 

@@ -234,7 +234,7 @@ class EpochKeeper(lightning.Callback):
     def _schedule(self, val_loss: float) -> None:
         if self._scheduler is None:
             raise RuntimeError("the scheduler is made at the start of training")
-        # The learning rate follows val_loss, whatever ranks the checkpoints (SPEC 6).
+        # The learning rate follows val_loss, whatever ranks the checkpoints.
         self._scheduler.step(val_loss)
 
     def _note_stopping(self, row: dict[str, float]) -> None:

@@ -96,9 +96,9 @@ def fit(
 ) -> FitResult:
     """Train until the epochs are done or early stopping has had enough.
 
-    A new training may take its weights from `options.weights_from`, and nothing else from it
-    (SPEC 6). With `options.resume` it goes on after the last whole epoch of `paths.last`, with
-    everything; without that file it begins anew, with the same numbers.
+    A new training may take its weights from `options.weights_from`, and nothing else from it. With
+    `options.resume` it goes on after the last whole epoch of `paths.last`, with everything; without
+    that file it begins anew, with the same numbers.
 
     Raises:
         RequestError: checkpoint, arguments or accelerator can't be used.

@@ -89,7 +89,7 @@ def spearman(one: Floats, other: Floats) -> float | None:
 def selection_metric(
     val_loss: float, spearman_corr: float, *, weight: float, min_delta: float
 ) -> float:
-    """What epochs, checkpoints and runs are chosen by (SPEC 6); lower is better."""
+    """What epochs, checkpoints and runs are chosen by; lower is better."""
     return val_loss - weight * max(0.0, spearman_corr - min_delta)
 
 

@@ -89,6 +89,9 @@ class Executor:
                 status=Status.RUNNING,
                 data=provenance.data_document(job.data, data),
             )
+            emit = self._emit_and_keep(record)
+            if job.config.mlflow.enabled:
+                emit(Notice(job=job.name, text="mlflow.enabled: tracking is not built yet"))
             began = self.clock.monotonic()
             before = float(record.document.runtime.get("seconds", 0.0))
             result = engine.fit(
@@ -98,7 +101,7 @@ class Executor:
                 data=data,
                 paths=paths,
                 record=record,
-                emit=self._emit_and_keep(record),
+                emit=emit,
                 stop=self.stop,
                 clock=self.clock,
             )

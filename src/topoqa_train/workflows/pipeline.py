@@ -1,4 +1,4 @@
-"""Sweep, pick, fine-tune twice: the chain that the whole program is for (SPEC 7)."""
+"""Sweep, pick, fine-tune twice: the chain that the whole program is for."""
 
 from __future__ import annotations
 

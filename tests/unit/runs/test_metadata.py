@@ -12,7 +12,7 @@ from topoqa_train.errors import RequestError
 from topoqa_train.runs import metadata
 from topoqa_train.runs.metadata import MetadataFile, RunMetadata, finite
 
-# SPEC 6 names these.
+# What readers of a run rely on.
 PROMISED = [
     "run_name",
     "created",

@@ -1,4 +1,4 @@
-"""The two JSON files in which a graph builder says what it built (SPEC 5), read with suspicion."""
+"""The two JSON files in which a graph builder says what it built, read with suspicion."""
 
 from __future__ import annotations
 

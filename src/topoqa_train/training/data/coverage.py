@@ -1,4 +1,4 @@
-"""Does every label have its graph (SPEC 5)? Opens no graph."""
+"""Does every label have its graph? Opens no graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One decoy's interface as tensors: reading, checking and writing its file (SPEC 5)."""
+"""One decoy's interface as tensors: reading, checking and writing its file."""
 
 from __future__ import annotations
 

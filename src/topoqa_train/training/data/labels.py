@@ -1,4 +1,4 @@
-"""Label files: which decoys there are, and how good each is (SPEC 5)."""
+"""Label files: which decoys there are, and how good each is."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def load_data(
     missing graphs is at hand when it falls short.
 
     Raises:
-        DataError: labels, graphs, schema or coverage are not as SPEC 5 asks.
+        DataError: labels, graphs, schema or coverage are not fit to train on.
     """
     found = survey(label_files, graph_dir)
     if coverage_path is not None:
