@@ -71,6 +71,7 @@ LIGHT_TRAINING = frozenset(
         "stopping",
     )
 )
+IMPORTING = ("import_module", "__import__")
 PLUGINS_MAY_IMPORT = frozenset({f"{PACKAGE}.api", f"{PACKAGE}.errors"})
 
 
@@ -117,16 +118,17 @@ def module_name(path: Path, source: Path) -> str:
 
 
 def imports(path: Path, name: str, known: set[str]) -> Iterator[Import]:
-    tree = ast.parse(path.read_text("utf-8"), str(path))
+    text = path.read_text("utf-8")
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node, top in _carried_out(tree):
-        shown = path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path
-        place = f"{shown}:{getattr(node, 'lineno', 0)}"
+    shown = path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path
+    # Expressions matter only where a function that imports is called; they are most of a file.
+    every = any(function in text for function in IMPORTING)
+    for node, top in _carried_out(ast.parse(text, str(path)), expressions=every):
         for module in _modules(node, package, known):
-            yield Import(module, place, top)
+            yield Import(module, f"{shown}:{getattr(node, 'lineno', 0)}", top)
 
 
-def _carried_out(tree: ast.AST) -> Iterator[tuple[ast.AST, bool]]:
+def _carried_out(tree: ast.AST, *, expressions: bool) -> Iterator[tuple[ast.AST, bool]]:
     pending = [(tree, True)]
     while pending:
         node, top = pending.pop()
@@ -135,7 +137,16 @@ def _carried_out(tree: ast.AST) -> Iterator[tuple[ast.AST, bool]]:
             pending += [(part, top) for part in node.orelse]
             continue
         top = top and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        pending += [(child, top) for child in ast.iter_child_nodes(node)]
+        pending += [(child, top) for child in _below(node, expressions=expressions)]
+
+
+def _below(node: ast.AST, *, expressions: bool) -> Iterator[ast.AST]:
+    if expressions:
+        yield from ast.iter_child_nodes(node)
+        return
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        part = getattr(node, name, None)
+        yield from part if isinstance(part, list) else ()
 
 
 def _modules(node: ast.AST, package: str, known: set[str]) -> Iterator[str]:
@@ -148,7 +159,7 @@ def _modules(node: ast.AST, package: str, known: set[str]) -> Iterator[str]:
             whole = f"{base}.{alias.name}"
             inside = whole in known or (base == PACKAGE and not alias.name.startswith("__"))
             yield whole if inside or base is None else base
-    elif isinstance(node, ast.Call) and _called(node.func) in ("import_module", "__import__"):
+    elif isinstance(node, ast.Call) and _called(node.func) in IMPORTING:
         first = node.args[0] if node.args else None
         # What can't be read here is taken for the worst.
         yield first.value if isinstance(first, ast.Constant) else "an import that is computed"
@@ -294,6 +305,11 @@ class TestTheRulesThemselves:
             ("training.x", "from topoqa_train.workflows import run", 1),
             ("workflows.x", "class A:\n    def f(self):\n        import topoqa_train.ui.text", 3),
             ("ui.x", "from topoqa_train.config import load\nimport topoqa_train.launch.base", 2),
+            ("ui.x", "try:\n    1\nexcept OSError:\n    import topoqa_train.cli", 4),
+            ("ui.x", "try:\n    1\nfinally:\n    import topoqa_train.cli", 4),
+            ("ui.x", "for x in y:\n    1\nelse:\n    import topoqa_train.cli", 4),
+            ("ui.x", "match x:\n    case 1:\n        import topoqa_train.cli", 3),
+            ("ui.x", "with x:\n    if y:\n        import topoqa_train.cli", 3),
             ("runs.x", "import importlib\nimportlib.import_module('topoqa_train.ui')", 2),
         ],
     )

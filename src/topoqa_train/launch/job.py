@@ -31,6 +31,11 @@ class DataFiles(BaseModel):
         """Of what a data set plugin, or a config, gave."""
         return cls(**dataclasses.asdict(paths))
 
+    @property
+    def title(self) -> str:
+        """What people call it: the data set's name, or the folder of its graphs."""
+        return self.name if self.version else str(self.graph)
+
     def labels(self) -> dict[str, Path]:
         """Split name to its labels, in the order train, val, test."""
         every = {"train": self.train_labels, "val": self.val_labels, "test": self.test_labels}

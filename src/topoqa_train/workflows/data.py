@@ -63,7 +63,7 @@ class DataResolver:
             total = sum(part.total for part in found.coverage)
             usable = sum(part.usable for part in found.coverage)
             self._surveyed[key] = DataSummary(
-                name=files.name if files.name != "files" else str(files.graph),
+                name=files.title,
                 targets=found.targets,
                 graphs={part.split: part.usable for part in found.coverage},
                 coverage=100.0 * usable / max(total, 1),

@@ -95,7 +95,7 @@ def graph_checks(jobs: Sequence[Job]) -> list[Check]:
         job.data.model_dump_json() + job.config.coverage.model_dump_json(): job for job in jobs
     }
     return [
-        Check(name=f"data of {job.name}", config=job.config, data=job.data)
+        Check(name=f"graphs of {job.data.title}", config=job.config, data=job.data)
         for job in unique.values()
     ]
 

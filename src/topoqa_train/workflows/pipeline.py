@@ -26,6 +26,8 @@ from topoqa_train.workflows.jobs import check_jobs, existing_checkpoint, jobs_at
 from topoqa_train.workflows.rounds import Rounds
 
 SWEEP, PHASE1, PHASE2 = "sweep", "phase 1", "phase 2"
+# Stands for the run that will be picked, while a plan is checked and shown.
+_BASE = "BASE"
 _WAITS = {
     PHASE1: "waits for the best of the sweep",
     PHASE2: "waits for phase 1",
@@ -169,7 +171,7 @@ def _fine_jobs(
     manifest: LoadedManifest, request: PipelineRequest, resolver: DataResolver
 ) -> tuple[Job, ...]:
     """The fine-tune jobs as they can be known now: without the checkpoint they start from."""
-    planned = [manifest.phase1_job("BASE", None), *manifest.phase2_jobs("BASE", None)]
+    planned = [manifest.phase1_job(_BASE, None), *manifest.phase2_jobs(_BASE, None)]
     return tuple(make_job(job, resolver, output_root=request.output_root) for job in planned)
 
 
@@ -239,14 +241,14 @@ def _shown(
 ) -> Plan:
     groups = [(SWEEP, sweep), (PHASE1, fine[:1]), (PHASE2, fine[1:])]
     phases = tuple(
-        PlannedPhase(name, tuple(job.name for job in jobs), _WAITS.get(name, ""))
+        PlannedPhase(name, tuple(_planned_name(job) for job in jobs), _WAITS.get(name, ""))
         for name, jobs in groups
         if jobs
     )
     shown = tuple(
         PlannedJob(
             phase=name,
-            name=job.name,
+            name=_planned_name(job),
             config=job.source_config,
             epochs=job.config.trainer.num_epochs,
             graphs=data[0].graphs if len(data) == 1 else {},
@@ -262,3 +264,7 @@ def _shown(
         data=tuple(data),
         at_once=jobs_at_once(request.jobs, sweep or fine[1:] or fine),
     )
+
+
+def _planned_name(job: Job) -> str:
+    return job.name.replace(f"{_BASE}_", "…_", 1) if job.name.startswith(f"{_BASE}_") else job.name

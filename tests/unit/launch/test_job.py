@@ -27,7 +27,7 @@ def make_job(tmp_path: Path) -> MakeJob:
             "name": "a",
             "output_root": tmp_path,
             "config": loaded.config,
-            "config_yaml": loaded.to_yaml(),
+            "config_yaml": "# comments\na:\n  b: 'ß'\n",
             "original_yaml": loaded.source_bytes.decode(),
             "source_config": str(loaded.source),
             "overrides": loaded.overrides_document()["overrides"],

@@ -10,18 +10,23 @@ from typing import Any, Self
 
 import pytest
 
+from topoqa_train.config.load import LoadedConfig
 from topoqa_train.errors import TrainingError
 from topoqa_train.launch.job import Check, Job, Task
 from topoqa_train.runs.events import Begun, Event, RunCreated, RunEnded
 from topoqa_train.runs.reporting import Plan
 from topoqa_train.workflows.data import DataResolver
 
-EPOCHS = 4
-
 
 @contextmanager
 def _quiet(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
     yield lambda steps: None
+
+
+@pytest.fixture(autouse=True)
+def quick_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writing a config with its comments takes longer than all else here; `config` tests it."""
+    monkeypatch.setattr(LoadedConfig, "to_yaml", lambda self: f"# as written of {self.source}\n")
 
 
 @pytest.fixture

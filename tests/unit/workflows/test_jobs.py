@@ -53,6 +53,7 @@ class TestMakeJob:
         assert job.config.trainer.num_epochs == 7
         assert job.overrides == {"trainer.num_epochs": 7}
         assert job.original_yaml == (project.root / "configs" / "one.yaml").read_text()
+        assert job.config_yaml == given.config.to_yaml()
         assert job.data.graph == project.root / "graphs"
         assert (job.weights_from, job.started_from, job.resume_run) == (None, None, None)
 

@@ -41,8 +41,8 @@ class TestPlan:
         shown = plan(jobs=2).shown
         assert [(phase.name, list(phase.jobs)) for phase in shown.phases] == [
             ("sweep", ["one", "two", "three"]),
-            ("phase 1", ["BASE_finetune_phase1"]),
-            ("phase 2", ["BASE_phase2_seed101", "BASE_phase2_seed555"]),
+            ("phase 1", ["…_finetune_phase1"]),
+            ("phase 2", ["…_phase2_seed101", "…_phase2_seed555"]),
         ]
         assert (shown.title, shown.at_once) == ("tiny", 2)
         assert [job.epochs for job in shown.jobs] == [4] * 6

@@ -203,7 +203,8 @@ class TestCheckGraphs:
         assert [type(task) for task in launcher.did] == [Check]
 
     def test_a_fault_is_raised_as_what_it_is(self, rounds: Any, job: Any, launcher: Any) -> None:
-        launcher.outcomes["data of a"] = "failed"
+        (check,) = job_steps.graph_checks([job("a")])
+        launcher.outcomes[check.name] = "failed"
         with pytest.raises(TopoqaTrainError, match="it was failed"):
             rounds().check_graphs([job("a")])
 
