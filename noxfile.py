@@ -96,4 +96,3 @@ def floors(project: Path) -> list[str]:
     bounds = [text.split(",")[0].split(">=") for text in metadata["dependencies"] if ">=" in text]
     own = {"topoqa-train"}
     return [f"{name.strip()}=={floor.strip()}" for name, floor in bounds if name.strip() not in own]
-
