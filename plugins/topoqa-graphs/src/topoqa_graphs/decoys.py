@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,18 +29,22 @@ from topoqa_train.api import DataError, Progress, write_text
 
 # Equal bins of DockQ; every decoy is drawn for the bin that has the fewest.
 BINS = 10
-# Rigid side chains overlap in every rigid-body pose and refinement mends that. Crystal structures
-# have below 1 % of their atom pairs within 5 A closer than 2.5 A; above 10 % backbones cross.
+# Rigid side chains overlap in every rigid-body pose, and refinement mends that. Crystal structures
+# have below 1 % of their atom pairs within 5 A closer than 2.5 A; above 12 % backbones cross.
 OVERLAP = 2.5
-MOST_OVERLAP = 0.10
-# Residue contacts (5 A) that a pose must have: never below FEWEST_CONTACTS, and for each decoy at
-# least a share of the native's that is drawn between these two. A docking program keeps poses with
-# large interfaces; a lower floor would let the size of an interface give its quality away.
+MOST_OVERLAP = 0.12
+# A pose with fewer residue contacts (5 A) is no docking result: an absolute floor, and a share of
+# the native's. A higher share, or less overlap, shifts how much the size of an interface alone
+# tells of DockQ; at these values about as much as in published sets of rigid-body decoys.
 FEWEST_CONTACTS = 8
-LEAST_SHARE, MOST_SHARE = 0.3, 0.8
+LEAST_SHARE = 0.15
 # Sliding stops when this many atom pairs have come within TOUCH (A): the depth of contact.
 TOUCH = 3.0
-SHALLOWEST, DEEPEST = 2.0, 100.0
+SHALLOWEST, DEEPEST = 2.0, 30.0
+# The share of moves away from the native that are slid into contact, and of the lowest bin's
+# decoys that are docked anew.
+SLID = 0.25
+DOCKED_ANEW = 0.5
 # Poses tried for one decoy before any DockQ is taken, and before giving up.
 ATTEMPTS_IN_BIN = 25
 ATTEMPTS_AT_ALL = 100
@@ -144,33 +148,33 @@ def write_decoys(
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise DataError(f"two natives share a name: {', '.join(twice)}", hint="Rename one.")
     out.mkdir(parents=True, exist_ok=True)
-    decoys: list[Decoy] = []
+    scores: dict[str, DockQ] = {}
     with progress("decoys", len(natives)) as advance:
         for path in natives:
             native = read_structure(path)
             made = make_decoys(native, count, seed, partners.of(native.name, native.name))
             for decoy in made:
                 write_pdb(decoy.structure, out / f"{decoy.name}.pdb.gz")
-            decoys += made
+                scores[decoy.name] = decoy.score
             advance(1)
     # Last, so that a folder with labels is a whole one.
-    write_text(labels, label_csv(decoys))
+    write_text(labels, label_csv(scores))
     return labels
 
 
-def label_csv(decoys: Sequence[Decoy], columns: Sequence[str] = LABEL_COLUMNS) -> str:
-    """Labels as CSV, a row a decoy; the target is the native's name."""
+def label_csv(scores: Mapping[str, DockQ], columns: Sequence[str] = LABEL_COLUMNS) -> str:
+    """Labels as CSV, a row for each decoy by name; the target is the native's name."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    for decoy in decoys:
+    for name, score in scores.items():
         values = {
-            "MODEL": decoy.name,
-            "TARGET": decoy.name.rpartition("_")[0],
-            "dockq": f"{decoy.score.dockq:.6f}",
-            "fnat": f"{decoy.score.fnat:.6f}",
-            "irmsd": f"{decoy.score.irmsd:.4f}",
-            "lrmsd": f"{decoy.score.lrmsd:.4f}",
+            "MODEL": name,
+            "TARGET": name.rpartition("_")[0],
+            "dockq": f"{score.dockq:.6f}",
+            "fnat": f"{score.fnat:.6f}",
+            "irmsd": f"{score.irmsd:.4f}",
+            "lrmsd": f"{score.lrmsd:.4f}",
         }
         writer.writerow([values[column] for column in columns])
     return text.getvalue()
@@ -231,10 +235,10 @@ class _Complex:
         pairs = np.unique(codes + self.ligand_rows[table["j"]])
         return pairs, float((table["v"] < OVERLAP).mean())
 
-    def score(self, move: _Move, share: float) -> float | None:
+    def score(self, move: _Move) -> float | None:
         """DockQ of the pose, or None if it overlaps too much or has too little contact."""
         pairs, overlap = self.contacts_of(move)
-        fewest = max(FEWEST_CONTACTS, share * self.contacts.size)
+        fewest = max(FEWEST_CONTACTS, LEAST_SHARE * self.contacts.size)
         if overlap > MOST_OVERLAP or pairs.size < min(fewest, self.contacts.size):
             return None
         shared = np.intersect1d(pairs, self.contacts, assume_unique=True).size
@@ -274,7 +278,7 @@ def _spread(complex_: _Complex, count: int, rng: np.random.Generator) -> list[_M
             break
         goal = int(rng.choice(np.flatnonzero(wanted == wanted.max())))
         move = _draw(complex_, goal, rng)
-        value = complex_.score(move, rng.uniform(LEAST_SHARE, MOST_SHARE))
+        value = complex_.score(move)
         if value is None:
             continue
         bin_ = min(int(value * BINS), BINS - 1)
@@ -293,14 +297,12 @@ def _spread(complex_: _Complex, count: int, rng: np.random.Generator) -> list[_M
 
 
 def _draw(complex_: _Complex, goal: int, rng: np.random.Generator) -> _Move:
-    """A move meant for DockQ bin `goal`; the lowest bin is half docked anew."""
+    """A move meant for DockQ bin `goal`."""
     depth = int(np.exp(rng.uniform(np.log(SHALLOWEST), np.log(DEEPEST))))
-    if goal == 0 and rng.random() < 0.5:
+    if goal == 0 and rng.random() < DOCKED_ANEW:
         return _docked_anew(complex_, depth, rng)
     move = _moved_away(complex_, (goal + rng.random()) / BINS, rng)
-    if rng.random() < 0.5:
-        return move
-    return complex_.slid(move, complex_.axis, depth)
+    return complex_.slid(move, complex_.axis, depth) if rng.random() < SLID else move
 
 
 def _docked_anew(complex_: _Complex, depth: int, rng: np.random.Generator) -> _Move:
