@@ -18,8 +18,9 @@ from topoqa_train.plugins import COMMANDS
 Install = Callable[..., Path]
 
 COMMANDS_OF_TESTS = """
-import errno
 import sys
+from typing import Annotated
+import typer
 from topoqa_train import errors
 
 def fail(kind: str) -> None:
@@ -50,7 +51,7 @@ def much() -> None:
     for number in range(100_000):
         print("line", number)
 
-def do(action: str, value: str = "") -> None:
+def do(action: str, value: Annotated[str, typer.Argument()] = "") -> None:
     \"\"\"Do what a test asks for; one command, for each takes time to make.\"\"\"
     actions = {"fail": fail, "system": lambda number: system(int(number)), "leave": leave}
     if action in actions:
