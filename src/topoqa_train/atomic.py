@@ -16,9 +16,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from topoqa_train.errors import MachineError
+from topoqa_train.errors import MachineError, RequestError, TopoqaTrainError
 
+# What the system calls a fault of the machine rather than of the request.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_MACHINE = (errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 TEMPORARY_SUFFIX = ".tmp"
 
@@ -52,6 +54,19 @@ def no_room_is_an_error(path: Path) -> Iterator[None]:
         if error.errno not in _NO_ROOM:
             raise
         raise no_room(path) from error
+
+
+def as_ours(error: OSError) -> TopoqaTrainError:
+    """What the system says, as an error of ours that names the file.
+
+    A full disk and a failing machine are `MachineError`; what is not there or not allowed is a
+    wrong request.
+    """
+    if error.errno in _NO_ROOM:
+        return no_room(Path(str(error.filename or Path.cwd())))
+    kind = MachineError if error.errno in _MACHINE else RequestError
+    name = f"{error.filename}: " if error.filename else ""
+    return kind(f"{name}{error.strerror or error}")
 
 
 def no_room(path: Path) -> MachineError:

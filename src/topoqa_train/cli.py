@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -14,8 +13,6 @@ import typer
 from topoqa_train import __version__, atomic, plugins
 from topoqa_train.errors import (
     InterruptedRunError,
-    MachineError,
-    RequestError,
     TerminatedRunError,
     TopoqaTrainError,
 )
@@ -25,9 +22,6 @@ from topoqa_train.ui import console, error_text
 PROGRAM = "topoqa-train"
 DEBUG_VARIABLE = "TOPOQA_TRAIN_DEBUG"
 _FAULT_OF_OURS = 1
-# What the system calls a fault of the machine rather than of the request.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-_MACHINE = (errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
 class _Stopped(BaseException):
@@ -76,7 +70,7 @@ def _status() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return _told(_as_ours(error))
+        return _told(atomic.as_ours(error))
     except Exception as error:  # noqa: BLE001 - the one place where all ends
         return _told_as_fault(error)
     return status
@@ -177,16 +171,6 @@ def _told_as_fault(error: Exception) -> int:
         )
     )
     return _FAULT_OF_OURS
-
-
-def _as_ours(error: OSError) -> TopoqaTrainError:
-    name = f"{error.filename}: " if error.filename else ""
-    if error.errno in _NO_ROOM:
-        from pathlib import Path
-
-        return atomic.no_room(Path(str(error.filename or Path.cwd())))
-    kind = MachineError if error.errno in _MACHINE else RequestError
-    return kind(f"{name}{error.strerror or error}")
 
 
 def _trace_if_wanted() -> None:

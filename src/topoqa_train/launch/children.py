@@ -38,6 +38,8 @@ from topoqa_train.runs.events import Begun, Event, RunCreated, RunEnded
 # -P: a file in the working directory must not stand in for a library.
 _COMMAND = (sys.executable, "-P", "-m", "topoqa_train.launch.child")
 _POLL_SECONDS = 0.2
+# The kernel's out-of-memory killer sends SIGKILL.
+_OUT_OF_MEMORY = "Out of memory? Fewer jobs at once (--jobs 1) or a smaller batch may help."
 _END_SECONDS = 10.0
 
 
@@ -193,7 +195,7 @@ class ChildLauncher:
         error: TopoqaTrainError = MachineError(
             _why_dead(code),
             details=tail[-5:],
-            hint="Out of memory? Fewer jobs at once (--jobs 1) or a smaller batch may help.",
+            hint=_OUT_OF_MEMORY if code == -signal.SIGKILL else None,
         )
         if child.task is None:
             raise RuntimeError("a child without a task has no run to end")

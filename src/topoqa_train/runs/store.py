@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class RunStore:
             paths = self._create_named(run_name)
         else:
             paths = self._create_numbered(f"{base}_{stamp(clock.now())}" if stamped else base)
-        with atomic.no_room_is_an_error(paths.root):
+        with _may_be_written(self.root):
             for folder in (paths.config_dir, paths.metrics.parent, paths.checkpoints):
                 folder.mkdir()
         atomic.replace_link(self.root / LATEST, paths.run_id)
@@ -121,11 +122,11 @@ class RunStore:
 
 def _made(folder: Path) -> bool:
     """Make `folder`; False if another was first."""
-    try:
-        with atomic.no_room_is_an_error(folder):
+    with _may_be_written(folder.parent):
+        try:
             folder.mkdir()
-    except FileExistsError:
-        return False
+        except FileExistsError:
+            return False
     return True
 
 
@@ -145,10 +146,17 @@ def _check_latest(latest: Path) -> None:
 
 
 def _make_root(root: Path) -> None:
+    with _may_be_written(root):
+        root.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _may_be_written(root: Path) -> Iterator[None]:
+    """Turn what the file system refuses into an error that says where else runs can go."""
     try:
         with atomic.no_room_is_an_error(root):
-            root.mkdir(parents=True, exist_ok=True)
-    except (PermissionError, FileExistsError, NotADirectoryError, OSError) as error:
+            yield
+    except OSError as error:
         raise RequestError(
             f"runs can't go to {root}: {error.strerror or error}",
             hint="Choose another folder with --output-root or TOPOQA_TRAIN_RUNS.",

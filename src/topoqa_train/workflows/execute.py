@@ -63,6 +63,10 @@ class Executor:
             )
         except TopoqaTrainError as error:
             ended = _ended(task, paths, error)
+        except OSError as error:
+            ended = _ended(task, paths, atomic.as_ours(error))
+        except Exception as error:  # noqa: BLE001 - a fault of ours; the child lives on and tells it
+            ended = _ended(task, paths, _fault(error))
         self.emit(ended)
         return ended
 
@@ -265,6 +269,15 @@ def _as_ours(error: Exception) -> TopoqaTrainError:
     return TrainingError(
         f"the training failed: {type(error).__name__}: {error}",
         hint="The trace is in error.txt of the run.",
+    )
+
+
+def _fault(error: Exception) -> TrainingError:
+    """The error for what went wrong outside the part of a run that keeps its own traces."""
+    return TrainingError(
+        f"a fault of this program itself: {type(error).__name__}: {error}",
+        details=traceback.format_exception(error)[-2].strip().splitlines(),
+        hint="Please report it.",
     )
 
 

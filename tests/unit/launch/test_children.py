@@ -171,6 +171,7 @@ class TestDeath:
         assert (end.status, end.run_dir) == ("failed", "/runs/die")
         assert end.error is not None
         assert "status 3" in end.error["message"]
+        assert end.error["hint"] is None  # nothing says that memory was short
         assert end.error["details"][-1] == "last words"
         assert end.error["exit_status"] == 1
         assert heard[-1] == end

@@ -202,6 +202,30 @@ class TestCreate:
             assert "--output-root" in (caught.value.hint or "")
 
     @pytest.mark.parametrize("nth", [1, 2, 3])
+    @pytest.mark.parametrize("fault", [errno.EACCES, errno.EPERM, errno.EROFS])
+    def test_a_root_that_can_t_be_written_is_a_wrong_request(
+        self,
+        tmp_path: Path,
+        clock: Clock,
+        monkeypatch: pytest.MonkeyPatch,
+        nth: int,
+        fault: int,
+    ) -> None:
+        mkdir, calls = Path.mkdir, [0]
+
+        def refused(self: Path, *arguments: Any, **options: Any) -> None:
+            calls[0] += 1
+            if calls[0] >= nth:
+                raise OSError(fault, os.strerror(fault), str(self))
+            mkdir(self, *arguments, **options)
+
+        monkeypatch.setattr(Path, "mkdir", refused)
+        with pytest.raises(RequestError) as caught:
+            RunStore(tmp_path / "runs").create("job", None, clock)
+        assert str(tmp_path / "runs") in caught.value.message
+        assert "--output-root" in (caught.value.hint or "")
+
+    @pytest.mark.parametrize("nth", [1, 2, 3])
     def test_a_full_disk_is_the_machine_s_fault_at_every_step(
         self, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, nth: int
     ) -> None:
