@@ -314,13 +314,14 @@ class TestWithAProcess:
     @pytest.fixture
     def start(self, commands: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
         def _start(*arguments: str) -> subprocess.Popen[str]:
+            folders = [str(commands), *filter(None, [os.environ.get("PYTHONPATH")])]
             return subprocess.Popen(
                 [sys.executable, "-m", "topoqa_train", *arguments],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
                 cwd=tmp_path,
-                env={**os.environ, "PYTHONPATH": str(commands), "PYTHONUNBUFFERED": ""},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(folders), "PYTHONUNBUFFERED": ""},
             )
 
         return _start
