@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable
@@ -10,12 +9,6 @@ import pytest
 from topoqa_train.launch.signals import StopSignals, caught, passed_on
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
-
-
-def send(number: int) -> None:
-    """A signal to this process, handled before the call returns."""
-    os.kill(os.getpid(), number)
-    signal.sigtimedwait([], 0)
 
 
 @pytest.fixture(autouse=True)
@@ -33,14 +26,14 @@ def handlers() -> object:
 def test_a_signal_is_counted_and_not_died_of(number: signal.Signals) -> None:
     with caught() as signals:
         assert (signals.first, signals.count) == (None, 0)
-        send(number)
+        signal.raise_signal(number)
         assert (signals.first, signals.count) == (number, 1)
 
 
 def test_the_first_is_remembered_and_all_are_counted() -> None:
     with caught() as signals:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):
-            send(number)
+            signal.raise_signal(number)
     assert (signals.first, signals.count) == (signal.SIGTERM, 3)
 
 
@@ -52,8 +45,8 @@ def test_an_error_brings_the_old_handlers_back() -> None:
 def test_one_inside_another_takes_over_and_gives_back() -> None:
     with caught() as outer:
         with caught() as inner:
-            send(signal.SIGINT)
-        send(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
     assert (inner.first, inner.count) == (signal.SIGINT, 1)
     assert (outer.first, outer.count) == (signal.SIGTERM, 1)
 
@@ -61,9 +54,9 @@ def test_one_inside_another_takes_over_and_gives_back() -> None:
 def test_signals_are_passed_on_each_to_its_own() -> None:
     heard: list[str] = []
     with passed_on(lambda: heard.append("interrupt"), lambda: heard.append("terminate")):
-        send(signal.SIGTERM)
-        send(signal.SIGINT)
-        send(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
     assert heard == ["terminate", "interrupt", "interrupt"]
 
 
