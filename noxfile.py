@@ -39,7 +39,7 @@ def tests_on(session: nox.Session) -> None:
 
 def run_pytest(session: nox.Session, *arguments: str) -> None:
     """Run pytest with threads that don't fight each other."""
-    # By file, so that what a file shares is made once; the small trainings take turns with the rest.
+    # By file, so that what a file shares is made once.
     workers = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
     session.run(
         "pytest", *workers, *arguments, env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -90,6 +90,8 @@ def test_the_keys_that_a_line_sets_exist(arguments: list[str], parse: Parse) -> 
         config = str(params["config"])
         shipped = config in shipped_names("configs")
         load_config(Path(config if shipped else "sched_boost_seed222"), overrides)
+    elif name == "resume":
+        load_config(Path("sched_boost_seed222"), overrides)
     elif name == "pipeline":
         load_manifest(params["manifest"] or default_manifest(REPOSITORY), overrides)
     else:
