@@ -91,6 +91,23 @@ CASES = [
         ("third", "nowhere.csv"),
     ),
     Case(
+        "third and fourth job can't train",
+        lambda p: edit(
+            p.manifest,
+            "fine_tune:",
+            "  - {name: third, overrides: {model.architecture: gat}}\n"
+            "  - {name: fourth, trainer_args: [max_epoch=3]}\nfine_tune:",
+        ),
+        ("job third", "'gat'", "proteingat", "job fourth", "max_epoch"),
+    ),
+    Case(
+        "third job starts from what is no checkpoint",
+        lambda p: edit(
+            p.manifest, "fine_tune:", "  - {name: third, resume_from: train.csv}\nfine_tune:"
+        ),
+        ("job third", "train.csv"),
+    ),
+    Case(
         "fine-tune config missing",
         lambda p: (p.root / "fine_seed6.yaml").unlink(),
         ("fine_seed6.yaml",),
@@ -135,6 +152,8 @@ def test_run_keeps_the_whole_list_of_missing_graphs(project, cli):
         (["run", "-c", "{config}", "--limit-train-batches", "x"], "limit-train-batches"),
         (["run", "-c", "{config}", "-o", "trainer.accelerator=cuda"], "accelerator"),
         (["run", "-c", "{config}", "-o", "model.architecture=gat"], "proteingat"),
+        (["run", "-c", "{config}", "--limit-train-batches", "0.3"], "limit_train_batches"),
+        (["run", "-c", "{config}", "--limit-val-batches", "0.3"], "limit_val_batches"),
         (["run", "--confg", "x"], "--confg"),
         (["leaderboard", "--metric", "nonsense"], "runs"),
         (["pipeline", "-m", "nope"], "nope"),

@@ -76,7 +76,10 @@ class Job(BaseModel):
 
 
 class Check(BaseModel):
-    """Read all graphs of a data set and check them, before any run of it begins."""
+    """Read all graphs of a data set and see that each of `jobs` could train on them.
+
+    Done before any run begins: a wrong third job must not come to light after two trainings.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -84,6 +87,7 @@ class Check(BaseModel):
     name: str
     config: TrainingConfig
     data: DataFiles
+    jobs: tuple[Job, ...] = ()
 
 
 Task = Job | Check

@@ -105,17 +105,10 @@ def fit(
         TrainingError: the weights became NaN, or Lightning failed.
         InterruptedRunError, TerminatedRunError: `stop` said so; the last epoch is on the disk.
     """
+    _check_limits(config, options, data)
     seed_everything(config.dataloader.seed, config.trainer.threads)
     identity = network_identity(config, data)
-    module = DockQModule(
-        build_model(
-            identity.architecture,
-            ModelOptions(**identity.options),
-            node_dim=identity.node_dim,
-            edge_dim=identity.edge_dim,
-        ),
-        config.optimizer.learning_rate,
-    )
+    module = DockQModule(network_as(identity), config.optimizer.learning_rate)
     keeper = EpochKeeper(
         job=job,
         config=config,
@@ -138,6 +131,30 @@ def fit(
     if not keeper.wants_to_stop:
         _run_trainer(config, options, data, module, keeper, watch)
     return FitResult(keeper.progress, stopped_early=keeper.wants_to_stop)
+
+
+def rehearse(config: TrainingConfig, options: FitOptions, data: LoadedData) -> None:
+    """Do what a new `fit` does before its first batch, and leave nothing behind.
+
+    Raises:
+        RequestError: what `fit` would raise for checkpoint, arguments or accelerator.
+    """
+    _check_limits(config, options, data)
+    identity = network_identity(config, data)
+    module = DockQModule(network_as(identity), config.optimizer.learning_rate)
+    if options.weights_from is not None:
+        _load_weights(module, options.weights_from, identity)
+    _trainer(config, options, [])
+
+
+def network_as(identity: NetworkIdentity) -> nn.Module:
+    """The network that `identity` describes, with fresh weights; raises `RequestError`."""
+    return build_model(
+        identity.architecture,
+        ModelOptions(**identity.options),
+        node_dim=identity.node_dim,
+        edge_dim=identity.edge_dim,
+    )
 
 
 def network_identity(config: TrainingConfig, data: LoadedData) -> NetworkIdentity:
@@ -176,20 +193,31 @@ def load_network_weights(path: Path) -> tuple[dict[str, Any], NetworkIdentity]:
     return document["state_dict"], checkpoint.identity(document)
 
 
+def _check_limits(config: TrainingConfig, options: FitOptions, data: LoadedData) -> None:
+    batch = config.dataloader.batch_size
+    _batches("limit_train_batches", options.limit_train_batches, len(data.train), batch)
+    _batches("limit_val_batches", options.limit_val_batches, len(data.val), batch)
+
+
 def _expected_graphs(config: TrainingConfig, options: FitOptions, data: LoadedData) -> int:
     """How many graphs a validation must see: all of them, unless batches are limited."""
-    total, batch = len(data.val), config.dataloader.batch_size
-    limit = options.limit_val_batches
+    batch = config.dataloader.batch_size
+    batches = _batches("limit_val_batches", options.limit_val_batches, len(data.val), batch)
+    return min(len(data.val), batches * batch)
+
+
+def _batches(name: str, limit: int | float | None, graphs: int, batch: int) -> int:
+    """Batches of an epoch, as Lightning counts them; raises `RequestError` where none is left."""
+    every = -(-graphs // batch)
     if limit is None:
-        return total
-    batches = -(-total // batch)
-    allowed = min(int(limit), batches) if isinstance(limit, int) else int(limit * batches)
-    if allowed < 1:
+        return every
+    left = min(limit, every) if isinstance(limit, int) else int(limit * every)
+    if left < 1:
         raise RequestError(
-            "limit_val_batches leaves nothing to validate on",
-            hint="Checkpoints are ranked by validation: leave it at least one batch.",
+            f"{name}: {limit} of {every} batches leaves none",
+            hint="Give a larger share, or a number of batches such as 1.",
         )
-    return min(total, allowed * batch)
+    return left
 
 
 def _resume(
@@ -323,12 +351,7 @@ def evaluate_best(
 def network_of(path: Path) -> nn.Module:
     """The network of a checkpoint of ours, with its weights."""
     weights, identity = load_network_weights(path)
-    network = build_model(
-        identity.architecture,
-        ModelOptions(**identity.options),
-        node_dim=identity.node_dim,
-        edge_dim=identity.edge_dim,
-    )
+    network = network_as(identity)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

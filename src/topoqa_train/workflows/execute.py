@@ -13,6 +13,7 @@ from topoqa_train.clock import Clock, SystemClock, iso
 from topoqa_train.errors import (
     DataError,
     InterruptedRunError,
+    RequestError,
     TerminatedRunError,
     TopoqaTrainError,
     TrainingError,
@@ -30,6 +31,7 @@ from topoqa_train.training.engine import FitOptions
 from topoqa_train.training.stopping import StopRequest
 from topoqa_train.workflows import provenance
 from topoqa_train.workflows.console_log import console_log
+from topoqa_train.workflows.data import all_faults
 
 log = logging.getLogger(__name__)
 _READING_EVENT_SECONDS = 1.0
@@ -51,7 +53,7 @@ class Executor:
         paths: RunPaths | None = None
         try:
             if isinstance(task, Check):
-                self._tell_data(task.name, self._load(task, None))
+                self._check(task)
             else:
                 paths = self._open(task)
                 with lock.writing(paths):
@@ -69,6 +71,18 @@ class Executor:
             ended = _ended(task, paths, _fault(error))
         self.emit(ended)
         return ended
+
+    def _check(self, check: Check) -> None:
+        data = self._load(check, None)
+        self._tell_data(check.name, data)
+        faults: list[tuple[str, RequestError]] = []
+        for job in check.jobs:
+            try:
+                engine.rehearse(job.config, _options(job), data)
+            except RequestError as error:
+                faults.append((job.name, error))
+        if faults:
+            raise all_faults(faults)
 
     def _open(self, job: Job) -> RunPaths:
         if job.resume_run is not None:

@@ -90,13 +90,19 @@ def check_jobs(jobs: Sequence[Job], resolver: DataResolver) -> list[DataSummary]
 
 
 def graph_checks(jobs: Sequence[Job]) -> list[Check]:
-    """One check a data set: its graphs are all read before the first job begins."""
-    unique = {
-        job.data.model_dump_json() + job.config.coverage.model_dump_json(): job for job in jobs
-    }
+    """One check a data set, of its graphs and of every job that wants it, before the first one."""
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        key = job.data.model_dump_json() + job.config.coverage.model_dump_json()
+        groups.setdefault(key, []).append(job)
     return [
-        Check(name=f"graphs of {job.data.title}", config=job.config, data=job.data)
-        for job in unique.values()
+        Check(
+            name=f"graphs of {first.data.title}",
+            config=first.config,
+            data=first.data,
+            jobs=(first, *others),
+        )
+        for first, *others in groups.values()
     ]
 
 

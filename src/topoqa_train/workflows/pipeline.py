@@ -170,8 +170,8 @@ def _sweep_jobs(
 def _fine_jobs(
     manifest: LoadedManifest, request: PipelineRequest, resolver: DataResolver
 ) -> tuple[Job, ...]:
-    """The fine-tune jobs as they can be known now: without the checkpoint they start from."""
-    planned = [manifest.phase1_job(_BASE, None), *manifest.phase2_jobs(_BASE, None)]
+    """The fine-tune jobs as they can be known now: without what is only picked later."""
+    planned = [manifest.phase1_job(_BASE, request.resume_from), *manifest.phase2_jobs(_BASE, None)]
     return tuple(make_job(job, resolver, output_root=request.output_root) for job in planned)
 
 

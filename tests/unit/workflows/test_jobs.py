@@ -126,6 +126,7 @@ def test_each_data_set_is_checked_once(plan: MakePlan, make: Any, project: Any) 
     every = [make(plan()), make(plan(config="two")), make(plan("paths.val_labels=other.csv"))]
     checks = jobs.graph_checks(every)
     assert [check.data for check in checks] == [every[0].data, every[2].data]
+    assert [check.jobs for check in checks] == [tuple(every[:2]), tuple(every[2:])]
 
 
 class TestAtOnce:
