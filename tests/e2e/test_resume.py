@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from pathlib import Path
 
@@ -43,9 +44,28 @@ def test_four_epochs_and_two_more_are_six(trained, finished, cli, tmp_path):
     assert numbers(finished) == numbers(tmp_path / "s")
 
 
+def test_going_back_to_a_checkpoint_does_the_later_epochs_anew(finished, cli):
+    folder = finished / "model_checkpoints"
+    before = numbers(finished)
+    third = folder / "third_best.ckpt"
+    begun = int(third.resolve().stem.rpartition("_epoch")[2]) + 1
+    assert 1 < begun < 4, "the project should leave the epochs before it without their files"
+    done = cli(
+        "resume", "--run-dir", finished, "--checkpoint", third,
+        "-o", f"trainer.num_epochs={begun + 1}",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert numbers(finished) == before[: begun + 1]
+    for link in folder.glob("*.ckpt"):
+        assert link.exists(), f"{link.name} leads nowhere"
+    ranking = json.loads((finished / "run_metadata.json").read_text())["checkpoints"]["ranking"]
+    assert all((finished / entry["path"]).is_file() for entry in ranking)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["--checkpoint", "{own}", "-o", "trainer.num_epochs=1"], "no epoch left"),
         ([], "has done all of its 4 epochs"),
         (["-o", "model.attention_head=4", "-o", "trainer.num_epochs=9"], "model.attention_head: 2"),
         (["--checkpoint", "{other}", "-o", "trainer.num_epochs=9"], "no checkpoint of"),
@@ -56,7 +76,11 @@ def test_refused_and_left_as_it_was(arguments, says, trained, finished, cli, tmp
     fewer = tmp_path / "fewer.csv"
     fewer.write_text("\n".join(trained.project.labels("val").read_text().splitlines()[:-4]) + "\n")
     words = [
-        part.format(other=trained.run("second") / "model_checkpoints/best.ckpt", labels=fewer)
+        part.format(
+            own=finished / "model_checkpoints/best.ckpt",
+            other=trained.run("second") / "model_checkpoints/best.ckpt",
+            labels=fewer,
+        )
         for part in arguments
     ]
     before = content(finished)

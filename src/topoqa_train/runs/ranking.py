@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -58,6 +58,12 @@ class Ranking:
     def files(self) -> set[str]:
         """The names of all checkpoints that are worth keeping."""
         return {entry.file for entry in (*self.best, self.other) if entry is not None}
+
+    def keep_only(self, there: Container[str]) -> None:
+        """Forget the checkpoints whose files are not `there`: a rank is never held by nothing."""
+        self.best = [entry for entry in self.best if entry.file in there]
+        if self.other is not None and self.other.file not in there:
+            self.other = None
 
     def links(self) -> dict[str, str]:
         """Link name to file name, as they stand in `model_checkpoints/`."""

@@ -67,7 +67,7 @@ class RunSummary:
         file = _target(link) if link.is_symlink() else self._named(link)
         if file is None:
             return None
-        epoch = _epoch_of(file.name)
+        epoch = epoch_of(file.name)
         by_epoch = {int(row["epoch"]): row for row in self.rows}
         if epoch is None or epoch not in by_epoch:
             return None
@@ -119,7 +119,8 @@ def _target(link: Path) -> Path | None:
     return resolved if resolved.parent == link.parent.resolve() else None
 
 
-def _epoch_of(name: str) -> int | None:
+def epoch_of(name: str) -> int | None:
+    """The epoch, from 0, in the name of a ranked checkpoint; None for any other name."""
     _, found, rest = name.rpartition("_epoch")
     digits = rest.removesuffix(".chkpt")
     return int(digits) if found and digits.isdecimal() else None

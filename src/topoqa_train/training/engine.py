@@ -14,6 +14,7 @@ import lightning
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
 
+from topoqa_train import atomic
 from topoqa_train.clock import Clock
 from topoqa_train.config.models import TrainingConfig
 from topoqa_train.errors import RequestError
@@ -232,6 +233,11 @@ def _resume(
         theirs = checkpoint.identity(document)
         _load_state(module, document["state_dict"], theirs, identity, source)
         keeper.resume_from(document)
+        # Files of its day may have been deleted since, for better ones of later epochs.
+        keeper.progress.ranking.keep_only({file.name for file in paths.checkpoints.iterdir()})
+    if chosen is not None:
+        # First of all: a kill in what follows must not bring the later epochs back.
+        atomic.write_bytes(paths.last, chosen.read_bytes())
     MetricsFile(paths.metrics).cut(keeper.progress.epochs_done)
     checkpoint.settle(paths, keeper.progress.ranking)
     return begun

@@ -55,12 +55,15 @@ def plan_resume(request: ResumeRequest, resolver: DataResolver, clock: Clock) ->
         trial_label=run.metadata.trial_label,
     )
     job = make_job(plan, resolver, output_root=request.run.root.parent)
-    if request.checkpoint is None:
+    checkpoint = _own_checkpoint(request)
+    if checkpoint is None:
         _check_work_left(run, job.config.trainer.num_epochs, job.config.early_stopping.patience)
+    else:
+        _check_epochs_after(checkpoint, job.config.trainer.num_epochs)
     job = job.model_copy(
         update={
             "resume_run": request.run.root,
-            "resume_checkpoint": _own_checkpoint(request),
+            "resume_checkpoint": checkpoint,
             "overrides": {**run.metadata.overrides, **job.overrides},
             "weights_from": _start_of(run),
         }
@@ -93,7 +96,17 @@ def _own_checkpoint(request: ResumeRequest) -> Path | None:
             f"{request.checkpoint} is no checkpoint of {request.run.run_id}",
             hint="To start a new run from its weights: topoqa-train run --resume-from CKPT",
         )
-    return file
+    return None if file == request.run.last.resolve() else file
+
+
+def _check_epochs_after(checkpoint: Path, num_epochs: int) -> None:
+    """Going back for nothing would only lose the later epochs and their checkpoints."""
+    epoch = summary.epoch_of(checkpoint.name)
+    if epoch is not None and epoch + 1 >= num_epochs:
+        raise RequestError(
+            f"after {checkpoint.name} there is no epoch left of {num_epochs}",
+            hint=f"To go further: --override trainer.num_epochs={2 * (epoch + 1)}",
+        )
 
 
 def _start_of(run: RunSummary) -> Path | None:

@@ -155,3 +155,15 @@ def test_the_document_holds_json_types_alone() -> None:
     document = ranking_of([entry(0, 0.5, -0.2, 0.3), entry(1, 0.4)]).to_json()
     assert json.loads(json.dumps(document)) == document
     assert document["best"][1] == asdict(entry(0, 0.5, -0.2, 0.3))
+
+
+def test_a_rank_is_not_held_by_a_file_that_is_gone() -> None:
+    ranking = Ranking("val_loss")
+    for epoch, val_loss in enumerate((0.4, 0.3, 0.2, 0.1)):
+        ranking.add(Ranked(f"c{epoch}", epoch, val_loss, -epoch, 0.0))
+    assert [entry.file for entry in ranking.best] == ["c3", "c2", "c1"]
+    assert ranking.other is not None
+    ranking.keep_only({"c2", "last.ckpt"})
+    assert [entry.file for entry in ranking.best] == ["c2"]
+    assert ranking.other is None
+    assert ranking.links() == {"best.ckpt": "c2"}
