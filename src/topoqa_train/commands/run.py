@@ -53,6 +53,7 @@ def run(
     Example: topoqa-train run -c sched_boost_seed222 -o trainer.num_epochs=20
     """
     from topoqa_train.config.load import load_config
+    from topoqa_train.config.names import plain_name
     from topoqa_train.config.overrides import parse_override, parse_trainer_args
     from topoqa_train.config.plan import JobPlan
     from topoqa_train.config.recipes import locate
@@ -60,7 +61,7 @@ def run(
     source = locate("configs", config)
     overrides = [parse_override(text, base=Path.cwd()) for text in override or ()]
     plan = JobPlan(
-        name=source.stem,
+        name=plain_name(source.stem),
         config=load_config(source, overrides),
         run_name=run_name,
         resume_from=resume_from,
