@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from topoqa_train import cli
+from topoqa_train.commands import _session
+from topoqa_train.config.plan import JobPlan
+
+CONFIG = "paths: {graph: g, train_labels: t.csv, val_labels: v.csv}\n"
+Call = Callable[..., tuple[int, list[Any]]]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
+    """`topoqa-train run`, up to what it calls: the exit status, the plan and where runs go."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(cli.DEBUG_VARIABLE, raising=False)
+    given: list[Any] = []
+
+    def take(plan: JobPlan, *, output_root: Path | None) -> None:
+        given.extend([plan, output_root])
+
+    monkeypatch.setattr(_session, "run_one", take)
+
+    def _call(*arguments: str) -> tuple[int, list[Any]]:
+        given.clear()
+        monkeypatch.setattr(sys, "argv", [cli.PROGRAM, "run", *arguments])
+        return cli._status(), given
+
+    return _call
+
+
+def test_every_option_reaches_the_plan(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(CONFIG)
+    options = "-c x.yaml --run-name mine -o trainer.num_epochs=7 --resume-from w.ckpt"
+    options += " --fast-dev-run --limit-train-batches 3 --limit-val-batches 0.5 --log-lr"
+    options += " --notes n --trial-label t --trainer-arg gradient_clip_val=0.5 --output-root out"
+    status, (plan, output_root) = call(*options.split())
+    assert status == 0
+    assert (plan.name, plan.run_name, plan.resume_from) == ("x", "mine", Path("w.ckpt"))
+    assert plan.config.config.trainer.num_epochs == 7
+    assert plan.config.config.paths.graph == tmp_path / "g"
+    assert (plan.fast_dev_run, plan.log_lr) == (True, True)
+    assert (plan.limit_train_batches, plan.limit_val_batches) == (3, 0.5)
+    assert (plan.notes, plan.trial_label) == ("n", "t")
+    assert plan.trainer_args == {"gradient_clip_val": 0.5}
+    assert output_root == Path("out")
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("my config (2).yaml", "my_config__2_"), ("latest.yaml", "run_latest")]
+)
+def test_a_run_s_directory_has_a_plain_name_whatever_the_config_is_called(
+    call: Call, tmp_path: Path, file: str, name: str
+) -> None:
+    (tmp_path / file).write_text(CONFIG)
+    status, (plan, _) = call("-c", file)
+    assert (status, plan.name) == (0, name)
+
+
+def test_a_shipped_config_is_found_by_name(call: Call) -> None:
+    status, (plan, _) = call("-c", "sched_boost_seed222")
+    assert (status, plan.name) == (0, "sched_boost_seed222")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("-c", "gone.yaml"), "gone.yaml"),
+        (("-c", "x.yaml", "-o", "trainer.num_epoch=3"), "num_epochs"),
+        (("-c", "x.yaml", "-o", "trainer.num_epochs=many"), "trainer.num_epochs"),
+        (("-c", "x.yaml", "--limit-train-batches", "0"), "--limit-train-batches"),
+        (("-c", "x.yaml", "--trainer-arg", "novalue"), "novalue"),
+    ],
+)
+def test_a_wrong_request_starts_nothing(
+    call: Call,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    said: str,
+) -> None:
+    (tmp_path / "x.yaml").write_text(CONFIG)
+    status, given = call(*arguments)
+    assert (status, given) == (2, [])
+    err = capsys.readouterr().err
+    assert said in err
+    assert "Traceback" not in err
