@@ -63,6 +63,15 @@ def test_a_residue_without_a_whole_backbone_is_not_in_it(
     assert found.stretch.tolist() == [0, 1, 1]
 
 
+def test_an_angle_about_a_bond_of_no_length_is_undefined(make: Any, write: Write) -> None:
+    atoms = make.strand("A", ["ALA"] * 4)
+    place = next(a.xyz for a in atoms if (a.number, a.name) == (2, "N"))
+    atoms = [make.changed(a, xyz=place) if (a.number, a.name) == (2, "CA") else a for a in atoms]
+    found = backbone(read_structure(write("x.pdb", make.pdb(atoms))))
+    assert (found.phi == 360).tolist() == [True, True, False, False]
+    assert (found.psi == 360).tolist() == [False, True, False, True]
+
+
 def test_secondary_structure_of_ubiquitin(ubiquitin: Structure) -> None:
     whole = backbone(ubiquitin)
     states = secondary_structure(ubiquitin, whole)

@@ -255,6 +255,15 @@ def test_a_missing_file_is_an_error_with_its_name(tmp_path: Path) -> None:
         read_structure(tmp_path / "gone.pdb")
 
 
+@pytest.mark.parametrize("far", [2e4, -1e300])
+def test_coordinates_that_no_structure_has_are_refused(make: Any, write: Write, far: float) -> None:
+    first, *others = make.two_strands()
+    text = make.mmcif([make.changed(first, xyz=(1.0, far, 2.0)), *others])
+    with pytest.raises(DataError, match="10,000 A") as error:
+        read_structure(write("x.cif", text))
+    assert list(error.value.details) == ["first: A 1 ALA, atom N"]
+
+
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("form", ["pdb", "mmcif"])
 def test_damaged_files_never_crash(make: Any, tmp_path: Path, form: str, seed: int) -> None:

@@ -90,14 +90,16 @@ def secondary_structure(structure: Structure, whole: Backbone) -> Ints:
 
 
 def _dihedral(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
-    """Degrees, -180 to 180, of rows of points."""
+    """Degrees, -180 to 180, of rows of points; undefined where points coincide."""
     axis = c - b
-    axis = axis / np.linalg.norm(axis, axis=1, keepdims=True)
+    length = np.linalg.norm(axis, axis=1, keepdims=True)
+    axis = axis / np.where(length > 0, length, 1.0)
     before = _across(a - b, axis)
     after = _across(d - c, axis)
     sine = (np.cross(axis, before) * after).sum(axis=1)
     cosine = (before * after).sum(axis=1)
-    return np.asarray(np.degrees(np.arctan2(sine, cosine)))
+    defined = (length[:, 0] > 0) & before.any(axis=1) & after.any(axis=1)
+    return np.where(defined, np.degrees(np.arctan2(sine, cosine)), UNDEFINED_ANGLE)
 
 
 def _across(vectors: Floats, axis: Floats) -> Floats:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from topoqa_graphs.residues import ResidueKey, choose, symbol
+from topoqa_graphs.residues import Choice, ResidueKey, choose, symbol
 from topoqa_train.api import DataError, write_bytes
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ ENDINGS = tuple(
 )
 # The largest assemblies of the PDB stay below this; a small file that unpacks to more is a trap.
 LARGEST_TEXT = 2**30
+# Angstroms; a PDB file holds no more. Further out, what is computed in single precision (secondary
+# structure, topology) would be noise.
+FARTHEST = 10_000.0
 _UNREADABLE = (RuntimeError, ValueError, IndexError, OverflowError)
 
 
@@ -131,7 +134,8 @@ def read_structure(path: Path) -> Structure:
     entry give the same structure.
 
     Raises:
-        DataError: the file can't be read, holds no amino acid, or names one residue twice.
+        DataError: the file can't be read, holds no amino acid, names one residue twice, or has
+            coordinates beyond `FARTHEST`.
     """
     if not is_structure_file(path):
         raise DataError(
@@ -237,6 +241,7 @@ def _check_pdb_coordinates(path: Path, content: bytes) -> None:
 def _as_arrays(path: Path, parsed: gemmi.Structure) -> Structure:
     choice = choose(parsed[0], path)
     several = (f"first of {len(parsed)} models",) if len(parsed) > 1 else ()
+    _check_reach(path, choice)
     return Structure(
         name=model_name(path),
         residues=choice.residues,
@@ -249,6 +254,15 @@ def _as_arrays(path: Path, parsed: gemmi.Structure) -> Structure:
         hydrogen_coordinates=_coordinates(choice.hydrogens),
         hydrogen_residue=np.array([index for index, _ in choice.hydrogens], dtype=np.int64),
     )
+
+
+def _check_reach(path: Path, choice: Choice) -> None:
+    for index, atom in (*choice.heavy, *choice.hydrogens):
+        if max(map(abs, atom.pos.tolist())) > FARTHEST:
+            raise DataError(
+                f"{path}: coordinates beyond {FARTHEST:,.0f} A",
+                details=[f"first: {choice.residues[index]}, atom {atom.name}"],
+            )
 
 
 def _coordinates(atoms: Sequence[tuple[int, gemmi.Atom]]) -> NDArray[np.float64]:
