@@ -27,6 +27,7 @@ from topoqa_graphs.build import (
 )
 from topoqa_graphs.features import NODE_COLUMNS
 from topoqa_graphs.partners import PartnerTable, read_partners
+from topoqa_graphs.records import Ledger
 from topoqa_graphs.structures import read_structure
 from topoqa_graphs.workers import Task, outcomes
 from topoqa_train.api import read_graph
@@ -249,6 +250,19 @@ def test_damaged_metadata_cost_a_rebuild(
     assert "every graph is built again" in capsys.readouterr().err
 
 
+def test_lines_that_kills_cut_short_cost_no_others(tmp_path: Path) -> None:
+    ledger = Ledger.open(tmp_path)
+    ledger.add("a", {"notes": []})
+    journal = next(tmp_path.glob(".*.jsonl"))
+    with journal.open("ab") as file:
+        file.write(b'{"cut": {"not')
+    ledger.add("b", {"notes": []})  # after the rest of the cut line
+    with journal.open("ab") as file:
+        file.write(b"\xff\nnull\n")
+    ledger.add("c", {"notes": []})
+    assert set(Ledger.open(tmp_path).records) == {"a", "c"}
+
+
 def test_two_builds_into_one_folder_are_refused(run: Run, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with (
@@ -347,6 +361,19 @@ def test_labels_can_come_later_without_building_again(
     assert len(report.dockq) == len(label_rows(out)) == 2
 
 
+def test_labels_of_an_earlier_build_are_told_of(
+    scored: tuple[Path, Path], tmp_path: Path, quiet: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, known = scored
+    out = tmp_path / "out"
+    build_graphs(find_sources(folder, PartnerTable(), known)[0], out, show=quiet)
+    sources = find_sources(folder, PartnerTable(), None)[0]
+    build_graphs(sources, out, show=quiet)
+    assert "labels.csv" not in capsys.readouterr().err  # nothing changed: they still hold
+    build_graphs(sources, out, force=True, show=quiet)
+    assert "labels.csv is from before" in capsys.readouterr().err
+
+
 def test_a_native_that_does_not_suit_costs_the_label_alone(
     scored: tuple[Path, Path], tmp_path: Path, quiet: Any
 ) -> None:
@@ -380,6 +407,24 @@ def test_natives_by_name(write: Write, make: Any, tmp_path: Path) -> None:
     write("all/T1.cif", make.mmcif(make.two_strands()))
     with pytest.raises(RequestError, match="two natives of T1"):
         find_natives(tmp_path / "all")
+
+
+def test_a_decoy_in_its_targets_folder_is_no_native(make: Any, write: Write) -> None:
+    text = make.pdb(make.two_strands())
+    files = [write(f"all/{name}.pdb", text) for name in ("T1", "T2", "T1/best", "T2/best")]
+    folder = files[0].parent
+    sources, failures = find_sources(folder, PartnerTable(), folder)
+    assert [(source.model, source.native) for source in sources] == [
+        ("T1/best", files[0]),
+        ("T2/best", files[1]),
+    ]
+    assert failures == []
+
+
+def test_natives_alone_are_no_decoys(make: Any, write: Write) -> None:
+    folder = write("all/T1.pdb", make.pdb(make.two_strands())).parent
+    with pytest.raises(RequestError, match="natives alone"):
+        find_sources(folder, PartnerTable(), folder)
 
 
 def test_a_decoy_without_a_native_is_told(decoys: Path, write: Write, make: Any) -> None:

@@ -125,6 +125,13 @@ def test_decoys_are_made_and_can_be_built(
     assert all(long.startswith(short) for long, short in zip(theirs, mine, strict=True))
 
 
+def test_decoys_of_a_folder_without_natives(run: Callable[..., Any], tmp_path: Path) -> None:
+    wrong = run("decoys", "--native", tmp_path, "--out", tmp_path / "d")
+    assert isinstance(wrong.exception, RequestError)
+    assert "no structures" in wrong.exception.message
+    assert not (tmp_path / "d").exists()
+
+
 def test_demo_in_a_folder_wants_one_to_keep_structures(run: Callable[..., Any]) -> None:
     wrong = run("demo", "--keep-structures")
     assert isinstance(wrong.exception, RequestError)

@@ -27,7 +27,15 @@ from topoqa_graphs.records import (
 from topoqa_graphs.sources import Failure, Source, find_natives, find_sources, target_of
 from topoqa_graphs.structures import Structure
 from topoqa_graphs.workers import Outcome, Task, outcomes
-from topoqa_train.api import DataError, Progress, RequestError, progress, write_graph, write_text
+from topoqa_train.api import (
+    DataError,
+    Progress,
+    RequestError,
+    progress,
+    say,
+    write_graph,
+    write_text,
+)
 
 __all__ = [
     "BUILDER_VERSION",
@@ -91,6 +99,8 @@ def build_graphs(
         report = building.report()
         if building.labelled:
             _write_labels(out / LABELS, report.dockq)
+        elif report.built and (out / LABELS).exists():
+            say(f"{out / LABELS} is from before: without natives it was not written again")
         counts = {"graphs": len(report.built) + len(report.kept), "failed": len(report.failed)}
         write_summary(out, compat, counts)
     return report

@@ -154,9 +154,11 @@ def decoys(
     from topoqa_graphs.decoys import write_decoys
     from topoqa_graphs.partners import read_partners
     from topoqa_graphs.sources import structure_files
-    from topoqa_train.api import progress
+    from topoqa_train.api import RequestError, progress
 
     files = [file for path in native for file in structure_files(path)]
+    if not files:
+        raise RequestError(f"{', '.join(map(str, native))}: no structures in it")
     typer.echo(str(write_decoys(files, out, count, seed, read_partners(partners), progress)))
 
 

@@ -162,14 +162,15 @@ def _read_metadata(path: Path) -> dict[str, Record]:
 
 
 def _read_journal(path: Path) -> Iterator[tuple[str, Record | None]]:
-    """Entries up to the first line that a kill cut short."""
+    """Entries of whole lines; a kill may have cut one short, also in the midst of the journal."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return
     for line in lines:
         try:
             entries = json.loads(line)
         except ValueError:
-            return
-        yield from entries.items()
+            continue
+        if isinstance(entries, dict):
+            yield from entries.items()

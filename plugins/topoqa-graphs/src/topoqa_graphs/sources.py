@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,15 +51,15 @@ def find_sources(
     Raises:
         RequestError: no such folder, or no structures in it.
     """
-    natives = find_natives(native_dir) if native_dir else {}
+    models = [(path, _model_of(path, structures)) for path in structure_files(structures)]
+    wanted = {target_of(model) for _, model in models}
+    natives = find_natives(native_dir, wanted) if native_dir else {}
     their_paths = {path.resolve() for path in natives.values()}
     found: dict[str, Source] = {}
     failures: list[Failure] = []
-    for path in structure_files(structures):
+    for path, model in models:
         if path.resolve() in their_paths:
             continue
-        below = path.relative_to(structures) if path != structures else Path(path.name)
-        model = below.with_name(model_name(path)).as_posix()
         if model in found:
             failures.append(Failure(str(path), f"{model} is taken by {found[model].file}"))
             continue
@@ -69,14 +69,22 @@ def find_sources(
             reason = f"no DockQ: no native {target}.* or {target}_native.* in {native_dir}"
             failures.append(Failure(str(path), reason))
     if not found:
+        what = "natives alone" if models else "no structures"
         raise RequestError(
-            f"{structures}: no structures in it", hint=f"Known endings: {', '.join(ENDINGS)}"
+            f"{structures}: {what} in it", hint=f"Known endings: {', '.join(ENDINGS)}"
         )
     return list(found.values()), failures
 
 
-def find_natives(folder: Path) -> dict[str, Path]:
+def _model_of(path: Path, structures: Path) -> str:
+    below = path.relative_to(structures) if path != structures else Path(path.name)
+    return below.with_name(model_name(path)).as_posix()
+
+
+def find_natives(folder: Path, wanted: Collection[str] | None = None) -> dict[str, Path]:
     """Natives of a folder by target: files named `TARGET_native.*`, else `TARGET.*`.
+
+    Of the `wanted` targets alone, if given: `T1/best.pdb` is then a decoy of T1, no native.
 
     Raises:
         RequestError: no such folder, or two files for one target.
@@ -86,7 +94,7 @@ def find_natives(folder: Path) -> dict[str, Path]:
     for path in structure_files(folder):
         name = model_name(path)
         target = name.removesuffix("_native")
-        if target != target_of(target):
+        if target != target_of(target) or (wanted is not None and target not in wanted):
             continue
         known = plain if name == target else marked
         if target in known:
