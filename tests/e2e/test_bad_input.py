@@ -151,6 +151,7 @@ def test_run_keeps_the_whole_list_of_missing_graphs(project, cli):
         (["run", "-c", "{config}", "--trainer-arg", "max_epoch=3"], "max_epoch"),
         (["run", "-c", "{config}", "--limit-train-batches", "x"], "limit-train-batches"),
         (["run", "-c", "{config}", "-o", "trainer.accelerator=cuda"], "accelerator"),
+        (["run", "-c", "{config}", "-o", "trainer.devices=2"], "one device"),
         (["run", "-c", "{config}", "-o", "model.architecture=gat"], "proteingat"),
         (["run", "-c", "{config}", "--limit-train-batches", "0.3"], "limit_train_batches"),
         (["run", "-c", "{config}", "--limit-val-batches", "0.3"], "limit_val_batches"),

@@ -136,7 +136,9 @@ class TrainerConfig(Section):
     accelerator: Literal["cpu", "gpu", "cuda", "mps", "auto"] = Field(
         default="cpu", description="device type"
     )
-    devices: Devices = Field(default=1, description="how many, 'auto', or a list of device numbers")
+    devices: Devices = Field(
+        default=1, description="1, or the number of one device in brackets: [0]"
+    )
     precision: Precision = Field(
         default=32, description="as Lightning takes it: 32, 16, bf16-mixed, ..."
     )

@@ -320,12 +320,19 @@ def _trainer(
         **options.trainer_args,
     }
     try:
-        return lightning.Trainer(**arguments)
+        trainer = lightning.Trainer(**arguments)
     except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
         raise RequestError(
             f"Lightning refuses these trainer settings: {str(error).strip().splitlines()[0]}",
             hint="See trainer.accelerator, trainer.devices, trainer.precision and --trainer-arg.",
         ) from error
+    if trainer.world_size > 1:
+        # A second process would train on the same graphs and write the same files.
+        raise RequestError(
+            f"a training runs on one device, and these settings ask for {trainer.world_size}",
+            hint="Set trainer.devices to 1, or to the number of one device in brackets: [0].",
+        )
+    return trainer
 
 
 def _begin_at(trainer: lightning.Trainer, progress: Progress) -> None:
