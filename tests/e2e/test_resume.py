@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -60,6 +61,23 @@ def test_going_back_to_a_checkpoint_does_the_later_epochs_anew(finished, cli):
         assert link.exists(), f"{link.name} leads nowhere"
     ranking = json.loads((finished / "run_metadata.json").read_text())["checkpoints"]["ranking"]
     assert all((finished / entry["path"]).is_file() for entry in ranking)
+
+
+def test_without_patience_a_run_ends_with_the_first_epoch_that_gains_nothing(
+    trained, cli, tmp_path
+):
+    done = cli(
+        "run", "-c", trained.project.config, "-o", "early_stopping.patience=0",
+        "-o", "trainer.num_epochs=30", "--run-name", "r", "--output-root", tmp_path,
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    values = [float(row["selection_metric"]) for row in numbers(tmp_path / "r")]
+    assert 1 < len(values) < 30
+    assert values[-1] >= values[-2]
+    assert all(later < earlier for earlier, later in itertools.pairwise(values[:-1]))
+    again = cli("resume", "--run-dir", tmp_path / "r")
+    assert again.status == 2
+    assert "was ended by early stopping, 1 epochs after its best" in again.err
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ class EpochKeeper(lightning.Callback):
     @property
     def wants_to_stop(self) -> bool:
         """Whether early stopping has had enough."""
-        return self.progress.stopping_wait >= self.config.early_stopping.patience
+        return self.progress.stopping_wait >= max(1, self.config.early_stopping.patience)
 
     def on_train_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule

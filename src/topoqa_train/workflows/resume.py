@@ -124,7 +124,7 @@ def _check_work_left(run: RunSummary, num_epochs: int, patience: int) -> None:
             hint=f"To go further: --override trainer.num_epochs={2 * done}",
         )
     waited = int(progress.get("epochs_without_gain") or 0)
-    if done and waited >= patience:
+    if waited >= max(1, patience):
         raise RequestError(
             f"{run.paths.run_id} was ended by early stopping, {waited} epochs after its best",
             hint=f"To go further: --override early_stopping.patience={2 * waited}",
