@@ -69,6 +69,8 @@ class Jobs:
         known = [view.epoch_seconds for view in self.views.values() if view.epoch_seconds]
         if not known:
             return None
+        if all(view.over for view in self.views.values()):
+            return None
         epochs = sum(
             max(0.0, view.epochs * (1 - view.fraction))
             for view in self.views.values()

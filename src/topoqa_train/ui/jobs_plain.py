@@ -90,7 +90,7 @@ def _epoch_line(view: JobView) -> str:
 
 def _end_line(view: JobView, event: Event, now: float) -> str:
     epochs = "1 epoch" if view.epoch == 1 else f"{view.epoch} epochs"
-    words = f"{view.name}: {view.state} after {epochs}"
+    words = f"{view.name}: {view.state}" + (f" after {epochs}" if view.epoch else "")
     if view.best is not None:
         words += f", best {best_so_far(view)}"
     words += f", {text.duration(view.seconds_gone(now))}"

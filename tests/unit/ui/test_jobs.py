@@ -102,6 +102,14 @@ class TestTimeLeft:
         jobs.event(epoch_ended("BASE_3", 10, of=100, seconds=1.0))
         assert jobs.seconds_left() == pytest.approx(90.0)
 
+    def test_where_all_is_over_nothing_is_left(
+        self, jobs: Jobs, epoch_ended: Callable[..., EpochEnded]
+    ) -> None:
+        jobs.event(epoch_ended("a", 50, of=100, seconds=2.0))
+        for name in jobs.views:
+            jobs.event(RunEnded(job=name, status="completed"))
+        assert jobs.seconds_left() is None
+
 
 def test_events_of_strangers_are_passed_over(jobs: Jobs) -> None:
     jobs.event(RunEnded(job="data of a", status="completed"))

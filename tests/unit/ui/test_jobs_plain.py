@@ -96,13 +96,13 @@ def test_a_failure_says_why(plain: PlainJobs, said: list[str]) -> None:
     plain.event(RunCreated(job="a", run_dir="/r"))
     error = MachineError("no room left", hint="Make room.").to_json()
     plain.event(RunEnded(job="a", status="failed", error=error))
-    assert said[-1] == "a: failed after 0 epochs, 0:00: no room left"
+    assert said[-1] == "a: failed, 0:00: no room left"
 
 
 def test_a_job_that_fails_before_it_has_a_run(plain: PlainJobs, said: list[str]) -> None:
     error = MachineError("no room left").to_json()
     plain.event(RunEnded(job="a", status="failed", error=error))
-    assert said == ["a: failed after 0 epochs, 0:00: no room left"]
+    assert said == ["a: failed, 0:00: no room left"]
 
 
 def test_notes_notices_and_what_was_done_before(plain: PlainJobs, said: list[str]) -> None:
