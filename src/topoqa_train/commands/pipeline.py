@@ -83,6 +83,7 @@ def pipeline(
     from topoqa_train.clock import SystemClock, stamp
     from topoqa_train.config.overrides import Override, parse_override
     from topoqa_train.config.recipes import default_manifest
+    from topoqa_train.errors import TrainingError
     from topoqa_train.ui import jobs_screen, plan_table
     from topoqa_train.ui.console import out
     from topoqa_train.ui.progress import progress
@@ -114,3 +115,8 @@ def pipeline(
     with jobs_screen.make(clock) as screen:
         result = workflow.run_pipeline(plan, _session.logged(log, screen), clock)
     _session.show_board(result.board)
+    if result.failures:
+        raise TrainingError(
+            f"{len(result.failures)} of the jobs failed",
+            details=[failure.message for failure in result.failures],
+        )

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from topoqa_train.config.models import TrainingConfig
 from topoqa_train.config.plan import JobPlan
 from topoqa_train.errors import RequestError
 from topoqa_train.launch import environment
@@ -73,6 +74,16 @@ def existing_checkpoint(path: Path) -> Path:
             hint="topoqa-train leaderboard lists the runs there are and their checkpoints.",
         )
     return path.absolute()
+
+
+def network_differences(one: TrainingConfig, other: TrainingConfig) -> list[tuple[str, Any, Any]]:
+    """Key and both values of all that keeps the weights of `one` from fitting `other`."""
+    pairs = [
+        (f"{section}.{key}", value, getattr(getattr(other, section), key))
+        for section in ("model", "edge_schema")
+        for key, value in getattr(one, section).model_dump().items()
+    ]
+    return [pair for pair in pairs if pair[1] != pair[2]]
 
 
 def check_jobs(jobs: Sequence[Job], resolver: DataResolver) -> list[DataSummary]:

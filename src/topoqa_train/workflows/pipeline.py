@@ -11,7 +11,7 @@ from topoqa_train.clock import Clock
 from topoqa_train.config.manifest import load_manifest
 from topoqa_train.config.overrides import Override
 from topoqa_train.config.plan import JobPlan, LoadedManifest
-from topoqa_train.errors import RequestError
+from topoqa_train.errors import RequestError, TopoqaTrainError
 from topoqa_train.launch import base as launchers
 from topoqa_train.launch.job import Job
 from topoqa_train.runs import board, ledger, summary
@@ -22,7 +22,13 @@ from topoqa_train.runs.reporting import DataSummary, Plan, PlannedJob, PlannedPh
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import RunStore, root_of_runs
 from topoqa_train.workflows.data import DataResolver
-from topoqa_train.workflows.jobs import check_jobs, existing_checkpoint, jobs_at_once, make_job
+from topoqa_train.workflows.jobs import (
+    check_jobs,
+    existing_checkpoint,
+    jobs_at_once,
+    make_job,
+    network_differences,
+)
 from topoqa_train.workflows.rounds import Rounds
 
 SWEEP, PHASE1, PHASE2 = "sweep", "phase 1", "phase 2"
@@ -61,10 +67,11 @@ class Pick:
 
 @dataclass(frozen=True)
 class PipelineResult:
-    """All that was made, ranked, and the pick of the sweep."""
+    """All that was made, ranked, and the pick of the sweep; `failures` are of jobs passed over."""
 
     board: Leaderboard
     pick: Pick
+    failures: tuple[TopoqaTrainError, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,7 @@ def plan_pipeline(request: PipelineRequest, resolver: DataResolver) -> PipelineP
         existing_checkpoint(request.resume_from)
     sweep = () if request.skip_sweep else _sweep_jobs(manifest, request, resolver)
     fine = () if request.skip_fine else _fine_jobs(manifest, request, resolver)
+    _check_same_network([*(() if request.resume_from else sweep), *fine[1:]], fine[:1])
     data = check_jobs([*sweep, *fine], resolver)
     root = _root(request, manifest, [*sweep, *fine])
     return PipelinePlan(
@@ -132,7 +140,7 @@ def run_pipeline(plan: PipelinePlan, reporter: Reporter, clock: Clock) -> Pipeli
         if plan.fine:
             fine_tune(plan, rounds, pick)
         rounds.ledger.finish(clock)
-    return PipelineResult(_board(rounds.made, clock), pick)
+    return PipelineResult(_board(rounds.made, clock), pick, tuple(rounds.failures))
 
 
 def fine_tune(plan: PipelinePlan, rounds: Rounds, pick: Pick) -> None:
@@ -173,6 +181,22 @@ def _fine_jobs(
     """The fine-tune jobs as they can be known now: without what is only picked later."""
     planned = [manifest.phase1_job(_BASE, request.resume_from), *manifest.phase2_jobs(_BASE, None)]
     return tuple(make_job(job, resolver, output_root=request.output_root) for job in planned)
+
+
+def _check_same_network(jobs: Sequence[Job], phase1: Sequence[Job]) -> None:
+    """Weights go from the sweep through phase 1 to phase 2: say now if they can't."""
+    faults = [
+        f"{_planned_name(job)}: {key} is {here!r}, in {_planned_name(first)} {there!r}"
+        for first in phase1
+        for job in jobs
+        for key, here, there in network_differences(job.config, first.config)
+    ]
+    if faults:
+        raise RequestError(
+            "the sweep and fine-tuning are not of one network, so no weights can be handed on",
+            details=faults,
+            hint="Give them the same model and edge_schema, or leave fine-tuning out: --skip-fine",
+        )
 
 
 def _root(request: PipelineRequest, manifest: LoadedManifest, jobs: Sequence[Job]) -> Path:

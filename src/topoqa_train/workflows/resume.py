@@ -17,7 +17,7 @@ from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.summary import RunSummary
 from topoqa_train.workflows.data import DataResolver
-from topoqa_train.workflows.jobs import existing_checkpoint, make_job
+from topoqa_train.workflows.jobs import existing_checkpoint, make_job, network_differences
 from topoqa_train.workflows.run import RunPlan, shown_plan
 
 
@@ -73,12 +73,8 @@ def plan_resume(request: ResumeRequest, resolver: DataResolver, clock: Clock) ->
 
 def _check_same_network(before: TrainingConfig, now: TrainingConfig) -> None:
     """A changed network can't take the run's weights: say so before anything is touched."""
-    pairs = [
-        (f"{section}.{key}", value, getattr(getattr(now, section), key))
-        for section in ("model", "edge_schema")
-        for key, value in getattr(before, section).model_dump().items()
-    ]
-    changed = [f"{key}: {old!r} in the run, {new!r} now" for key, old, new in pairs if old != new]
+    differences = network_differences(before, now)
+    changed = [f"{key}: {old!r} in the run, {new!r} now" for key, old, new in differences]
     if changed:
         raise RequestError(
             "the run's checkpoint is of another network than this config's",

@@ -42,6 +42,7 @@ class Rounds:
     ledger: Ledger
     previous: Ledger | None = None
     made: list[RunPaths] = field(default_factory=list)
+    failures: list[TopoqaTrainError] = field(default_factory=list)
 
     def check_graphs(self, jobs: Sequence[Job]) -> None:
         """Have every graph of every data set read once; raises the first fault found."""
@@ -75,6 +76,7 @@ class Rounds:
         self.made += runs
         if failures and not (keep_going and runs):
             raise failure(failures[0])
+        self.failures += [failure(end) for end in failures]
         return runs
 
     def _settle(

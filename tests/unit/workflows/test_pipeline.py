@@ -55,6 +55,25 @@ class TestPlan:
         assert [job.epochs for job in planned.shown.jobs] == [2] * 6
         assert all(job.changes["trainer.num_epochs"] == "2" for job in planned.shown.jobs)
 
+    @pytest.mark.parametrize("name", ["two", "second_555"])
+    def test_a_sweep_that_fine_tuning_could_not_take_on_is_refused_at_once(
+        self, plan: Plan, project: Any, name: str
+    ) -> None:
+        project.config(name, "model: {attention_head: 4}")
+        with pytest.raises(RequestError) as caught:
+            plan()
+        told = "\n".join([caught.value.message, *caught.value.details])
+        assert "model.attention_head" in told
+        assert name.partition("_")[2] in told
+        assert [job.name for job in plan(skip_fine=True).sweep] == ["one", "two", "three"]
+
+    def test_what_the_sweep_trains_is_nothing_to_a_checkpoint_that_is_named(
+        self, plan: Plan, project: Any
+    ) -> None:
+        project.config("two", "model: {attention_head: 4}")
+        (project.root / "w.ckpt").touch()
+        assert len(plan(resume_from=project.root / "w.ckpt").fine) == 3
+
     def test_what_is_skipped_is_not_planned(self, plan: Plan, project: Any) -> None:
         assert [phase.name for phase in plan(skip_sweep=True).shown.phases] == [
             "phase 1",
@@ -202,7 +221,9 @@ class TestChain:
         project.manifest(more="continue_on_error: true")
         launcher.losses = {"one": 0.01, "two": 0.02, "three": 0.03}
         launcher.outcomes = {"one": "failed"}
-        assert run().pick.base.startswith("two_")
+        result = run()
+        assert result.pick.base.startswith("two_")
+        assert [failed.message for failed in result.failures] == ["one: it was failed"]
 
 
 class TestSkipSweep:
