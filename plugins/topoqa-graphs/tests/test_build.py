@@ -390,6 +390,22 @@ def test_a_native_that_does_not_suit_costs_the_label_alone(
         assert label_rows(tmp_path / "out") == []
 
 
+def test_a_native_that_cannot_be_opened_costs_the_label_alone(
+    scored: tuple[Path, Path], tmp_path: Path, quiet: Any
+) -> None:
+    folder, known = scored
+    out = tmp_path / "out"
+    sources, _ = find_sources(folder, PartnerTable(), known)
+    build_graphs(sources, out, show=quiet)
+    (known / "2OOB_native.pdb.gz").unlink()
+    for _ in range(2):
+        report = build_graphs(sources, out, show=quiet)
+        assert report.kept == ("2OOB_000", "2OOB_001")
+        assert all(failure.reason.startswith("no DockQ: ") for failure in report.failed)
+        assert len(report.failed) == 2
+        assert len(graph_files(out)) == 2
+
+
 def test_natives_by_name(write: Write, make: Any, tmp_path: Path) -> None:
     text = make.pdb(make.two_strands())
     for name in ("T1.pdb", "T2_native.ent", "T3.pdb", "T3_native.pdb", "T1_000.pdb"):

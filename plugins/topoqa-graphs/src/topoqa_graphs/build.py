@@ -218,7 +218,10 @@ class _Building:
         if path is None:
             return None
         if path not in self.hashes:
-            self.hashes[path] = _hash(path)
+            try:
+                self.hashes[path] = _hash(path)
+            except OSError:  # which scoring will come upon, and say
+                self.hashes[path] = "can't be read"
         return self.hashes[path]
 
 

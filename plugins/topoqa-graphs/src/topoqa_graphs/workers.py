@@ -57,6 +57,7 @@ def outcomes(tasks: Iterator[Task], jobs: int) -> Generator[Outcome]:
         MachineError: a worker was killed, as a machine without memory does.
     """
     if jobs <= 1:
+        _native.cache_clear()  # files may have changed since an earlier build in this process
         yield from map(work, tasks)
         return
     with _single_threaded(), _pool(jobs) as pool:
