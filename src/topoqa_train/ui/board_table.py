@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from topoqa_train.runs.board import Entry, Leaderboard
+from topoqa_train.runs.paths import HISTORY
 from topoqa_train.runs.ranking import SELECTION, VAL_LOSS
 from topoqa_train.runs.status import Status
+from topoqa_train.runs.store import DEFAULT_ROOT
 from topoqa_train.ui import text
 
 # What a board shows of each checkpoint: column of metrics.csv, heading, digits.
@@ -72,8 +75,16 @@ def closing_lines(board: Leaderboard, here: Path) -> list[str]:
         return []
     return [
         f"Winner: {shown_path(winner.best.link, here)}",
-        "Next:   topoqa-train leaderboard",
+        f"Next:   topoqa-train leaderboard{_where(winner.run.paths.root.parent, here)}",
     ]
+
+
+def _where(folder: Path, here: Path) -> str:
+    """The option that names the runs' folder, where it is not the one that is looked in anyway."""
+    root = folder.parent if folder.name == HISTORY else folder
+    if root == here / DEFAULT_ROOT:
+        return ""
+    return f" --run-root {shlex.quote(str(shown_path(root, here)))}"
 
 
 def shown_path(path: Path, here: Path) -> Path:

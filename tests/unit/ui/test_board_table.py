@@ -110,6 +110,23 @@ class TestClosingLines:
         (first, _) = board_table.closing_lines(ranked, run)
         assert first == "Winner: model_checkpoints/best_val_loss.ckpt"
 
+    @pytest.mark.parametrize("folder", ["", "history"])
+    @pytest.mark.parametrize(
+        ("name", "option"),
+        [("training_runs", ""), ("mine", " --run-root mine"), ("my runs", " --run-root 'my runs'")],
+    )
+    def test_the_next_command_finds_the_same_runs(
+        self, run_files: Any, epoch: Any, clock: Any, folder: str, name: str, option: str
+    ) -> None:
+        here = run_files.root.parent
+        run_files.root = here / name
+        run_files.root.mkdir(exist_ok=True)
+        run = run_files("r", [epoch(0.04)], folder=folder)
+        ranked = board.rank([summary.read(RunPaths(run), clock)])
+        assert board_table.closing_lines(ranked, here)[1] == (
+            f"Next:   topoqa-train leaderboard{option}"
+        )
+
     def test_elsewhere_the_path_stands_whole(
         self, ranked: Callable[..., Leaderboard], run_files: Any
     ) -> None:
