@@ -47,3 +47,12 @@ def test_the_run_says_how_many_it_counted(trained):
     }
     data = json.loads((run / "run_metadata.json").read_text())["data"]
     assert data["graphs"] == {"train": 48, "val": VAL_GRAPHS, "test": 18}
+
+
+def test_rows_without_a_dockq_are_counted_and_told(trained):
+    metadata = json.loads((trained.run("first") / "run_metadata.json").read_text())
+    assert metadata["data"]["left_out"] == {"train": 0, "val": 3, "test": 0}
+    told = "labels without a finite dockq are left out: 3 of val"
+    assert told in metadata["warnings"]
+    assert f"first: {told}" in trained.done.err
+    assert told in (trained.run("first") / "training_console.log").read_text()

@@ -102,6 +102,7 @@ class Executor:
         with console_log(paths.console_log), _failures_kept(record, paths, self.clock):
             data = self._load(job, paths)
             self._tell_data(job.name, data)
+            self._tell_left_out(job.name, data, self._emit_and_keep(record))
             provenance.write_data_documents(paths, data)
             record.update(
                 status=Status.RUNNING,
@@ -178,6 +179,14 @@ class Executor:
         )
         self._data = (key, data)
         return data
+
+    @staticmethod
+    def _tell_left_out(job: str, data: LoadedData, emit: Callable[[Event], None]) -> None:
+        rows = ", ".join(f"{count} of {split}" for split, count in data.left_out.items() if count)
+        if rows:
+            text = f"labels without a finite dockq are left out: {rows}"
+            log.warning(text)
+            emit(Notice(job=job, text=text))
 
     def _tell_data(self, job: str, data: LoadedData) -> None:
         self.emit(

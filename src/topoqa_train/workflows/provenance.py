@@ -105,6 +105,7 @@ def data_document(files: DataFiles, data: LoadedData) -> dict[str, Any]:
         "name": files.name,
         "version": files.version,
         "graphs": data.counts(),
+        "left_out": dict(data.left_out),
         "labels": {split: str(path) for split, path in files.labels().items()},
         "graph": str(files.graph),
         "fingerprint": data.fingerprint,

@@ -23,13 +23,17 @@ Stamp = tuple[tuple[str, int, int], ...]
 
 @dataclass(frozen=True)
 class LoadedData:
-    """The splits of one data set; every labelled graph that is there is in them."""
+    """The splits of one data set; every labelled graph that is there is in them.
+
+    `left_out` counts the rows of each split's labels that have no finite dockq.
+    """
 
     train: GraphDataset
     val: GraphDataset
     test: GraphDataset | None
     schema: FeatureSchema
     coverage: tuple[SplitCoverage, ...]
+    left_out: Mapping[str, int]
     fingerprint: str
     files: tuple[Path, ...]
     stamp: Stamp
@@ -100,6 +104,7 @@ def load_data(
         test=splits.get("test"),
         schema=schema,
         coverage=found.coverage,
+        left_out={split: part.left_out for split, part in found.labels.items()},
         fingerprint=fingerprint(found.labels.values(), found.index),
         files=files,
         stamp=_stamp(files),
