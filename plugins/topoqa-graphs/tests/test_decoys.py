@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -236,3 +237,22 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"labels\.csv exists already"):
         write_decoys([path], tmp_path, 2, SEED, PartnerTable(), no_progress)
     assert [file.name for file in tmp_path.iterdir()] == ["labels.csv"]
+
+
+def test_decoys_bear_the_name_that_their_native_is_found_by(tmp_path: Path) -> None:
+    source = NATIVES / "2OOB.pdb.gz"
+    shutil.copy(source, tmp_path / "2OOB_native.pdb.gz")
+    labels = write_decoys(
+        [tmp_path / "2OOB_native.pdb.gz"], tmp_path / "d", 2, SEED, PartnerTable(), no_progress
+    )
+    rows = list(csv.DictReader(labels.open()))
+    assert [(row["MODEL"], row["TARGET"]) for row in rows] == [
+        ("2OOB_000", "2OOB"),
+        ("2OOB_001", "2OOB"),
+    ]
+    shutil.copy(source, tmp_path / "my_dimer.pdb.gz")
+    with pytest.raises(DataError, match="can't hold '_'"):
+        write_decoys(
+            [tmp_path / "my_dimer.pdb.gz"], tmp_path / "e", 2, SEED, PartnerTable(), no_progress
+        )
+    assert not (tmp_path / "e").exists()

@@ -24,6 +24,7 @@ from scipy.spatial.transform import Rotation
 from topoqa_graphs import dockq as scoring
 from topoqa_graphs.dockq import DockQ, Pose
 from topoqa_graphs.partners import Partners, PartnerTable, suited
+from topoqa_graphs.sources import target_of
 from topoqa_graphs.structures import Structure, model_name, read_structure, write_pdb
 from topoqa_train.api import DataError, Progress, write_text
 
@@ -144,14 +145,14 @@ def write_decoys(
     labels = out / "labels.csv"
     if labels.exists():
         raise DataError(f"{labels} exists already", hint="Give another --out, or move it away.")
-    names = [model_name(path) for path in natives]
+    names = [_target_name(path) for path in natives]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise DataError(f"two natives share a name: {', '.join(twice)}", hint="Rename one.")
     out.mkdir(parents=True, exist_ok=True)
     scores: dict[str, DockQ] = {}
     with progress("decoys", len(natives)) as advance:
-        for path in natives:
-            native = read_structure(path)
+        for path, name in zip(natives, names, strict=True):
+            native = replace(read_structure(path), name=name)
             made = make_decoys(native, count, seed, partners.of(native.name, native.name))
             for decoy in made:
                 write_pdb(decoy.structure, out / f"{decoy.name}.pdb.gz")
@@ -160,6 +161,17 @@ def write_decoys(
     # Last, so that a folder with labels is a whole one.
     write_text(labels, label_csv(scores))
     return labels
+
+
+def _target_name(native: Path) -> str:
+    """What the decoys are called by; `1AK4_native.pdb` is the native of 1AK4."""
+    name = model_name(native).removesuffix("_native")
+    if target_of(name) != name:
+        raise DataError(
+            f"{native}: a native's name can't hold '_'",
+            hint="What stands before the first '_' of a decoy's name is its target: rename it.",
+        )
+    return name
 
 
 def label_csv(scores: Mapping[str, DockQ], columns: Sequence[str] = LABEL_COLUMNS) -> str:
