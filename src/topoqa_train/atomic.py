@@ -123,6 +123,20 @@ def _write_whole(descriptor: int, content: bytes) -> None:
         raise
 
 
+def new_file(folder: Path, stem: str, suffix: str) -> Path:
+    """Make an empty file that no other process has: `stem` and `suffix`, numbered where taken."""
+    number = 1
+    while True:
+        path = folder / f"{stem}{'' if number == 1 else f'_{number}'}{suffix}"
+        try:
+            with no_room_is_an_error(path):
+                path.touch(exist_ok=False)
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
 def replace_link(link: Path, target: str) -> None:
     """Point `link` at `target` (relative to the link's folder) with no moment without a link.
 

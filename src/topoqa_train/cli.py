@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from topoqa_train import __version__, atomic, plugins
+from topoqa_train import __version__, atomic, log, plugins
 from topoqa_train.errors import (
     InterruptedRunError,
     TerminatedRunError,
@@ -40,6 +40,8 @@ def build_app() -> typer.Typer:
         epilog="Start with: topoqa-train pipeline    Every command explains itself: --help",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        # Paragraphs of help are wrapped to the terminal, not where the source breaks them.
+        rich_markup_mode="markdown",
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_root)
@@ -52,6 +54,7 @@ def main() -> NoReturn:
     """Run the command line; never a traceback, unless `--debug`."""
     signal.signal(signal.SIGINT, _interrupted)
     signal.signal(signal.SIGTERM, _terminated)
+    console.say_warnings(log.get(log.ROOT))
     sys.exit(_status())
 
 

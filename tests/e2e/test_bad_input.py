@@ -190,3 +190,13 @@ def test_weights_of_another_network_are_refused(trained, cli, tmp_path):
     )  # fmt: skip
     assert done.status == 2
     assert "attention_head: 2 in the checkpoint, 4 in the config" in done.err
+
+
+def test_what_is_read_but_misleads_is_said(project, cli):
+    # A target in two splits; the run goes on.
+    lines = project.labels("val").read_text().splitlines()
+    borrowed = project.labels("train").read_text().splitlines()[1]
+    project.labels("val").write_text("\n".join([*lines, borrowed]) + "\n")
+    done = cli("pipeline", "-m", project.manifest, "--output-root", project.runs, "--dry-run")
+    assert done.status == 0, done.err
+    assert "targets in more than one split: 1 (train0)" in done.err

@@ -191,5 +191,5 @@ def test_dry_run_shows_the_plan_and_trains_nothing(trained, cli):
     )  # fmt: skip
     assert done.status == 0, done.err
     assert "phase 1" in done.out
-    assert "103 graphs (48/37/18)" in done.out
+    assert "97 graphs (42/37/18)" in done.out
     assert len(trained.all) == 5

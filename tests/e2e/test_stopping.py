@@ -101,6 +101,7 @@ def test_a_signal_stops_cleanly_after_the_batch(project, number, status):
     process.send_signal(number)
     _, err = process.communicate()
     assert process.returncode == status, err
+    assert f"topoqa-train resume --run-dir {project.runs / 'r'}" in err
     assert "Traceback" not in err
     document = json.loads((project.runs / "r" / "run_metadata.json").read_text())
     assert document["status"] == "interrupted"

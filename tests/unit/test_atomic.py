@@ -329,3 +329,8 @@ class TestLinks:
     def test_a_pointer_to_no_possible_name_is_taken_as_it_is(self, folder: Path, text: str) -> None:
         (folder / "latest").write_text(text)
         assert atomic.resolve_link(folder / "latest") == folder / "latest"
+
+
+def test_a_new_file_is_nobody_elses(tmp_path: Path) -> None:
+    made = [atomic.new_file(tmp_path, "log_2026", ".log").name for _ in range(3)]
+    assert made == ["log_2026.log", "log_2026_2.log", "log_2026_3.log"]

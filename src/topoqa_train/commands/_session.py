@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from topoqa_train import atomic
-from topoqa_train.clock import SystemClock, iso
+from topoqa_train.clock import SystemClock, iso, stamp
 from topoqa_train.config.plan import JobPlan
-from topoqa_train.errors import RequestError
+from topoqa_train.errors import InterruptedRunError, RequestError, TerminatedRunError
 from topoqa_train.launch import base as launchers
 from topoqa_train.runs.board import Leaderboard
 from topoqa_train.runs.paths import LATEST, RunPaths
@@ -53,7 +55,14 @@ def carry_out(plan: RunPlan) -> None:
     from topoqa_train.workflows import run as workflow
 
     clock = SystemClock()
-    with jobs_screen.make(clock) as screen:
+    screen = jobs_screen.make(clock)
+
+    def how() -> str:
+        run_dir = screen.views[plan.job.name].run_dir
+        shown = board_table.shown_path(Path(run_dir), Path.cwd()) if run_dir else None
+        return f"topoqa-train resume --run-dir {shown}" if shown else "the same command"
+
+    with going_on_with(how), screen:
         board = workflow.carry_out(plan, screen, clock, launcher_name())
     show_board(board)
 
@@ -67,15 +76,26 @@ def chosen_run(run_dir: Path | None, run_id: str | None, root: Path | None) -> R
     return RunStore(root_of_runs(root)).find(run_id or LATEST)
 
 
-def logged(log: Path, screen: Reporter) -> Reporter:
-    """Report to `screen` and, as plain lines with the time, to the file `log`."""
+def logged(folder: Path, name: str, screen: Reporter) -> Reporter:
+    """Report to `screen` and, as plain lines with the time, to a log of its own in `folder`."""
     clock = SystemClock()
-    log.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    log = atomic.new_file(folder, f"{name}_{stamp(clock.now())}", ".log")
 
     def write(line: str) -> None:
         atomic.append_line(log, f"{iso(clock.now())} {line}")
 
     return Reporters(screen, PlainJobs(clock, write))
+
+
+@contextmanager
+def going_on_with(how: Callable[[], str]) -> Iterator[None]:
+    """Tell whoever stops it how to go on."""
+    try:
+        yield
+    except (InterruptedRunError, TerminatedRunError) as error:
+        error.hint = f"What was done is kept. Go on with: {how()}"
+        raise
 
 
 def show_board(board: Leaderboard, limit: int | None = None) -> None:

@@ -80,7 +80,7 @@ def pipeline(
 
     Example: topoqa-train pipeline --manifest run_extended --jobs 2
     """
-    from topoqa_train.clock import SystemClock, stamp
+    from topoqa_train.clock import SystemClock
     from topoqa_train.config.overrides import Override, parse_override
     from topoqa_train.config.recipes import default_manifest
     from topoqa_train.errors import TrainingError
@@ -111,9 +111,10 @@ def pipeline(
     if dry_run:
         out().print(plan_table.plan_table(plan.shown, here))
         return
-    log = plan.root / f"full_pipeline_{plan.manifest.name}_{stamp(clock.now())}.log"
-    with jobs_screen.make(clock) as screen:
-        result = workflow.run_pipeline(plan, _session.logged(log, screen), clock)
+    screen = jobs_screen.make(clock)
+    with _session.going_on_with(lambda: "the same command and --resume"), screen:
+        reporter = _session.logged(plan.root, f"full_pipeline_{plan.manifest.name}", screen)
+        result = workflow.run_pipeline(plan, reporter, clock)
     _session.show_board(result.board)
     if result.failures:
         raise TrainingError(

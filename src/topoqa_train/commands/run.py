@@ -28,12 +28,16 @@ def run(
     ] = None,
     fast_dev_run: _options.FastDevRun = False,
     limit_train_batches: Annotated[
-        str | None, typer.Option(help="Batches an epoch: a number, or a share such as 0.1.")
+        str | None,
+        typer.Option(help="Batches an epoch: a number, or a share such as 0.1.", metavar="N"),
     ] = None,
     limit_val_batches: Annotated[
-        str | None, typer.Option(help="Validation batches: a number, or a share such as 0.5.")
+        str | None,
+        typer.Option(help="Validation batches: a number, or a share such as 0.5.", metavar="N"),
     ] = None,
-    log_lr: Annotated[bool, typer.Option(help="Log the learning rate each epoch.")] = False,
+    log_lr: Annotated[
+        bool, typer.Option("--log-lr", help="Log the learning rate each epoch.")
+    ] = False,
     notes: Annotated[str | None, typer.Option(help="Kept in run_metadata.json.")] = None,
     trial_label: Annotated[str | None, typer.Option(help="Kept in run_metadata.json.")] = None,
     trainer_arg: Annotated[

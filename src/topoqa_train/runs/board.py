@@ -66,7 +66,23 @@ def rank(
     entries = [*_ranked(with_value), *(Entry(None, run, best, None) for run, best, _ in without)]
     if reverse:
         entries.reverse()
-    return Leaderboard(chosen, tuple(entries), (*note, *notes))
+    told = _incomparable([run for run, _, _ in with_value])
+    return Leaderboard(chosen, tuple(entries), (*note, *told, *notes))
+
+
+def _incomparable(runs: Sequence[RunSummary]) -> tuple[str, ...]:
+    """What a reader must know before comparing figures that were not measured alike."""
+    notes = []
+    data = {run.metadata.data.get("fingerprint") for run in runs} - {None}
+    if len(data) > 1:
+        notes.append(
+            f"These runs were measured on {len(data)} different data sets: "
+            "their figures can't be compared."
+        )
+    limited = [run.paths.run_id for run in runs if run.limited]
+    if limited:
+        notes.append(f"Validated on a part of the graphs only: {', '.join(limited)}")
+    return tuple(notes)
 
 
 def lower_is_better(metric: str) -> bool:

@@ -51,17 +51,10 @@ def begin(root: Path, kind: str, manifest: Path, clock: Clock) -> Ledger:
     """A new ledger under the runs' `root`; two of one second get different files."""
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{kind}_{manifest.stem}_{stamp(clock.now())}"
-    for number in range(1, 10_000):
-        path = folder / f"{name}{'' if number == 1 else f'_{number}'}.json"
-        try:
-            path.touch(exist_ok=False)
-        except FileExistsError:
-            continue
-        ledger = Ledger(path, kind, str(manifest), iso(clock.now()))
-        ledger.write()
-        return ledger
-    raise FileExistsError(name)
+    path = atomic.new_file(folder, f"{kind}_{manifest.stem}_{stamp(clock.now())}", ".json")
+    ledger = Ledger(path, kind, str(manifest), iso(clock.now()))
+    ledger.write()
+    return ledger
 
 
 def last(root: Path, kind: str, manifest: Path) -> Ledger | None:

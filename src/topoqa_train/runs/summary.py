@@ -51,6 +51,12 @@ class RunSummary:
         return tuple(self.metadata.selection.get(name) for name in names)
 
     @property
+    def limited(self) -> bool:
+        """Whether batches of validation were left out, as in a fast dev run."""
+        options = self.metadata.training_parameters
+        return bool(options.get("fast_dev_run")) or options.get("limit_val_batches") is not None
+
+    @property
     def seconds(self) -> float:
         """Training time so far, all sittings together."""
         return math.fsum(row.get("epoch_seconds", 0.0) for row in self.rows)

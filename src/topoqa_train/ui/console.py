@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -37,3 +38,16 @@ def is_live(console: Console) -> bool:
 def say(text: str) -> None:
     """One line for people, on standard error, as it stands."""
     err().print(text, soft_wrap=True)
+
+
+class _Spoken(logging.Handler):
+    """Warnings of the package as lines for people."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
+
+
+def say_warnings(logger: logging.Logger) -> None:
+    """Show what `logger` warns of on standard error; asked twice, it is shown once."""
+    if not any(isinstance(handler, _Spoken) for handler in logger.handlers):
+        logger.addHandler(_Spoken(logging.WARNING))

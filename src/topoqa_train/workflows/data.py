@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from topoqa_train import datasets
+from topoqa_train import datasets, log
 from topoqa_train.config.models import TrainingConfig
 from topoqa_train.datasets import Progress
 from topoqa_train.errors import RequestError
@@ -12,6 +12,9 @@ from topoqa_train.launch.job import DataFiles
 from topoqa_train.runs.reporting import DataSummary
 from topoqa_train.training.data.coverage import check_coverage
 from topoqa_train.training.data.survey import survey
+
+_log = log.get(__name__)
+_NAMED = 5
 
 
 class DataResolver:
@@ -60,6 +63,7 @@ class DataResolver:
                 minimum_percent=coverage.required_percent,
                 fail_on_missing=coverage.fail_on_missing,
             )
+            _tell_shared(found.shared_targets())
             total = sum(part.total for part in found.coverage)
             usable = sum(part.usable for part in found.coverage)
             self._surveyed[key] = DataSummary(
@@ -69,6 +73,16 @@ class DataResolver:
                 coverage=100.0 * usable / max(total, 1),
             )
         return self._surveyed[key]
+
+
+def _tell_shared(targets: Sequence[str]) -> None:
+    if targets:
+        _log.warning(
+            "targets in more than one split: %d (%s); what val and test say of them holds "
+            "for complexes that were trained on, not for new ones",
+            len(targets),
+            ", ".join(targets[:_NAMED]) + (", ..." if len(targets) > _NAMED else ""),
+        )
 
 
 def all_faults(faults: Sequence[tuple[str, RequestError]]) -> RequestError:

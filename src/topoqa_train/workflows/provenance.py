@@ -44,7 +44,10 @@ def write_changed_config(job: Job, paths: RunPaths) -> None:
     """The config in effect and the overrides that made it so; the source stays as it was."""
     atomic.write_text(paths.config, job.config_yaml)
     if job.overrides:
-        with atomic.replacing(paths.applied_overrides) as beside, beside.open("w") as file:
+        with (
+            atomic.replacing(paths.applied_overrides) as beside,
+            beside.open("w", encoding="utf-8") as file,
+        ):
             YAML().dump(job.overrides, file)
 
 

@@ -49,8 +49,8 @@ def test_what_a_screen_shows_is_logged_with_the_time(tmp_path: Path) -> None:
             self.said.append(event.text)
 
     screen: Any = Screen()
-    log = tmp_path / "runs" / "full_pipeline_x.log"
-    both = _session.logged(log, screen)
+    both = _session.logged(tmp_path / "runs", "full_pipeline_x", screen)
+    (log,) = (tmp_path / "runs").glob("full_pipeline_x_*.log")
     both.note("Picked [a]")
     both.event(Notice(job="j", text="undefined"))
     assert screen.said == ["Picked [a]", "undefined"]

@@ -270,3 +270,15 @@ def test_ranks_count_those_before(
             assert entry.rank is None
         else:
             assert entry.rank == 1 + sum(loss < value for loss in losses)
+
+
+def test_what_was_not_measured_alike_is_said(run_files: RunFiles, runs: Any, epoch: Any) -> None:
+    run_files("a", [epoch(0.05, 0.2)], data={"fingerprint": "one"})
+    run_files("b", [epoch(0.09, 0.9)], data={"fingerprint": "one"})
+    assert board.rank(runs()).notes == ()
+    run_files("c", [epoch(0.07, 0.5)], data={"fingerprint": "two"})
+    run_files("d", [epoch(0.07, 0.5)], training_parameters={"fast_dev_run": True})
+    run_files("e", [epoch(0.08, 0.5)], training_parameters={"limit_val_batches": 2})
+    notes = board.rank(runs()).notes
+    assert any("2 different data sets" in note for note in notes)
+    assert "Validated on a part of the graphs only: d, e" in notes
