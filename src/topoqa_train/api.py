@@ -44,11 +44,19 @@ __all__ = [
     "read_graph",
     "replacing",
     "say",
+    "target_of",
     "write_bytes",
     "write_graph",
     "write_json",
     "write_text",
 ]
+
+
+def target_of(model: str) -> str:
+    """The target of a decoy by its name: what stands before the first `_` or `/`."""
+    from topoqa_train.training.data import labels
+
+    return labels.target_of(model)
 
 
 def read_graph(path: Path) -> Graph:

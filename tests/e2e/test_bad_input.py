@@ -95,10 +95,10 @@ CASES = [
         lambda p: edit(
             p.manifest,
             "fine_tune:",
-            "  - {name: third, overrides: {model.architecture: gat}}\n"
+            "  - {name: third, limit_val_batches: 0.01}\n"
             "  - {name: fourth, trainer_args: [max_epoch=3]}\nfine_tune:",
         ),
-        ("job third", "'gat'", "proteingat", "job fourth", "max_epoch"),
+        ("job third", "limit_val_batches", "job fourth", "max_epoch"),
     ),
     Case(
         "third job starts from what is no checkpoint",

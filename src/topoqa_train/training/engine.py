@@ -12,12 +12,13 @@ from typing import Any
 
 import lightning
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import nn
 
 from topoqa_train import atomic
 from topoqa_train.clock import Clock
 from topoqa_train.config.models import TrainingConfig
-from topoqa_train.errors import RequestError
+from topoqa_train.errors import RequestError, TerminatedRunError
 from topoqa_train.runs.events import Event
 from topoqa_train.runs.metadata import MetadataFile
 from topoqa_train.runs.metrics_file import MetricsFile
@@ -297,7 +298,12 @@ def _run_trainer(
     with warnings.catch_warnings():
         # Lightning advises more workers; on graphs this small they cost more than they save.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        trainer.fit(module, datamodule=datamodule)
+        try:
+            trainer.fit(module, datamodule=datamodule)
+        except SIGTERMException as error:
+            # Lightning heard the signal too, and was first to the end of a batch or an epoch. Its
+            # own exception is a SystemExit: the run would end with status 0 and still be running.
+            raise TerminatedRunError("terminated") from error
 
 
 def _trainer(

@@ -24,7 +24,7 @@ from topoqa_graphs.records import (
     stamp,
     write_summary,
 )
-from topoqa_graphs.sources import Failure, Source, find_natives, find_sources, target_of
+from topoqa_graphs.sources import Failure, Source, find_natives, find_sources
 from topoqa_graphs.structures import Structure
 from topoqa_graphs.workers import Outcome, Task, outcomes
 from topoqa_train.api import (
@@ -33,6 +33,7 @@ from topoqa_train.api import (
     RequestError,
     progress,
     say,
+    target_of,
     write_graph,
     write_text,
 )
@@ -47,7 +48,6 @@ __all__ = [
     "build_graphs",
     "find_natives",
     "find_sources",
-    "target_of",
 ]
 
 _LOCK = ".graph_build.lock"

@@ -24,9 +24,8 @@ from scipy.spatial.transform import Rotation
 from topoqa_graphs import dockq as scoring
 from topoqa_graphs.dockq import DockQ, Pose
 from topoqa_graphs.partners import Partners, PartnerTable, suited
-from topoqa_graphs.sources import target_of
 from topoqa_graphs.structures import Structure, model_name, read_structure, write_pdb
-from topoqa_train.api import DataError, Progress, write_text
+from topoqa_train.api import DataError, Progress, target_of, write_text
 
 # Equal bins of DockQ; every decoy is drawn for the bin that has the fewest.
 BINS = 10

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from topoqa_graphs.partners import Partners, PartnerTable
 from topoqa_graphs.structures import ENDINGS, Structure, is_structure_file, model_name
-from topoqa_train.api import RequestError
+from topoqa_train.api import RequestError, target_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +32,6 @@ class Failure:
 
     file: str
     reason: str
-
-
-def target_of(model: str) -> str:
-    """The complex a decoy is a model of: what stands before the first `_` or `/`."""
-    return re.split(r"[_/]", model, maxsplit=1)[0]
 
 
 def find_sources(
