@@ -42,7 +42,19 @@ class DataFiles(BaseModel):
         return {split: path for split, path in every.items() if path is not None}
 
 
-class Job(BaseModel):
+class _OnData(BaseModel):
+    """What reads a data set."""
+
+    config: TrainingConfig
+    data: DataFiles
+
+    @property
+    def data_key(self) -> str:
+        """Equal for tasks that get the same graphs from the same files."""
+        return self.data.model_dump_json() + self.config.coverage.model_dump_json()
+
+
+class Job(_OnData):
     """One training to be done. `resume_run` goes on in that directory; else a new one is made.
 
     The new one is called `run_name`; without it `name`, with the time behind it if `stamped`.
@@ -55,12 +67,10 @@ class Job(BaseModel):
     run_name: str | None = None
     stamped: bool = True
     output_root: Path
-    config: TrainingConfig
     config_yaml: str
     original_yaml: str
     source_config: str
     overrides: dict[str, Any] = Field(default_factory=dict)
-    data: DataFiles
     resume_run: Path | None = None
     resume_checkpoint: Path | None = None
     weights_from: Path | None = None
@@ -75,7 +85,7 @@ class Job(BaseModel):
     command: list[str] = Field(default_factory=list)
 
 
-class Check(BaseModel):
+class Check(_OnData):
     """Read all graphs of a data set and see that each of `jobs` could train on them.
 
     Done before any run begins: a wrong third job must not come to light after two trainings.
@@ -85,8 +95,6 @@ class Check(BaseModel):
 
     task: Literal["check"] = "check"
     name: str
-    config: TrainingConfig
-    data: DataFiles
     jobs: tuple[Job, ...] = ()
 
 

@@ -102,13 +102,10 @@ class Executor:
         with console_log(paths.console_log), _failures_kept(record, paths, self.clock):
             data = self._load(job, paths)
             self._tell_data(job.name, data)
-            self._tell_left_out(job.name, data, self._emit_and_keep(record))
-            provenance.write_data_documents(paths, data)
-            record.update(
-                status=Status.RUNNING,
-                data=provenance.data_document(job.data, data),
-            )
             emit = self._emit_and_keep(record)
+            self._tell_left_out(job.name, data, emit)
+            provenance.write_data_documents(paths, data)
+            record.update(data=provenance.data_document(job.data, data))
             if job.config.mlflow.enabled:
                 emit(Notice(job=job.name, text="mlflow.enabled: tracking is not built yet"))
             began = self.clock.monotonic()
@@ -163,7 +160,7 @@ class Executor:
         return emit
 
     def _load(self, task: Task, paths: RunPaths | None) -> LoadedData:
-        key = task.data.model_dump_json() + task.config.coverage.model_dump_json()
+        key = task.data_key
         if self._data is not None and self._data[0] == key and _unchanged(self._data[1]):
             return self._data[1]
         self._data = None  # never two data sets in memory

@@ -26,7 +26,6 @@ def make_job(
     resolver: DataResolver,
     *,
     output_root: Path | None,
-    weights_from: Path | None = None,
     started_from: Mapping[str, Any] | None = None,
 ) -> Job:
     """The job of `plan`, its data found and its checkpoint there.
@@ -34,7 +33,7 @@ def make_job(
     Raises:
         RequestError: data, checkpoint or name can't be used.
     """
-    weights = weights_from or plan.resume_from
+    weights = plan.resume_from
     if weights is not None:
         weights = existing_checkpoint(weights)
     if plan.run_name is not None:
@@ -104,8 +103,7 @@ def graph_checks(jobs: Sequence[Job]) -> list[Check]:
     """One check a data set, of its graphs and of every job that wants it, before the first one."""
     groups: dict[str, list[Job]] = {}
     for job in jobs:
-        key = job.data.model_dump_json() + job.config.coverage.model_dump_json()
-        groups.setdefault(key, []).append(job)
+        groups.setdefault(job.data_key, []).append(job)
     return [
         Check(
             name=f"graphs of {first.data.title}",
