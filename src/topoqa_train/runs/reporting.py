@@ -21,11 +21,10 @@ class DataSummary:
 
 @dataclass(frozen=True)
 class PlannedPhase:
-    """A phase and the jobs that it will have; `note` says what it waits for."""
+    """A phase and the jobs that it will have."""
 
     name: str
     jobs: tuple[str, ...]
-    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
 
 from topoqa_train.clock import Clock
 from topoqa_train.runs.events import Event
@@ -32,6 +34,17 @@ class Jobs:
         self.shown_plan: Plan | None = None
         self.at_once = 1
         self.began = clock.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing to take down, where nothing was put up."""
 
     def plan(self, plan: Plan) -> None:
         """See `Reporter.plan`."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Self
 
 from topoqa_train.clock import Clock
 from topoqa_train.runs.events import Event, Notice, RunEnded
@@ -22,17 +20,6 @@ class PlainJobs(Jobs):
     def __init__(self, clock: Clock, say: Callable[[str], None] = console.say) -> None:
         super().__init__(clock)
         self.say = say
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
 
     def plan(self, plan: Plan) -> None:
         """See `Reporter.plan`."""

@@ -14,7 +14,7 @@ from topoqa_train.config.plan import JobPlan
 from topoqa_train.errors import RequestError
 from topoqa_train.launch import environment
 from topoqa_train.launch.job import Check, Job
-from topoqa_train.runs.reporting import DataSummary
+from topoqa_train.runs.reporting import DataSummary, PlannedJob
 from topoqa_train.runs.store import check_run_name, root_of_runs
 from topoqa_train.workflows.data import DataResolver, all_faults
 
@@ -113,6 +113,18 @@ def graph_checks(jobs: Sequence[Job]) -> list[Check]:
         )
         for first, *others in groups.values()
     ]
+
+
+def planned_job(phase: str, name: str, job: Job, graphs: dict[str, int]) -> PlannedJob:
+    """`job` as a plan shows it, under `name`."""
+    return PlannedJob(
+        phase=phase,
+        name=name,
+        config=job.source_config,
+        epochs=job.config.trainer.num_epochs,
+        graphs=graphs,
+        changes={key: str(value) for key, value in job.overrides.items()},
+    )
 
 
 def jobs_at_once(asked: int | None, jobs: Sequence[Job]) -> int:

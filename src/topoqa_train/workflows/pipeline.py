@@ -18,7 +18,7 @@ from topoqa_train.runs import board, ledger, summary
 from topoqa_train.runs.board import Leaderboard
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import VAL_LOSS
-from topoqa_train.runs.reporting import DataSummary, Plan, PlannedJob, PlannedPhase, Reporter
+from topoqa_train.runs.reporting import DataSummary, Plan, PlannedPhase, Reporter
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import RunStore, root_of_runs
 from topoqa_train.workflows.data import DataResolver
@@ -28,16 +28,13 @@ from topoqa_train.workflows.jobs import (
     jobs_at_once,
     make_job,
     network_differences,
+    planned_job,
 )
 from topoqa_train.workflows.rounds import Rounds
 
 SWEEP, PHASE1, PHASE2 = "sweep", "phase 1", "phase 2"
 # Stands for the run that will be picked, while a plan is checked and shown.
 _BASE = "BASE"
-_WAITS = {
-    PHASE1: "waits for the best of the sweep",
-    PHASE2: "waits for phase 1",
-}
 
 
 @dataclass(frozen=True)
@@ -265,21 +262,13 @@ def _shown(
 ) -> Plan:
     groups = [(SWEEP, sweep), (PHASE1, fine[:1]), (PHASE2, fine[1:])]
     phases = tuple(
-        PlannedPhase(name, tuple(_planned_name(job) for job in jobs), _WAITS.get(name, ""))
+        PlannedPhase(name, tuple(_planned_name(job) for job in jobs))
         for name, jobs in groups
         if jobs
     )
+    graphs = data[0].graphs if len(data) == 1 else {}
     shown = tuple(
-        PlannedJob(
-            phase=name,
-            name=_planned_name(job),
-            config=job.source_config,
-            epochs=job.config.trainer.num_epochs,
-            graphs=data[0].graphs if len(data) == 1 else {},
-            changes={key: str(value) for key, value in job.overrides.items()},
-        )
-        for name, jobs in groups
-        for job in jobs
+        planned_job(name, _planned_name(job), job, graphs) for name, jobs in groups for job in jobs
     )
     return Plan(
         title=manifest.source.stem,

@@ -12,9 +12,9 @@ from topoqa_train.launch.job import Job
 from topoqa_train.runs import board, summary
 from topoqa_train.runs.board import Leaderboard
 from topoqa_train.runs.paths import RunPaths
-from topoqa_train.runs.reporting import Plan, PlannedJob, PlannedPhase, Reporter
+from topoqa_train.runs.reporting import Plan, PlannedPhase, Reporter
 from topoqa_train.workflows.data import DataResolver
-from topoqa_train.workflows.jobs import make_job
+from topoqa_train.workflows.jobs import make_job, planned_job
 from topoqa_train.workflows.rounds import failure, keep_reason
 
 PHASE = "run"
@@ -40,14 +40,7 @@ def plan_run(plan: JobPlan, resolver: DataResolver, *, output_root: Path | None)
 
 def shown_plan(job: Job) -> Plan:
     """What a screen shows of a single job."""
-    planned = PlannedJob(
-        phase=PHASE,
-        name=job.name,
-        config=job.source_config,
-        epochs=job.config.trainer.num_epochs,
-        graphs={},
-        changes={key: str(value) for key, value in job.overrides.items()},
-    )
+    planned = planned_job(PHASE, job.name, job, graphs={})
     return Plan(job.name, (PlannedPhase(PHASE, (job.name,)),), (planned,), (), 1)
 
 
