@@ -4,53 +4,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-import torch
 
 from topoqa_train.training.data.graphs import Graph, write_graph
 from topoqa_train.training.data.index import GraphIndex
 from topoqa_train.training.data.labels import Label, Labels
 
-PEER = Path(__file__).parents[5] / "shared" / "peer"
-
 MakeGraph = Callable[..., Graph]
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    """Many threads on busy cores take a hundred times as long as one."""
-    torch.set_num_threads(1)
-
-
-def random_graph(
-    seed: int, nodes: int = 7, pairs: int = 9, node_dim: int = 6, edge_dim: int = 3
-) -> Graph:
-    """A graph with every edge in both directions and no edge twice."""
-    generator = torch.Generator().manual_seed(seed)
-    upper = torch.triu_indices(nodes, nodes, offset=1)
-    chosen = upper[:, torch.randperm(upper.shape[1], generator=generator)[:pairs]]
-    both = torch.stack([chosen, chosen.flip(0)], dim=2).reshape(2, -1)
-    return Graph(
-        torch.rand(nodes, node_dim, generator=generator),
-        both,
-        torch.rand(both.shape[1], edge_dim, generator=generator),
-    )
-
-
 @pytest.fixture
-def make_graph() -> MakeGraph:
-    return random_graph
-
-
-@pytest.fixture
-def graph_file(tmp_path: Path) -> Path:
+def graph_file(tmp_path: Path, make_graph: MakeGraph) -> Path:
     path = tmp_path / "1ABC_001.pt"
-    graph = random_graph(1)
+    graph = make_graph(1)
     write_graph(path, graph.x, graph.edge_index, graph.edge_attr)
     return path
 
 
 @pytest.fixture
-def make_split(tmp_path: Path) -> Callable[..., tuple[Labels, GraphIndex]]:
+def make_split(tmp_path: Path, make_graph: MakeGraph) -> Callable[..., tuple[Labels, GraphIndex]]:
     """Write graphs for models with a DockQ each; give their labels and index."""
 
     def make(
@@ -58,7 +29,7 @@ def make_split(tmp_path: Path) -> Callable[..., tuple[Labels, GraphIndex]]:
     ) -> tuple[Labels, GraphIndex]:
         folder = tmp_path / "graph_data"
         for seed, model in enumerate(dockq):
-            graph = (graphs or {}).get(model) or random_graph(seed, nodes=4 + seed % 5, pairs=3)
+            graph = (graphs or {}).get(model) or make_graph(seed, nodes=4 + seed % 5, pairs=3)
             path = folder / f"{model}.pt"
             path.parent.mkdir(parents=True, exist_ok=True)
             write_graph(path, graph.x, graph.edge_index, graph.edge_attr)
@@ -69,11 +40,3 @@ def make_split(tmp_path: Path) -> Callable[..., tuple[Labels, GraphIndex]]:
         return Labels(split, tmp_path / f"{split}.csv", rows), GraphIndex.scan(folder)
 
     return make
-
-
-@pytest.fixture(scope="session")
-def peer() -> Path:
-    """The folder of the published graphs; skips where it is missing."""
-    if not PEER.is_dir():
-        pytest.skip("../shared/peer is not there")
-    return PEER
