@@ -70,6 +70,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def readme(session: nox.Session) -> None:
+    """Every shell line of README and tutorial, typed in a fresh copy as a newcomer would."""
+    session.install(*TESTED, "pytest", "hypothesis")
+    session.run("pytest", "-m", "readme", *(session.posargs or ("tests/readme",)))
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Speed as ratios within one run; asserts nothing."""
     install(session, "pytest")

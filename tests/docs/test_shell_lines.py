@@ -72,6 +72,10 @@ def test_the_readme_begins_with_the_two_lines() -> None:
     assert shell_lines(REPOSITORY / "README.md")[:2] == [FIRST, SECOND]
 
 
+def test_ci_runs_the_second_line() -> None:
+    assert SECOND in (REPOSITORY / ".ci" / "run").read_text().splitlines()
+
+
 @pytest.mark.parametrize("file", ["README.md", "docs/tutorial.md", "docs/how-to/own-decoys.md"])
 def test_the_pages_to_type_from_have_lines(file: str) -> None:
     assert len(own_arguments(REPOSITORY / file)) >= 3
