@@ -78,11 +78,6 @@ class Structure:
         return np.array([place[residue.chain] for residue in self.residues], dtype=np.int64)
 
     @cached_property
-    def residue_start(self) -> NDArray[np.int64]:
-        """[R + 1] first atom of each residue; the last entry is the number of atoms."""
-        return np.searchsorted(self.atom_residue, np.arange(len(self.residues) + 1))
-
-    @cached_property
     def ca_atom(self) -> NDArray[np.int64]:
         """[R] index of each residue's C-alpha, -1 where it has none."""
         found = np.full(len(self.residues), -1, dtype=np.int64)
