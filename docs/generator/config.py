@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from generator import meanings
 from generator.markdown import code, page, paragraphs, prose, table, yaml_value
 from topoqa_train.config import manifest_models
 from topoqa_train.config.legacy import FLAT_KEYS, SHARED_SECTIONS
@@ -37,7 +36,7 @@ def render_config() -> str:
     ]
     for name, model in SECTIONS.items():
         parts += [f"## {name}", *map(prose, paragraphs(inspect.getdoc(model)))]
-        parts.append(_table(model, meanings.CONFIG.get(name, {})))
+        parts.append(_table(model))
     return page("Config", *parts, *_flat())
 
 
@@ -48,37 +47,33 @@ def render_manifest() -> str:
         "A YAML list of jobs. Relative paths start from the manifest's folder. Order of strength: "
         "config, then `shared`, then the job, then `-o` on the command line.",
         "## The top level",
-        _table(top, meanings.MANIFEST),
+        _table(top),
     ]
-    entries: dict[str, tuple[type[BaseModel], Mapping[str, str]]] = {
-        "shared": (manifest_models.SharedEntry, meanings.ENTRY),
-        "jobs": (manifest_models.JobEntry, meanings.ENTRY),
-        "fine_tune.phase1": (manifest_models.PhaseOneEntry, meanings.PHASE),
-        "fine_tune.phase2": (manifest_models.PhaseTwoEntry, meanings.PHASE),
+    entries: dict[str, type[BaseModel]] = {
+        "shared": manifest_models.SharedEntry,
+        "jobs": manifest_models.JobEntry,
+        "fine_tune.phase1": manifest_models.PhaseOneEntry,
+        "fine_tune.phase2": manifest_models.PhaseTwoEntry,
     }
-    for name, (model, texts) in entries.items():
+    for name, model in entries.items():
         parts += [f"## {name}", *map(prose, paragraphs(inspect.getdoc(model)))]
-        parts.append(_table(model, texts))
+        parts.append(_table(model))
     return page("Manifest", *parts)
 
 
-def _table(model: type[BaseModel], texts: Mapping[str, str]) -> str:
+def _table(model: type[BaseModel]) -> str:
     schema = model.model_json_schema()["properties"]
     rows = [
-        [code(name), kind(schema[name]), _default(field), _meaning(model, name, field, texts)]
+        [code(name), kind(schema[name]), _default(field), _meaning(model, name, field)]
         for name, field in model.model_fields.items()
     ]
     return table(["key", "type", "default", "meaning"], rows)
 
 
-def _meaning(model: type[BaseModel], name: str, field: FieldInfo, texts: Mapping[str, str]) -> str:
-    """What the model says of its key; else what `meanings` says, never both, never neither."""
-    if field.description and name in texts and model.__module__ != manifest_models.__name__:
-        raise RuntimeError(f"{model.__name__}.{name} is described twice: drop it from meanings")
-    text = field.description or texts.get(name)
-    if not text:
-        raise RuntimeError(f"{model.__name__}.{name} has no description, nor has meanings one")
-    return prose(text)
+def _meaning(model: type[BaseModel], name: str, field: FieldInfo) -> str:
+    if not field.description:
+        raise RuntimeError(f"{model.__name__}.{name} has no description")
+    return prose(field.description)
 
 
 def kind(schema: Mapping[str, Any]) -> str:

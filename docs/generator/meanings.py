@@ -2,53 +2,6 @@
 
 from __future__ import annotations
 
-# Keys of a config whose model has no description of them.
-CONFIG: dict[str, dict[str, str]] = {
-    "scheduler": {"type": "the only one there is"},
-    "selection": {
-        "primary_metric": "the ranking metric: what checkpoints, early stopping and runs are "
-        "ranked by; `auto` is `selection_metric` if `use_val_spearman`, else `val_loss`"
-    },
-    "mlflow": {
-        "enabled": "read and checked; this version sends nothing to MLflow yet",
-        "experiment": "name of the experiment",
-        "log_artifacts": "send files too",
-        "tags": "names and values",
-    },
-    "reference": {
-        "edge_schema": "what a flat config declared",
-        "topology_schema": "what a flat config declared",
-        "profiling": "what a flat config declared",
-    },
-}
-
-MANIFEST = {
-    "shared": "what holds for every job and for both fine-tune phases",
-    "jobs": "the sweep, in the order in which it is started",
-    "fine_tune": "both phases; without it only the sweep can be run (`--skip-fine`)",
-    "continue_on_error": "the other jobs of a phase go on when one fails",
-}
-ENTRY = {
-    "name": "name of the job, and of its run with the time behind it",
-    "config": "config file; a job without one takes that of `shared`",
-    "overrides": "values over the config: dotted keys, or sections as in a config",
-    "run_name": "the run's directory as it stands, without a time; refused if taken",
-    "resume_from": "checkpoint whose weights the job starts from",
-    "notes": "kept in run_metadata.json",
-    "trial_label": "kept in run_metadata.json",
-    "output_root": "where runs go; `--output-root` is stronger",
-    "fast_dev_run": "one batch, one epoch",
-    "limit_train_batches": "batches an epoch: a number, or a share such as 0.1",
-    "limit_val_batches": "validation batches: a number, or a share such as 0.5",
-    "log_lr": "the learning rate in the log, each epoch",
-    "trainer_args": "arguments of lightning.Trainer, each `KEY=VALUE`",
-}
-PHASE = {
-    "config": "config file of the phase; in phase 2 `{seed}` in its name stands for the seed",
-    "seeds": "a run each",
-    "start_from": "the best checkpoint of phase 1, or of the sweep",
-}
-
 RUN_METADATA = {
     "run_name": "the directory's name",
     "created": "when it was made, UTC",

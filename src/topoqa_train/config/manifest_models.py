@@ -51,62 +51,102 @@ Seeds = Annotated[
 ]
 
 
+ConfigFile = Annotated[
+    Text | None, Field(description="config file; a job without one takes that of `shared`")
+]
+Values = Annotated[
+    Options,
+    Field(description="values over the config: dotted keys, or sections as in a config"),
+]
+Remark = Annotated[str | None, Field(description="kept in run_metadata.json")]
+TrainLimit = Annotated[
+    BatchLimit | None, Field(description="batches an epoch: a number, or a share such as 0.1")
+]
+ValLimit = Annotated[
+    BatchLimit | None, Field(description="validation batches: a number, or a share such as 0.5")
+]
+TrainerArgs = Annotated[
+    Texts, Field(description="arguments of lightning.Trainer, each `KEY=VALUE`")
+]
+_FAST = "one batch, one epoch"
+
+
 class SharedEntry(Section):
     """What holds for every job, and for the fine-tune jobs too."""
 
-    config: Text | None = None
-    overrides: Options = Field(default_factory=dict)
-    notes: str | None = None
-    trial_label: str | None = None
-    output_root: Text | None = None
-    fast_dev_run: bool = False
-    limit_train_batches: BatchLimit | None = None
-    limit_val_batches: BatchLimit | None = None
-    log_lr: bool = False
-    trainer_args: Texts = Field(default_factory=list)
+    config: ConfigFile = None
+    overrides: Values = Field(default_factory=dict)
+    notes: Remark = None
+    trial_label: Remark = None
+    output_root: Text | None = Field(
+        default=None, description="where runs go; `--output-root` is stronger"
+    )
+    fast_dev_run: bool = Field(default=False, description=_FAST)
+    limit_train_batches: TrainLimit = None
+    limit_val_batches: ValLimit = None
+    log_lr: bool = Field(default=False, description="the learning rate in the log, each epoch")
+    trainer_args: TrainerArgs = Field(default_factory=list)
 
 
 class JobEntry(Section):
     """One job; what it leaves out is taken from `shared`."""
 
-    name: PlainName
-    config: Text | None = None
-    overrides: Options = Field(default_factory=dict)
-    run_name: PlainName | None = None
-    resume_from: Text | None = None
-    notes: str | None = None
-    trial_label: str | None = None
-    fast_dev_run: bool | None = None
-    limit_train_batches: BatchLimit | None = None
-    limit_val_batches: BatchLimit | None = None
-    trainer_args: Texts = Field(default_factory=list)
+    name: PlainName = Field(description="name of the job, and of its run with the time behind it")
+    config: ConfigFile = None
+    overrides: Values = Field(default_factory=dict)
+    run_name: PlainName | None = Field(
+        default=None,
+        description="the run's directory as it stands, without a time; refused if taken",
+    )
+    resume_from: Text | None = Field(
+        default=None, description="checkpoint whose weights the job starts from"
+    )
+    notes: Remark = None
+    trial_label: Remark = None
+    fast_dev_run: bool | None = Field(default=None, description=_FAST)
+    limit_train_batches: TrainLimit = None
+    limit_val_batches: ValLimit = None
+    trainer_args: TrainerArgs = Field(default_factory=list)
 
 
 class PhaseOneEntry(Section):
     """Fine-tune phase 1: one run."""
 
-    config: Text
+    config: Text = Field(description="config file of the phase")
 
 
 class PhaseTwoEntry(Section):
     """Fine-tune phase 2: a run a seed. `{seed}` in `config` stands for the seed."""
 
-    config: Text
-    seeds: Seeds
-    start_from: Literal["phase1", "sweep"] = "phase1"
+    config: Text = Field(
+        description="config file of the phase; `{seed}` in its name stands for the seed"
+    )
+    seeds: Seeds = Field(description="a run each")
+    start_from: Literal["phase1", "sweep"] = Field(
+        default="phase1", description="the best checkpoint of phase 1, or of the sweep"
+    )
 
 
 class FineTuneEntry(Section):
     """Both phases."""
 
-    phase1: PhaseOneEntry
-    phase2: PhaseTwoEntry
+    phase1: PhaseOneEntry = Field(description="one run, from the best of the sweep")
+    phase2: PhaseTwoEntry = Field(description="one run a seed")
 
 
 class ManifestEntry(Section):
     """The top level; its parts are checked one by one, so that each fault is found."""
 
-    shared: Any = None
-    jobs: Annotated[list[Any], Field(min_length=1)]
-    fine_tune: Any = None
-    continue_on_error: bool = False
+    shared: Any = Field(
+        default=None, description="what holds for every job and for both fine-tune phases"
+    )
+    jobs: Annotated[list[Any], Field(min_length=1)] = Field(
+        description="the sweep, in the order in which it is started"
+    )
+    fine_tune: Any = Field(
+        default=None,
+        description="both phases; without it only the sweep can be run (`--skip-fine`)",
+    )
+    continue_on_error: bool = Field(
+        default=False, description="the other jobs of a phase go on when one fails"
+    )

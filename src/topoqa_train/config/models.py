@@ -165,7 +165,9 @@ class OptimizerConfig(Section):
 class SchedulerConfig(Section):
     """The learning rate falls when val_loss stops falling."""
 
-    type: Literal["reduce_on_plateau"] = "reduce_on_plateau"
+    type: Literal["reduce_on_plateau"] = Field(
+        default="reduce_on_plateau", description="the only one there is"
+    )
     factor: float = Field(default=0.5, gt=0, lt=1, description="learning rate times this")
     patience: int = Field(
         default=10, ge=0, le=10**6, description="epochs without a better val_loss"
@@ -183,7 +185,11 @@ class EarlyStoppingConfig(Section):
 class SelectionConfig(Section):
     """What makes one epoch, checkpoint or run better than another."""
 
-    primary_metric: Literal["auto", "selection_metric", "val_loss"] = "auto"
+    primary_metric: Literal["auto", "selection_metric", "val_loss"] = Field(
+        default="auto",
+        description="the ranking metric: what checkpoints, early stopping and runs are ranked by; "
+        "`auto` is `selection_metric` if `use_val_spearman`, else `val_loss`",
+    )
     use_val_spearman: bool = Field(default=True, description="let rank correlation count")
     spearman_weight: float = Field(default=1.0, ge=0, le=1e6, description="how much it counts")
     spearman_min_delta: float = Field(
@@ -236,14 +242,16 @@ class EdgeSchemaConfig(Section):
 class MLflowConfig(Section):
     """Tracking, off by default."""
 
-    enabled: bool = False
+    enabled: bool = Field(
+        default=False, description="read and checked; this version sends nothing to MLflow yet"
+    )
     tracking_uri: Text = Field(
         default="./mlruns", description="as MLflow takes it, from the working directory"
     )
-    experiment: Text = "dynamic_topoqa"
+    experiment: Text = Field(default="dynamic_topoqa", description="name of the experiment")
     run_name: Text | None = Field(default=None, description="default: the run's own name")
-    log_artifacts: bool = True
-    tags: Tags = Field(default_factory=dict)
+    log_artifacts: bool = Field(default=True, description="send files too")
+    tags: Tags = Field(default_factory=dict, description="names and values")
 
 
 class ReferenceConfig(Section):
@@ -253,9 +261,11 @@ class ReferenceConfig(Section):
     nothing; nor is there a profiler to set up.
     """
 
-    edge_schema: Options = Field(default_factory=dict)
-    topology_schema: Options = Field(default_factory=dict)
-    profiling: Options = Field(default_factory=dict)
+    edge_schema: Options = Field(default_factory=dict, description="what a flat config declared")
+    topology_schema: Options = Field(
+        default_factory=dict, description="what a flat config declared"
+    )
+    profiling: Options = Field(default_factory=dict, description="what a flat config declared")
 
 
 class TrainingConfig(Section):
