@@ -16,7 +16,11 @@ FOLDER = ".ledgers"
 
 @dataclass
 class Ledger:
-    """Job name to the identity of what was to be done and the run that does it."""
+    """Job name to the identity of what was to be done and the run that does it.
+
+    `pick` is what fine-tuning starts from, where it was picked from runs of before: picked again
+    after a stop, it could be another.
+    """
 
     path: Path
     kind: str
@@ -24,6 +28,7 @@ class Ledger:
     started: str
     completed: str | None = None
     jobs: dict[str, dict[str, str]] = field(default_factory=dict)
+    pick: dict[str, Any] | None = None
 
     def note(self, job: str, identity: str, run_id: str) -> None:
         """Write down that `run_id` does `job`."""
@@ -35,10 +40,12 @@ class Ledger:
         self.completed = iso(clock.now())
         self.write()
 
-    def run_of(self, job: str, identity: str) -> str | None:
-        """The run that was begun for this very job, if any."""
+    def run_of(self, job: str, identity: str | None = None) -> str | None:
+        """The run that was begun for this very job (without `identity`: under its name), if any."""
         entry = self.jobs.get(job)
-        return entry["run_id"] if entry and entry["identity"] == identity else None
+        if entry is None or identity not in (None, entry["identity"]):
+            return None
+        return entry["run_id"]
 
     def write(self) -> None:
         """Replace the file atomically."""
@@ -47,29 +54,46 @@ class Ledger:
         atomic.write_json(self.path, document)
 
 
-def begin(root: Path, kind: str, manifest: Path, clock: Clock) -> Ledger:
-    """A new ledger under the runs' `root`; two of one second get different files."""
+def begin(
+    root: Path, kind: str, manifest: Path, clock: Clock, previous: Ledger | None = None
+) -> Ledger:
+    """A new ledger under the runs' `root`; two of one second get different files.
+
+    With `previous` it goes on with that one, and knows from its first moment all that it knew.
+    """
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     path = atomic.new_file(folder, f"{kind}_{manifest.stem}_{stamp(clock.now())}", ".json")
-    ledger = Ledger(path, kind, str(manifest), iso(clock.now()))
+    ledger = Ledger(path, kind, _name(manifest), iso(clock.now()))
+    if previous is not None:
+        ledger.jobs, ledger.pick = dict(previous.jobs), previous.pick
     ledger.write()
     return ledger
 
 
 def last(root: Path, kind: str, manifest: Path) -> Ledger | None:
     """The newest ledger of this kind and manifest, or None; unreadable ones are passed over."""
+    return next(iter(every(root, manifest, kind)), None)
+
+
+def every(root: Path, manifest: Path, kind: str = "*") -> list[Ledger]:
+    """All readable ledgers of this manifest, and of this kind, newest first."""
     found = [
         ledger
-        for path in sorted((root / FOLDER).glob(f"{kind}_*.json"))
-        if (ledger := _read(path)) is not None and ledger.manifest == str(manifest)
+        for path in (root / FOLDER).glob(f"{kind}_*.json")
+        if (ledger := _read(path)) is not None and ledger.manifest == _name(manifest)
     ]
     # Of one second, the longer name has the greater number.
-    return max(
+    return sorted(
         found,
         key=lambda ledger: (ledger.started, len(ledger.path.name), ledger.path.name),
-        default=None,
+        reverse=True,
     )
+
+
+def _name(manifest: Path) -> str:
+    """One name of a manifest, from wherever it is asked for."""
+    return str(manifest.resolve())
 
 
 def _read(path: Path) -> Ledger | None:
@@ -93,4 +117,5 @@ def _parsed(path: Path, document: Mapping[str, Any]) -> Ledger:
         started=str(document["started"]),
         completed=None if completed is None else str(completed),
         jobs=jobs,
+        pick=dict(document["pick"]) if document.get("pick") is not None else None,
     )

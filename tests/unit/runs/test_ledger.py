@@ -38,6 +38,51 @@ def test_a_job_that_changed_is_another_job(begun: Ledger) -> None:
     assert begun.run_of("a", "new") == "a_2027"
 
 
+def test_a_job_is_found_under_its_name_too(begun: Ledger) -> None:
+    begun.note("a", "old", "a_2026")
+    assert begun.run_of("a") == "a_2026"
+    assert begun.run_of("b") is None
+
+
+def test_one_that_goes_on_knows_at_once_what_the_one_before_knew(
+    begun: Ledger, clock: Any, tmp_path: Path
+) -> None:
+    begun.note("a", "identity-of-a", "a_2026")
+    begun.pick = {"base": "b", "checkpoint": "/b.ckpt"}
+    begun.finish(clock)
+    clock.advance(60)
+    next_one = ledger.begin(tmp_path, "pipeline", MANIFEST, clock, begun)
+    next_one.note("c", "identity-of-c", "c_2026")
+    found = last(tmp_path)
+    assert found is not None
+    assert found == next_one
+    assert found.completed is None
+    assert (set(found.jobs), found.pick) == ({"a", "c"}, begun.pick)
+    assert set(begun.jobs) == {"a"}
+
+
+def test_a_manifest_is_the_same_from_wherever_it_is_named(
+    tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "manifests").mkdir()
+    monkeypatch.chdir(tmp_path)
+    made = ledger.begin(tmp_path, "batch", Path("manifests/x.yaml"), clock)
+    monkeypatch.chdir(tmp_path / "manifests")
+    for name in ("x.yaml", "../manifests/x.yaml", str(tmp_path / "manifests" / "x.yaml")):
+        assert ledger.last(tmp_path, "batch", Path(name)) == made
+
+
+def test_every_ledger_of_a_manifest_newest_first(tmp_path: Path, clock: Any) -> None:
+    made = []
+    for kind in ("batch", "pipeline", "batch"):
+        made.append(ledger.begin(tmp_path, kind, MANIFEST, clock).path)
+        clock.advance(60)
+    ledger.begin(tmp_path, "batch", Path("/elsewhere/run_core.yaml"), clock)
+    assert [found.path for found in ledger.every(tmp_path, MANIFEST)] == made[::-1]
+    batches = ledger.every(tmp_path, MANIFEST, "batch")
+    assert [found.path for found in batches] == [made[2], made[0]]
+
+
 def test_the_end_is_noted(begun: Ledger, clock: Any, tmp_path: Path) -> None:
     assert begun.completed is None
     begun.finish(clock)
