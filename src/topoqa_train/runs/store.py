@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,20 @@ class RunStore:
         atomic.replace_link(self.root / LATEST, paths.run_id)
         return paths
 
+    def check(self, run_name: str | None = None) -> None:
+        """Whether `create` could make a run, as far as can be told without making anything.
+
+        Raises:
+            RequestError: as in `create`.
+        """
+        _check_root(self.root)
+        _check_latest(self.root / LATEST)
+        if run_name is not None:
+            check_run_name(run_name)
+            for taken in self._places(run_name):
+                if taken.exists():
+                    raise _is_taken(run_name, taken)
+
     def all(self) -> list[RunPaths]:
         """Every run here and in `history/`, by name; `latest` is no run of its own."""
         return sorted(self._walk(), key=lambda paths: paths.run_id)
@@ -100,21 +115,18 @@ class RunStore:
 
     def _create_named(self, run_name: str) -> RunPaths:
         check_run_name(run_name)
-        old = self.root / HISTORY / run_name
-        new = self.root / run_name
+        old, new = self._places(run_name)
         if old.exists() or not _made(new):
-            raise RequestError(
-                f"a run called '{run_name}' is there already",
-                details=[str(old if old.exists() else new)],
-                hint="Choose another --run-name, or go on with it: "
-                f"topoqa-train resume --run-id {run_name}",
-            )
+            raise _is_taken(run_name, old if old.exists() else new)
         return RunPaths(new)
+
+    def _places(self, name: str) -> tuple[Path, Path]:
+        """Where a run of that name can be: in history, and here."""
+        return self.root / HISTORY / name, self.root / name
 
     def _create_numbered(self, name: str) -> RunPaths:
         for attempt in range(1, 10_000):
-            candidate = name if attempt == 1 else f"{name}_{attempt}"
-            old, new = self.root / HISTORY / candidate, self.root / candidate
+            old, new = self._places(name if attempt == 1 else f"{name}_{attempt}")
             if not old.exists() and _made(new):
                 return RunPaths(new)
         raise MachineError(f"no free name for a run like {name} under {self.root}")
@@ -130,6 +142,15 @@ def _made(folder: Path) -> bool:
     return True
 
 
+def _is_taken(run_name: str, place: Path) -> RequestError:
+    return RequestError(
+        f"a run called '{run_name}' is there already",
+        details=[str(place)],
+        hint="Choose another --run-name, or go on with it: "
+        f"topoqa-train resume --run-id {run_name}",
+    )
+
+
 def check_run_name(name: str) -> None:
     """Refuse what is not one plain name; raises `RequestError`."""
     fault = fault_of_name(name)
@@ -143,6 +164,17 @@ def _check_latest(latest: Path) -> None:
             f"{latest} is a folder where the link to the newest run belongs",
             hint="Move it away, or choose another folder with --output-root.",
         )
+
+
+def _check_root(root: Path) -> None:
+    with _may_be_written(root):
+        there = root
+        while not there.exists():
+            there = there.parent
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "there is a file in the way", str(there))
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"{there} can't be written", str(there))
 
 
 def _make_root(root: Path) -> None:

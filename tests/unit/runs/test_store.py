@@ -258,6 +258,41 @@ class TestCreate:
         assert runs.find("latest") == newest
 
 
+class TestCheck:
+    def test_it_makes_nothing(self, tmp_path: Path) -> None:
+        RunStore(tmp_path / "a" / "runs").check("mine")
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("folder", ["", "history"])
+    def test_a_name_that_is_taken(self, run_files: Any, folder: str) -> None:
+        run_files("mine", folder=folder)
+        with pytest.raises(RequestError) as caught:
+            RunStore(run_files.root).check("mine")
+        assert "'mine' is there already" in caught.value.message
+        RunStore(run_files.root).check("other")
+
+    def test_a_file_where_the_folder_should_be(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        for root in (tmp_path / "file", tmp_path / "file" / "runs"):
+            with pytest.raises(RequestError) as caught:
+                RunStore(root).check()
+            assert f"runs can't go to {root}" in caught.value.message
+            assert "--output-root" in (caught.value.hint or "")
+
+    def test_a_folder_that_can_t_be_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Root may write everywhere, so the system's answer is the test's.
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+        with pytest.raises(RequestError, match=f"{tmp_path} can't be written"):
+            RunStore(tmp_path / "runs").check()
+
+    def test_a_folder_called_latest(self, tmp_path: Path) -> None:
+        (tmp_path / "latest").mkdir()
+        with pytest.raises(RequestError, match="link to the newest run belongs"):
+            RunStore(tmp_path).check()
+
+
 class TestFind:
     def test_all_has_history_and_no_strangers(self, run_files: RunFiles) -> None:
         run_files("b")
