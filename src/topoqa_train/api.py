@@ -6,8 +6,9 @@ functions that need torch load it when they are called.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from topoqa_train.atomic import append_line, replacing, write_bytes, write_json, write_text
 from topoqa_train.datasets import DataSetPaths, Progress
@@ -40,6 +41,7 @@ __all__ = [
     "error_console",
     "graph_faults",
     "output_console",
+    "passing_options_on",
     "progress",
     "read_graph",
     "replacing",
@@ -50,6 +52,18 @@ __all__ = [
     "write_json",
     "write_text",
 ]
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def passing_options_on(command: Command) -> Command:
+    """For a command that hands options it doesn't know to another one.
+
+    It finds them, with their values, in `args` of its `typer.Context`, in place of a refusal.
+    """
+    settings = {"allow_extra_args": True, "ignore_unknown_options": True}
+    vars(command)["context_settings"] = settings
+    return command
 
 
 def target_of(model: str) -> str:

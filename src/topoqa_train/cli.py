@@ -135,7 +135,8 @@ def _add(app: typer.Typer, name: str, loaded: Any) -> None:  # noqa: ANN401 - wh
     if isinstance(loaded, typer.Typer):
         app.add_typer(loaded, name=name)
     else:
-        app.command(name)(loaded)
+        # What `api.passing_options_on` says of a function; Typer takes it from nowhere else.
+        app.command(name, context_settings=getattr(loaded, "context_settings", None))(loaded)
 
 
 def _try_out(plugin: Plugin, loaded: Any) -> None:  # noqa: ANN401 - what a plugin gave

@@ -177,6 +177,27 @@ class TestErrorsBecomeText:
         assert ended.err.strip()
 
 
+PASSING = """
+import typer
+from topoqa_train import api
+
+@api.passing_options_on
+def pass_on(context: typer.Context, mine: bool = False) -> None:
+    print(mine, context.args)
+"""
+
+
+def test_a_command_may_hand_options_on_that_it_does_not_know(
+    call: Call, install_plugin: Install
+) -> None:
+    entries = {"pass-on": "passing:pass_on"}
+    install_plugin("passer", COMMANDS, entries, {"passing": PASSING})
+    ended = call("pass-on", "-m", "x.yaml", "--mine", "--jobs=2", "-o", "a.b=1")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out == "True ['-m', 'x.yaml', '--jobs=2', '-o', 'a.b=1']\n"
+    assert call("leaderboard", "--no-such").status == 2
+
+
 class TestDebug:
     @pytest.mark.parametrize("kind", ["fail", "crash"])
     @pytest.mark.usefixtures("commands")
