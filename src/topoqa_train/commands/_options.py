@@ -17,6 +17,16 @@ OutputRoot = Annotated[
         show_default=False,
     ),
 ]
+RunRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--run-root",
+        "--output-root",
+        help="Where the runs are. Default: TOPOQA_TRAIN_RUNS, else training_runs.",
+        metavar="DIR",
+        show_default=False,
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,16 +14,7 @@ def leaderboard(
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", min=1, help="Only the first N.", metavar="N")
     ] = None,
-    run_root: Annotated[
-        Path | None,
-        typer.Option(
-            "--run-root",
-            "--output-root",
-            help="Where the runs are. Default: TOPOQA_TRAIN_RUNS, else training_runs.",
-            metavar="DIR",
-            show_default=False,
-        ),
-    ] = None,
+    run_root: _options.RunRoot = None,
     metric: Annotated[
         str | None,
         typer.Option(
