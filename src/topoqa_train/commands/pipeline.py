@@ -72,6 +72,9 @@ def pipeline(
         ),
     ] = False,
     dry_run: _options.DryRun = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --dry-run: the plan as one JSON document.")
+    ] = False,
     output_root: _options.OutputRoot = None,
 ) -> None:
     """Sweep, pick the best checkpoint, fine-tune it twice, rank it all.
@@ -80,16 +83,21 @@ def pipeline(
 
     Example: topoqa-train pipeline --manifest run_extended --jobs 2
     """
+    import json
+
     from topoqa_train.clock import SystemClock
     from topoqa_train.config.overrides import Override, parse_override
     from topoqa_train.config.recipes import default_manifest
-    from topoqa_train.errors import TrainingError
+    from topoqa_train.errors import RequestError, TrainingError
     from topoqa_train.ui import jobs_screen, plan_table
     from topoqa_train.ui.console import out
     from topoqa_train.ui.progress import progress
     from topoqa_train.workflows import pipeline as workflow
     from topoqa_train.workflows.data import DataResolver
+    from topoqa_train.workflows.plan_document import plan_document
 
+    if as_json and not dry_run:
+        raise RequestError("--json goes with --dry-run", hint="leaderboard --json has the runs.")
     here, clock = Path.cwd(), SystemClock()
     overrides = [parse_override(text, base=here) for text in override or ()]
     if graph_dir is not None:
@@ -108,6 +116,9 @@ def pipeline(
         launcher=_session.launcher_name(),
     )
     plan = workflow.plan_pipeline(request, DataResolver(progress))
+    if dry_run and as_json:
+        typer.echo(json.dumps(plan_document(plan), indent=2))
+        return
     if dry_run:
         out().print(plan_table.plan_table(plan.shown, here))
         return
