@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generator import meanings
 from generator.markdown import code, page, prose, table
-from topoqa_train.runs import board
+from topoqa_train.runs import ranking
 from topoqa_train.runs.metrics_file import LEADING_COLUMNS
 from topoqa_train.training.metrics import CLASSES, TOPS, evaluate
 
@@ -36,7 +36,7 @@ def names() -> list[str]:
 def _better(name: str) -> str:
     if name in meanings.NO_MERIT:
         return ""
-    return "low" if board.lower_is_better(name) else "high"
+    return "low" if ranking.lower_is_better(name) else "high"
 
 
 def _hit_rates() -> dict[str, str]:

@@ -23,6 +23,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _MACHINE = (errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 TEMPORARY_SUFFIX = ".tmp"
+_POINTER_BYTES = 4096
 
 
 @contextmanager
@@ -172,22 +173,29 @@ def _stand_in(link: Path, target: str) -> None:
 
 def resolve_link(link: Path) -> Path | None:
     """Where `link` leads (link or pointer file), or None if it leads nowhere."""
-    if link.is_symlink():
-        target = link.parent / link.readlink()
-        return target if _exists(target) else None
-    if link.is_file() and link.stat().st_size < 4096:
-        try:
-            target = link.parent / link.read_text("utf-8").strip()
-        except UnicodeDecodeError:
-            return link
-        return target if _exists(target) and target != link.parent else link
-    return link if _exists(link) else None
+    target = link_target(link)
+    if target is not None and target != link.parent and _exists(target):
+        return target
+    return link if not link.is_symlink() and _exists(link) else None
+
+
+def link_target(link: Path) -> Path | None:
+    """Where `link` (link or pointer file) says that it leads, be it there or not; else None."""
+    try:
+        if link.is_symlink():
+            return link.parent / link.readlink()
+        if not link.is_file() or link.stat().st_size > _POINTER_BYTES:
+            return None
+        text = link.read_text("utf-8").strip()
+    except (OSError, ValueError):  # ValueError: not text
+        return None
+    return link.parent / text if text and "\0" not in text else None
 
 
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a name too long to be one
+    except (OSError, ValueError):  # a name too long to be one
         return False
 
 

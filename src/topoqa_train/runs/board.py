@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from topoqa_train.errors import RequestError
-from topoqa_train.runs.ranking import SELECTION, VAL_LOSS
+from topoqa_train.runs.ranking import SELECTION, VAL_LOSS, lower_is_better
 from topoqa_train.runs.summary import Candidate, RunSummary
-
-_LOWER_IS_BETTER = ("loss", "mse", SELECTION, "seconds", "epoch", "step", "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -83,11 +81,6 @@ def _incomparable(runs: Sequence[RunSummary]) -> tuple[str, ...]:
     if limited:
         notes.append(f"Validated on a part of the graphs only: {', '.join(limited)}")
     return tuple(notes)
-
-
-def lower_is_better(metric: str) -> bool:
-    """Losses are better small; correlations and hit rates large."""
-    return any(part in metric for part in _LOWER_IS_BETTER)
 
 
 def to_document(board: Leaderboard, limit: int | None = None) -> dict[str, Any]:

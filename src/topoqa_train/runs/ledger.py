@@ -10,8 +10,10 @@ from typing import Any
 
 from topoqa_train import atomic
 from topoqa_train.clock import Clock, iso, stamp
+from topoqa_train.runs import status
 
 FOLDER = ".ledgers"
+FOREIGN_DAYS = 7
 
 
 @dataclass
@@ -19,7 +21,8 @@ class Ledger:
     """Job name to the identity of what was to be done and the run that does it.
 
     `pick` is what fine-tuning starts from, where it was picked from runs of before: picked again
-    after a stop, it could be another.
+    after a stop, it could be another. `process` is who carries it out, as `status.this_process`
+    tells it; `pinned` are runs that it needs beside those it makes: what its jobs start from.
     """
 
     path: Path
@@ -29,11 +32,24 @@ class Ledger:
     completed: str | None = None
     jobs: dict[str, dict[str, str]] = field(default_factory=dict)
     pick: dict[str, Any] | None = None
+    process: dict[str, Any] = field(default_factory=dict)
+    pinned: list[str] = field(default_factory=list)
 
     def note(self, job: str, identity: str, run_id: str) -> None:
         """Write down that `run_id` does `job`."""
         self.jobs[job] = {"identity": identity, "run_id": run_id}
         self.write()
+
+    def pin(self, *run_ids: str) -> None:
+        """Write down that these runs are needed, and must stay where they are, until the end."""
+        new = [run_id for run_id in dict.fromkeys(run_ids) if run_id not in self.pinned]
+        if new:
+            self.pinned += new
+            self.write()
+
+    def runs(self) -> set[str]:
+        """Every run that it makes or needs."""
+        return {*self.pinned, *(entry["run_id"] for entry in self.jobs.values())}
 
     def finish(self, clock: Clock) -> None:
         """Write down that all is done."""
@@ -64,11 +80,33 @@ def begin(
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     path = atomic.new_file(folder, f"{kind}_{manifest.stem}_{stamp(clock.now())}", ".json")
-    ledger = Ledger(path, kind, _name(manifest), iso(clock.now()))
+    ledger = Ledger(path, kind, _name(manifest), iso(clock.now()), process=status.this_process())
     if previous is not None:
         ledger.jobs, ledger.pick = dict(previous.jobs), previous.pick
     ledger.write()
     return ledger
+
+
+def in_progress(root: Path, clock: Clock) -> list[Ledger]:
+    """The ledgers of batches and pipelines that are not over.
+
+    One whose process died is over. What another host's process does can't be known: its ledger
+    counts as in progress for `FOREIGN_DAYS` after it last wrote it.
+    """
+    found = [_read(path) for path in sorted((root / FOLDER).glob("*.json"))]
+    unfinished = [ledger for ledger in found if ledger is not None and ledger.completed is None]
+    return [ledger for ledger in unfinished if _lives(ledger, clock)]
+
+
+def _lives(ledger: Ledger, clock: Clock) -> bool:
+    lives = status.process_lives(ledger.process) if ledger.process else False
+    if lives is not None:
+        return lives
+    try:
+        age = clock.now().timestamp() - ledger.path.stat().st_mtime
+    except OSError:
+        return False
+    return age < FOREIGN_DAYS * 24 * 3600
 
 
 def last(root: Path, kind: str, manifest: Path) -> Ledger | None:
@@ -109,7 +147,8 @@ def _parsed(path: Path, document: Mapping[str, Any]) -> Ledger:
         str(name): {"identity": str(entry["identity"]), "run_id": str(entry["run_id"])}
         for name, entry in document["jobs"].items()
     }
-    completed = document.get("completed")
+    completed, process = document.get("completed"), document.get("process")
+    pinned = document.get("pinned")
     return Ledger(
         path=path,
         kind=str(document["kind"]),
@@ -117,5 +156,7 @@ def _parsed(path: Path, document: Mapping[str, Any]) -> Ledger:
         started=str(document["started"]),
         completed=None if completed is None else str(completed),
         jobs=jobs,
+        process=dict(process) if isinstance(process, Mapping) else {},
+        pinned=[str(run_id) for run_id in pinned] if isinstance(pinned, list) else [],
         pick=dict(document["pick"]) if document.get("pick") is not None else None,
     )

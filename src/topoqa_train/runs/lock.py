@@ -11,18 +11,22 @@ from topoqa_train.errors import RequestError
 from topoqa_train.runs.paths import RunPaths
 
 
+class BusyRunError(RequestError):
+    """Another process is writing the run."""
+
+
 @contextmanager
 def writing(paths: RunPaths) -> Iterator[None]:
     """Be the only writer of the run.
 
     Raises:
-        RequestError: another process is writing it.
+        BusyRunError: another process is writing it.
     """
     lock = FileLock(paths.lock)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise RequestError(
+        raise BusyRunError(
             f"run {paths.run_id} is being written by another process",
             hint="Wait until it is done, or stop that one first.",
         ) from None

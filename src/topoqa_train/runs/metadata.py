@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,17 @@ def read(path: Path) -> RunMetadata:
         raise RequestError(f"{path.parent} is not a run: it has no {path.name}") from None
     except (ValueError, RecursionError, ValidationError, OSError) as error:
         raise RequestError(f"{path} can't be read as a run's metadata: {_first(error)}") from error
+
+
+def moment(text: str | None) -> datetime | None:
+    """The moment that `created` or `completed` gives; None where it gives none.
+
+    A time without a zone is taken for one of this machine.
+    """
+    try:
+        return datetime.fromisoformat(text or "").astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value

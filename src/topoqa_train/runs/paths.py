@@ -8,6 +8,7 @@ from pathlib import Path
 LATEST = "latest"
 HISTORY = "history"
 METADATA = "run_metadata.json"
+CHECKPOINTS = "model_checkpoints"
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class RunPaths:
     @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints and the links to them."""
-        return self.root / "model_checkpoints"
+        return self.root / CHECKPOINTS
 
     @property
     def best(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,6 +12,14 @@ VAL_LOSS = "val_loss"
 SELECTION = "selection_metric"
 LINKS = ("best.ckpt", "second_best.ckpt", "third_best.ckpt")
 KEPT = len(LINKS)
+_LOWER = frozenset(
+    {"loss", "mse", "rmse", "mae", "error", "seconds", "epoch", "step", "lr", "learning"}
+)
+
+
+def lower_is_better(metric: str) -> bool:
+    """Losses are better small; correlations and hit rates large."""
+    return metric == SELECTION or not _LOWER.isdisjoint(re.split(r"[^a-z0-9]", metric.lower()))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -42,9 +45,10 @@ def derive(paths: RunPaths, metadata: RunMetadata, clock: Clock) -> Status:
     written = _known(metadata.status)
     if written not in (Status.CREATED, Status.RUNNING):
         return written
-    if _lives(paths, metadata.process, clock):
-        return written
-    return Status.INTERRUPTED
+    lives = process_lives(metadata.process)
+    if lives is None:
+        lives = beats((paths.metrics, paths.metadata, paths.console_log), clock)
+    return written if lives else Status.INTERRUPTED
 
 
 def _known(text: str) -> Status:
@@ -54,21 +58,22 @@ def _known(text: str) -> Status:
         return Status.INTERRUPTED
 
 
-def _lives(paths: RunPaths, process: dict[str, Any], clock: Clock) -> bool:
+def process_lives(process: Mapping[str, Any]) -> bool | None:
+    """Whether the very process that `this_process` once told of lives; None: on another host."""
     if process.get("host") != socket.gethostname():
-        return _beats(paths, clock)
+        return None
     try:
         found = psutil.Process(int(process["pid"]))
         same = abs(found.create_time() - float(process["started"])) < _START_TOLERANCE_SECONDS
         return bool(same and found.status() != psutil.STATUS_ZOMBIE)
-    except (psutil.Error, KeyError, TypeError, ValueError):
+    except (psutil.Error, KeyError, TypeError, ValueError, OverflowError):
         return False
 
 
-def _beats(paths: RunPaths, clock: Clock) -> bool:
-    moments = [
-        file.stat().st_mtime
-        for file in (paths.metrics, paths.metadata, paths.console_log)
-        if file.exists()
-    ]
+def beats(files: Iterable[Path], clock: Clock) -> bool:
+    """Whether one of `files` was written lately: all there is to tell of another host's run."""
+    moments = []
+    for file in files:
+        with suppress(OSError):
+            moments.append(file.stat().st_mtime)
     return bool(moments) and clock.now().timestamp() - max(moments) < HEARTBEAT_SECONDS

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from topoqa_train import atomic
 from topoqa_train.clock import Clock, stamp
 from topoqa_train.config.names import fault_of_name
 from topoqa_train.errors import MachineError, RequestError
-from topoqa_train.runs.paths import HISTORY, LATEST, METADATA, RunPaths
+from topoqa_train.runs import reference_metrics
+from topoqa_train.runs.paths import CHECKPOINTS, HISTORY, LATEST, METADATA, RunPaths
 
 ROOT_VARIABLE = "TOPOQA_TRAIN_RUNS"
 DEFAULT_ROOT = Path("training_runs")
@@ -72,7 +74,15 @@ class RunStore:
 
     def all(self) -> list[RunPaths]:
         """Every run here and in `history/`, by name; `latest` is no run of its own."""
-        return sorted(self._walk(), key=lambda paths: paths.run_id)
+        found = [*self._walk(self.root), *self._walk(self.root / HISTORY)]
+        # One that was moved between the two looks is in both lists, and in one place.
+        names = Counter(paths.run_id for paths in found)
+        there = [run for run in found if names[run.run_id] == 1 or is_run(run.root)]
+        return sorted(there, key=lambda paths: paths.run_id)
+
+    def here(self) -> list[RunPaths]:
+        """The runs that are not in `history/`, by name."""
+        return sorted(self._walk(self.root), key=lambda paths: paths.run_id)
 
     def find(self, run_id: str) -> RunPaths:
         """The run called `run_id`, or the newest for `latest`.
@@ -82,7 +92,7 @@ class RunStore:
         """
         if run_id == LATEST:
             return self._latest()
-        runs = {paths.run_id: paths for paths in self._walk()}
+        runs = {paths.run_id: paths for paths in reversed(self.all())}
         if run_id in runs:
             return runs[run_id]
         near = get_close_matches(run_id, runs, n=3, cutoff=0.4)
@@ -92,26 +102,39 @@ class RunStore:
             hint="topoqa-train leaderboard lists the runs there are.",
         )
 
+    def latest(self) -> RunPaths | None:
+        """The run that the link `latest` means, if it means one.
+
+        The run of that name under this root is meant first: a tree that was copied may have a
+        link that leads to where it was before, or that leads nowhere.
+        """
+        target = atomic.link_target(self.root / LATEST)
+        if target is None:
+            return None
+        places = (self.root / target.name, self.root / HISTORY / target.name, target)
+        return next((RunPaths(place) for place in places if is_run(place)), None)
+
     def _latest(self) -> RunPaths:
-        target = atomic.resolve_link(self.root / LATEST)
-        if target is not None and (target / METADATA).is_file():
-            return RunPaths(target)
-        newest = max(self._walk(), key=lambda paths: paths.metadata.stat().st_mtime, default=None)
-        if newest is None:
+        found = self.latest() or max(self.all(), key=_last_touched, default=None)
+        if found is None:
             raise RequestError(
                 f"there are no runs under {self.root}", hint="Start one: topoqa-train pipeline"
             )
-        return newest
+        return found
 
-    def _walk(self) -> Iterator[RunPaths]:
-        for folder in (self.root, self.root / HISTORY):
-            if not folder.is_dir():
-                continue
-            for entry in folder.iterdir():
-                if entry.name == LATEST or entry.is_symlink():
-                    continue
-                if (entry / METADATA).is_file():
-                    yield RunPaths(entry)
+    @staticmethod
+    def _walk(folder: Path) -> list[RunPaths]:
+        try:
+            entries = list(folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise RequestError(f"{folder} can't be read: {error.strerror or error}") from error
+        return [
+            RunPaths(entry)
+            for entry in entries
+            if entry.name not in (LATEST, HISTORY) and not entry.is_symlink() and is_run(entry)
+        ]
 
     def _create_named(self, run_name: str) -> RunPaths:
         check_run_name(run_name)
@@ -130,6 +153,36 @@ class RunStore:
             if not old.exists() and _made(new):
                 return RunPaths(new)
         raise MachineError(f"no free name for a run like {name} under {self.root}")
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a run is in `folder`: one with metadata, or with checkpoints and metrics."""
+    try:
+        if (folder / METADATA).is_file():
+            return True
+        return RunPaths(folder).checkpoints.is_dir() and bool(reference_metrics.tables(folder))
+    except (OSError, ValueError):  # a name too long, or no name at all
+        return False
+
+
+def whereabouts(paths: RunPaths) -> RunPaths:
+    """Where a run is now: in its place, or in the `history/` beside it if it was moved there."""
+    moved = paths.root.parent / HISTORY / paths.run_id
+    return RunPaths(moved) if not is_run(paths.root) and is_run(moved) else paths
+
+
+def run_of(checkpoint: Path | str) -> str:
+    """The name of the run that a checkpoint belongs to, going by where it lies."""
+    folder = Path(checkpoint).expanduser().resolve().parent
+    return folder.parent.name if folder.name == CHECKPOINTS else folder.name
+
+
+def _last_touched(paths: RunPaths) -> float:
+    moments = []
+    for file in (paths.metadata, paths.root):
+        with suppress(OSError):
+            moments.append(file.stat().st_mtime)
+    return moments[0] if moments else 0.0
 
 
 def _made(folder: Path) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from topoqa_train.errors import RequestError
-from topoqa_train.runs import board, summary
+from topoqa_train.runs import board, ranking, summary
 from topoqa_train.runs.board import Leaderboard
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.summary import RunSummary
@@ -114,7 +114,7 @@ class TestMetric:
         ],
     )
     def test_which_way_is_better(self, metric: str, lower: bool) -> None:
-        assert board.lower_is_better(metric) is lower
+        assert ranking.lower_is_better(metric) is lower
 
     def test_an_unknown_metric_gives_those_there_are(self, run_files: RunFiles, runs: Any) -> None:
         run_files("a")
@@ -249,6 +249,7 @@ class TestDocument:
 def test_ranks_count_those_before(
     tmp_path_factory: pytest.TempPathFactory, losses: list[float], reverse: bool
 ) -> None:
+    from topoqa_train.runs.checkpoint_files import Shelf
     from topoqa_train.runs.metadata import RunMetadata
     from topoqa_train.runs.status import Status
 
@@ -256,12 +257,11 @@ def test_ranks_count_those_before(
     runs = []
     for number, loss in enumerate(losses):
         paths = RunPaths(folder / str(number))
-        paths.checkpoints.mkdir(parents=True, exist_ok=True)
-        (paths.checkpoints / "checkpoint.val_epoch0.chkpt").touch()
-        links = {"model_checkpoints/best.ckpt": "checkpoint.val_epoch0.chkpt"}
-        document = RunMetadata(run_name="x", created="y", checkpoints={"links": links})
+        file = paths.checkpoints / "checkpoint.val_epoch0.chkpt"
         rows = [{"epoch": 0.0, "val_loss": loss}]
-        runs.append(RunSummary(paths, document, Status.COMPLETED, rows))
+        shelf = Shelf((file,), {paths.best: file})
+        document = RunMetadata(run_name="x", created="y")
+        runs.append(RunSummary(paths, document, Status.COMPLETED, rows, shelf))
     ranked = board.rank(runs, metric="val_loss", reverse=reverse)
     assert len(ranked.entries) == len(losses)
     for entry in ranked.entries:

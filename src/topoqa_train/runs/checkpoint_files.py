@@ -1,0 +1,158 @@
+"""The files and links of `model_checkpoints/`: what their names say and where they lead.
+
+One look at a folder, so that what is told of it agrees with itself while a training writes there.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PureWindowsPath
+
+from topoqa_train.runs.ranking import LINKS, SELECTION, VAL_LOSS
+
+SUFFIXES = (".chkpt", ".ckpt")
+_NUMBER = r"(-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|-?inf|nan)"
+_EPOCH = re.compile(r"(?:^|[^A-Za-z])epoch[-_=]?(\d{1,9})(?!\d)")
+_FIGURES = {
+    VAL_LOSS: re.compile(rf"(?:^|[^A-Za-z])val(?:_loss)?[-_=]{_NUMBER}"),
+    SELECTION: re.compile(rf"(?:^|[^A-Za-z])sel(?:ection)?(?:_metric)?[-_=]{_NUMBER}"),
+}
+# The reference's plain name: `model.0.05577.chkpt`.
+_BARE = re.compile(r"^[A-Za-z_]+\.(\d+\.\d+)$")
+
+
+@dataclass(frozen=True)
+class Written:
+    """A figure as a file's name gives it: rounded to `digits` decimals."""
+
+    value: float
+    digits: int
+
+    def agrees(self, exact: float) -> bool:
+        """Whether `exact` could have been rounded to this."""
+        if not (math.isfinite(exact) and math.isfinite(self.value)):
+            return exact == self.value or (math.isnan(exact) and math.isnan(self.value))
+        # Half a unit of the last digit, and room for figures that were single precision.
+        return abs(exact - self.value) <= 0.5 * 10.0**-self.digits + 1e-6 * abs(exact)
+
+
+@dataclass(frozen=True)
+class Named:
+    """What the name of a checkpoint says; `epoch` counts from 0 and is None where none is said."""
+
+    epoch: int | None
+    figures: Mapping[str, Written] = field(hash=False)
+
+
+def parse(name: str) -> Named:
+    """Read a file's name, of ours or of the reference."""
+    stem = _stem(name)
+    epoch = _EPOCH.search(stem)
+    figures = {
+        metric: _written(found[1])
+        for metric, pattern in _FIGURES.items()
+        if (found := pattern.search(stem)) is not None
+    }
+    bare = _BARE.match(stem)
+    if bare is not None and not figures:
+        figures = {VAL_LOSS: _written(bare[1])}
+    return Named(None if epoch is None else int(epoch[1]), figures)
+
+
+def _stem(name: str) -> str:
+    for suffix in SUFFIXES:
+        if name.endswith(suffix):
+            return name.removesuffix(suffix)
+    return name
+
+
+def _written(text: str) -> Written:
+    mantissa, _, exponent = text.lower().partition("e")
+    digits = len(mantissa.partition(".")[2]) - (int(exponent) if exponent else 0)
+    return Written(float(text), max(0, min(digits, 300)))
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The checkpoints of a run as they lay when it was read; `last.ckpt` is not among them.
+
+    `links` holds each link's path and the file it leads to; `broken` the name of a link that
+    leads to no file of the run, and what is written in it.
+    """
+
+    files: tuple[Path, ...] = ()
+    links: Mapping[Path, Path] = field(default_factory=dict, hash=False)
+    broken: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def links_to(self, file: Path) -> list[Path]:
+        """The links that lead to `file`, `best.ckpt` first."""
+        found = [link for link, target in self.links.items() if target == file]
+        return sorted(found, key=lambda link: (_place(link.name), len(link.name), link.name))
+
+
+def scan(root: Path, folders: Iterable[Path]) -> Shelf:
+    """Look through `folders` of the run in `root`; one that is not there is empty."""
+    files: list[Path] = []
+    links: list[Path] = []
+    for entry in [entry for folder in folders for entry in _entries(folder)]:
+        if entry.is_symlink():
+            links.append(entry)
+        elif entry.is_file():
+            files.append(entry)
+    led = {link: _target(link, root, files) for link in links}
+    return Shelf(
+        files=tuple(file for file in files if not is_last(file.name)),
+        links={link: target for link, target in led.items() if target is not None},
+        broken={link.name: _text(link) for link, target in led.items() if target is None},
+    )
+
+
+def is_last(name: str) -> bool:
+    """Whether it is where a training goes on, rather than one that is ranked."""
+    return re.match(r"last(?:-v\d+)?\.", name) is not None
+
+
+def _entries(folder: Path) -> Sequence[Path]:
+    try:
+        found = sorted(folder.iterdir())
+    except OSError:
+        return ()
+    return [entry for entry in found if not entry.name.startswith(".") and _belongs(entry)]
+
+
+def _belongs(entry: Path) -> bool:
+    """A checkpoint, a link to one, or a link that only its name, `best` say, tells to be one."""
+    bare_link = _place(entry.name) < len(LINKS) and entry.is_symlink()
+    return bare_link or entry.name.endswith(SUFFIXES)
+
+
+def _place(name: str) -> int:
+    """0 for the best, 1 for the second best, 2 for the third best, 3 for any other link."""
+    for place, link in enumerate(LINKS):
+        # `best_val_loss.ckpt`, `best.sel--0.49300.ckpt`: some name the ranking metric.
+        if re.match(rf"{_stem(link)}(?![A-Za-z])", name):
+            return place
+    return len(LINKS)
+
+
+def _target(link: Path, root: Path, files: Sequence[Path]) -> Path | None:
+    """Which of the run's own `files` a link leads to.
+
+    Where it leads nowhere, or out of the run as it may after a copy, the file of that name beside
+    it is meant.
+    """
+    try:
+        inside = root / link.resolve(strict=True).relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError):  # RuntimeError: a loop; ValueError: out of the run
+        inside = link.parent / PureWindowsPath(_text(link)).name
+    return inside if inside in files else None
+
+
+def _text(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""

@@ -1,0 +1,164 @@
+"""Finished runs put aside: `history/` under the folder of runs, where every reader looks too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import nullcontext, suppress
+from datetime import UTC, datetime
+
+from filelock import FileLock, Timeout
+
+from topoqa_train import atomic
+from topoqa_train.clock import Clock
+from topoqa_train.errors import RequestError
+from topoqa_train.runs import ledger, lock, summary
+from topoqa_train.runs.metadata import moment
+from topoqa_train.runs.paths import HISTORY, LATEST, RunPaths
+from topoqa_train.runs.status import Status
+from topoqa_train.runs.store import RunStore, run_of
+from topoqa_train.runs.summary import Glance
+
+KEEP_VARIABLE = "TOPOQA_TRAIN_KEEP_RUNS"
+DEFAULT_KEEP = 20
+LOCK = ".history.lock"
+_FINISHED = (Status.COMPLETED, Status.FAILED)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+def keep_runs() -> int:
+    """How many finished runs stay beside new ones: TOPOQA_TRAIN_KEEP_RUNS, or 20.
+
+    Raises:
+        RequestError: the variable holds no number of runs.
+    """
+    text = os.environ.get(KEEP_VARIABLE, "").strip()
+    if not text:
+        return DEFAULT_KEEP
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise RequestError(
+            f"{KEEP_VARIABLE}: '{text}' is no number of runs",
+            hint="It says how many finished runs stay out of history/: 0, 20, ...",
+        )
+    return int(text)
+
+
+def held(store: RunStore, clock: Clock) -> dict[str, str]:
+    """Run id to why the run must be neither moved nor deleted; the others are free.
+
+    Held are runs that are running, were interrupted or can't be read, what `latest` points at,
+    what another run started from, and what a batch or pipeline in progress makes or needs.
+    """
+    unreadable: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    glances: list[Glance] = []
+    for paths in store.all():
+        try:
+            glances.append(summary.glance(paths, clock))
+        except RequestError as error:
+            unreadable[paths.run_id] = f"can't be read: {error.message}"
+    for glance in glances:
+        for base in starting_points(glance):
+            reasons[base] = f"is the starting point of {glance.paths.run_id}"
+    for running in ledger.in_progress(store.root, clock):
+        reasons |= dict.fromkeys(running.runs(), f"belongs to a {running.kind} in progress")
+    latest = store.latest()
+    if latest is not None:
+        reasons[latest.run_id] = f"is what {LATEST} points at"
+    for glance in glances:
+        if glance.status not in _FINISHED:
+            stopped = glance.status == Status.INTERRUPTED
+            reasons[glance.paths.run_id] = "was interrupted" if stopped else "is running"
+    there = {*unreadable, *(glance.paths.run_id for glance in glances)}
+    return {run_id: why for run_id, why in {**reasons, **unreadable}.items() if run_id in there}
+
+
+def starting_points(glance: Glance) -> set[str]:
+    """The runs whose weights a run started from, as far as its metadata name them."""
+    start = glance.metadata.started_from or {}
+    checkpoint, run_id = start.get("checkpoint"), start.get("run_id")
+    named = {run_id} if isinstance(run_id, str) else set()
+    return named | ({run_of(checkpoint)} if isinstance(checkpoint, str) and checkpoint else set())
+
+
+def move(store: RunStore, run: RunPaths) -> RunPaths:
+    """Put a run into `history/` by one rename, and say where it is now.
+
+    Whether it may be moved is for `held` to say.
+
+    Raises:
+        RequestError: one of that name is there already, or the file system refuses.
+    """
+    target = RunPaths(store.root / HISTORY / run.run_id)
+    if os.path.lexists(target.root):
+        raise RequestError(f"{run.run_id} stays where it is: {target.root} is there already")
+    try:
+        target.root.parent.mkdir(exist_ok=True)
+        run.root.rename(target.root)
+    except OSError as error:
+        reason = error.strerror or error
+        raise RequestError(f"{run.run_id} can't be moved to {HISTORY}/: {reason}") from error
+    with suppress(OSError):  # it is moved, whether or not a power cut could undo that
+        for folder in (target.root.parent, store.root):
+            atomic.flush_folder(folder)
+    return target
+
+
+def tidy(
+    store: RunStore,
+    clock: Clock,
+    *,
+    keep: int,
+    spare: Collection[str] = (),
+    warn: Callable[[str], None] = lambda _: None,
+) -> list[RunPaths]:
+    """Move finished runs beyond the newest `keep` to `history/`; says where they are now.
+
+    Never one that is `held` or in `spare`. What can't be moved stays where it is, with a line to
+    `warn`. While another process is at it, nothing is done here.
+    """
+    if len(store.here()) <= keep:
+        return []
+    try:
+        with FileLock(store.root / LOCK).acquire(timeout=0):
+            return list(_moved(store, clock, _beyond(store, clock, keep, spare), warn))
+    except Timeout:
+        return []
+    except (OSError, RequestError) as error:
+        warn(f"older runs stay where they are: {error}")
+        return []
+
+
+def _beyond(store: RunStore, clock: Clock, keep: int, spare: Collection[str]) -> list[Glance]:
+    """The finished runs that are not among the newest `keep`, without those to be left alone."""
+    stay = {*held(store, clock), *spare}
+    finished = [glance for glance in _glances(store.here(), clock) if glance.status in _FINISHED]
+    finished.sort(key=lambda glance: (_created(glance), glance.paths.run_id), reverse=True)
+    return [glance for glance in finished[keep:] if glance.paths.run_id not in stay]
+
+
+def _moved(
+    store: RunStore, clock: Clock, glances: Iterable[Glance], warn: Callable[[str], None]
+) -> Iterator[RunPaths]:
+    for glance in glances:
+        try:
+            with nullcontext() if glance.foreign else lock.writing(glance.paths):
+                # It may have been resumed since it was looked at.
+                if summary.glance(glance.paths, clock).status in _FINISHED:
+                    yield move(store, glance.paths)
+        except lock.BusyRunError:
+            continue
+        except (OSError, RequestError) as error:
+            warn(str(error))
+
+
+def _glances(runs: Iterable[RunPaths], clock: Clock) -> Iterator[Glance]:
+    for paths in runs:
+        try:
+            yield summary.glance(paths, clock)
+        except RequestError:
+            continue  # `held` tells of it
+
+
+def _created(glance: Glance) -> datetime:
+    return moment(glance.metadata.created) or _LONG_AGO
