@@ -42,7 +42,7 @@ FLAT_KEYS: dict[str, tuple[str, str]] = {
 }
 # Sections that the flat layout has too, under the same name.
 SHARED_SECTIONS = ("coverage", "edge_schema", "mlflow")
-_MAY_BE_EMPTY = {"reference", "paths"}
+MAY_BE_EMPTY = {"reference", "paths"}
 
 
 def is_flat(draft: Draft) -> bool:
@@ -90,7 +90,7 @@ def _sections_only(draft: Draft) -> list[str]:
 
 
 def _move(flat: Draft, source: Location, draft: Draft, target: Location, value: Any) -> None:  # noqa: ANN401
-    if value is None and target[0] in _MAY_BE_EMPTY:
+    if value is None and target[0] in MAY_BE_EMPTY:
         return
     draft.set(target, value, _place(flat, source))
     for below, place in flat.places.items():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, LiteralString
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from topoqa_train.config.models import Options, Section, Seed, Text
-from topoqa_train.config.names import fault_of_name
+from topoqa_train.config.names import NAME_SCHEMA, fault_of_name
 from topoqa_train.config.values import described
 
 
@@ -43,14 +43,38 @@ def _list(value: Any) -> Any:  # noqa: ANN401
     return [] if value is None else value
 
 
-PlainName = Annotated[str, AfterValidator(_plain_name)]
-BatchLimit = Annotated[int | float, BeforeValidator(_batch_limit)]
-Texts = Annotated[list[Text], BeforeValidator(_list)]
-Seeds = Annotated[
-    tuple[Seed, ...], Field(min_length=1, strict=False), AfterValidator(_no_seed_twice)
+PlainName = Annotated[
+    str, AfterValidator(_plain_name), WithJsonSchema({"type": "string", **NAME_SCHEMA})
 ]
-
-
+BatchLimit = Annotated[
+    int | float,
+    BeforeValidator(_batch_limit),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+            ]
+        }
+    ),
+]
+Texts = Annotated[
+    list[Text],
+    BeforeValidator(_list),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string", "minLength": 1}},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+Seeds = Annotated[
+    tuple[Seed, ...],
+    Field(min_length=1, strict=False, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_no_seed_twice),
+]
 ConfigFile = Annotated[
     Text | None, Field(description="config file; a job without one takes that of `shared`")
 ]

@@ -9,7 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from topoqa_train.config.values import described
@@ -66,12 +73,38 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-Precision = Annotated[int | str, BeforeValidator(_precision)]
-Devices = Annotated[int | Literal["auto"] | tuple[int, ...], BeforeValidator(_devices)]
+def _mapping_schema(values: dict[str, Any] | bool) -> WithJsonSchema:
+    kinds = [{"type": "object", "additionalProperties": values}, {"type": "null"}]
+    return WithJsonSchema({"anyOf": kinds})
+
+
+# Beside each validator of ours stands what it takes as JSON Schema, for editors.
+Precision = Annotated[
+    int | str, BeforeValidator(_precision), WithJsonSchema({"enum": list(_PRECISIONS)})
+]
+Devices = Annotated[
+    int | Literal["auto"] | tuple[int, ...],
+    BeforeValidator(_devices),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"enum": [-1, "auto"]},
+                {
+                    "type": "array",
+                    "items": {"type": "integer", "minimum": 0},
+                    "minItems": 1,
+                    "uniqueItems": True,
+                },
+            ]
+        }
+    ),
+]
 DataPath = Annotated[Path, Field(strict=False)]
-Tag = Annotated[str | int | float | bool, BeforeValidator(_tag)]
-Options = Annotated[dict[str, Any], BeforeValidator(_mapping)]
-Tags = Annotated[dict[str, Tag], BeforeValidator(_mapping)]
+_TAG_SCHEMA: dict[str, Any] = {"type": ["string", "number", "boolean"]}
+Tag = Annotated[str | int | float | bool, BeforeValidator(_tag), WithJsonSchema(_TAG_SCHEMA)]
+Options = Annotated[dict[str, Any], BeforeValidator(_mapping), _mapping_schema(values=True)]
+Tags = Annotated[dict[str, Tag], BeforeValidator(_mapping), _mapping_schema(_TAG_SCHEMA)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Text = Annotated[str, Field(min_length=1)]
 

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 MAX_LENGTH = 128
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 # Both stand beside the runs, and some file systems do not tell `Latest` from `latest`.
 _TAKEN = frozenset({"latest", "history"})
+# What `fault_of_name` finds nothing wrong with, as JSON Schema.
+NAME_SCHEMA: dict[str, Any] = {
+    "pattern": f"^{_PLAIN.pattern}$",
+    "maxLength": MAX_LENGTH,
+    "not": {
+        "type": "string",
+        "pattern": "^({})$".format(
+            "|".join("".join(f"[{c.upper()}{c}]" for c in name) for name in sorted(_TAKEN))
+        ),
+    },
+}
 
 
 def fault_of_name(name: str) -> str | None:

@@ -23,6 +23,8 @@ from topoqa_train.config.models import SECTIONS, TrainingConfig
 from topoqa_train.config.values import resolve
 
 _NO_FOLDING = 10**9
+# It names a schema beside the file, and beside a run's config there is none.
+_MODELINE = re.compile(r"^#[ \t]*yaml-language-server:.*\n", re.MULTILINE)
 _BARE = re.compile(r"[A-Za-z/._][A-Za-z0-9/._+-]*(?: [A-Za-z0-9/._+-]+)*")
 
 
@@ -37,7 +39,7 @@ def config_yaml(config: TrainingConfig, source: bytes, path: Path) -> str:
     Where they can't be (a flat source, aliases in the way), the header says so.
     """
     target = effective(config)
-    text = source.decode("utf-8-sig")
+    text = _MODELINE.sub("", source.decode("utf-8-sig"))
     document, _ = parse_text(text)
     before: dict[str, Any] = document.data if document else {}
     if not FLAT_KEYS.keys() & before.keys():
