@@ -26,6 +26,9 @@ from topoqa_train.ui.console import say
 from topoqa_train.ui.progress import progress
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from topoqa_train.runs.summary import RunSummary
     from topoqa_train.training.data.graphs import Graph
 
 __all__ = [
@@ -39,11 +42,14 @@ __all__ = [
     "TrainingError",
     "append_line",
     "error_console",
+    "find_config",
     "graph_faults",
+    "load_settings",
     "output_console",
     "passing_options_on",
     "progress",
     "read_graph",
+    "read_runs",
     "replacing",
     "say",
     "target_of",
@@ -54,6 +60,7 @@ __all__ = [
 ]
 
 Command = TypeVar("Command", bound=Callable[..., None])
+Settings = TypeVar("Settings", bound="BaseModel")
 
 
 def passing_options_on(command: Command) -> Command:
@@ -64,6 +71,36 @@ def passing_options_on(command: Command) -> Command:
     settings = {"allow_extra_args": True, "ignore_unknown_options": True}
     vars(command)["context_settings"] = settings
     return command
+
+
+def find_config(path: Path) -> Path:
+    """The file `path`, or where there is none the shipped one that it names (`configs/x.yaml`).
+
+    Raises:
+        RequestError: there is neither; the nearest name is told.
+    """
+    from topoqa_train.config import recipes
+
+    return recipes.locate("configs", path)
+
+
+def load_settings(path: Path, model: type[Settings]) -> Settings:
+    """A plugin's own YAML file as its pydantic `model`; forbid extra keys, and slips are told.
+
+    Raises:
+        RequestError: with the line, the key and the nearest known key of every fault.
+    """
+    from topoqa_train.config import settings
+
+    return settings.load_settings(path, model)
+
+
+def read_runs(root: Path) -> tuple[list[RunSummary], list[str]]:
+    """All runs under `root`, `history/` too, and a line for each that can't be read."""
+    from topoqa_train.clock import SystemClock
+    from topoqa_train.runs import store, summary
+
+    return summary.read_all(store.RunStore(root).all(), SystemClock())
 
 
 def target_of(model: str) -> str:

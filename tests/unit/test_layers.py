@@ -37,7 +37,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "launch": _WORK,
     "workflows": _WORK,
     "commands": _WORK | {"ui"},
-    "api": _BASE | {"datasets", "training", "ui"},
+    "api": _RUNS | {"datasets", "training", "ui"},
     "testing": _WORK | {"api"},
     "cli": _BASE | {"plugins", "ui"},
     "__main__": frozenset({"cli"}),

@@ -12,6 +12,8 @@ from topoqa_train.errors import ConfigError
 
 Kind = Literal["configs", "manifests"]
 DEFAULT_MANIFEST = "run_core"
+# Settings of plugins, which lie beside the configs and are no training's.
+OF_PLUGINS = frozenset({"ramdisk"})
 _SINGULAR = {"configs": "config", "manifests": "manifest"}
 _SUFFIXES = (".yaml", ".yml")
 
@@ -28,9 +30,10 @@ def shipped_folder(kind: Kind) -> Path | None:
 
 
 def shipped_names(kind: Kind) -> list[str]:
-    """Names of the shipped files of a kind, without suffix, sorted."""
+    """Names of the shipped files of a kind, without suffix, sorted; no plugin's settings."""
     folder = shipped_folder(kind)
-    return sorted(file.stem for file in folder.glob("*.yaml")) if folder else []
+    names = {file.stem for file in folder.glob("*.yaml")} if folder else set()
+    return sorted(names - OF_PLUGINS)
 
 
 def find_recipe(kind: Kind, name: str) -> Path:

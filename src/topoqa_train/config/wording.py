@@ -15,7 +15,7 @@ from topoqa_train.config.suggest import did_you_mean
 from topoqa_train.config.values import described
 from topoqa_train.errors import Problem
 
-Model = TypeVar("Model", bound=Section)
+Model = TypeVar("Model", bound=BaseModel)
 _Say = Callable[[Any, dict[str, Any]], str]
 
 
@@ -66,7 +66,7 @@ def validate(
 
 
 def _problem(
-    draft: Draft, model: type[Section], location: Location, detail: ErrorDetails
+    draft: Draft, model: type[BaseModel], location: Location, detail: ErrorDetails
 ) -> Problem:
     # A union's verdicts end in the names of its members, which stand nowhere in the file.
     while len(location) > 1 and detail["type"] != "missing" and _stands_nowhere(draft, location):
@@ -98,7 +98,7 @@ def _stands_nowhere(draft: Draft, location: Location) -> bool:
     return not isinstance(holder, list)
 
 
-def _message(model: type[Section], detail: ErrorDetails, value: Any) -> str:  # noqa: ANN401
+def _message(model: type[BaseModel], detail: ErrorDetails, value: Any) -> str:  # noqa: ANN401
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         return _unknown(model, detail["loc"])
@@ -120,7 +120,7 @@ def _choices(expected: str) -> list[str]:
     return [part.strip().strip("'") for part in expected.replace(" or ", ", ").split(",")]
 
 
-def _unknown(model: type[Section], location: Location) -> str:
+def _unknown(model: type[BaseModel], location: Location) -> str:
     name = str(location[-1])
     holder = section_at(model, location[:-1])
     what = (
@@ -129,8 +129,10 @@ def _unknown(model: type[Section], location: Location) -> str:
         else "unknown key"
     )
     known = list(holder.model_fields) if holder else []
+    # A plugin's own settings know nothing of a config's sections.
+    sections = SECTIONS if issubclass(model, Section) else {}
     elsewhere = [
-        f"{section}.{name}" for section, kind in SECTIONS.items() if name in kind.model_fields
+        f"{section}.{name}" for section, kind in sections.items() if name in kind.model_fields
     ]
     if name not in known and len(elsewhere) == 1 and holder in (*SECTIONS.values(), model):
         return f"{what}; did you mean '{elsewhere[0]}'?"
