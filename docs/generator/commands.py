@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import typer
-
 from generator.markdown import code, page, paragraphs, prose, shell, table, usage
 from topoqa_train import plugins
-from topoqa_train.cli import PROGRAM, build_app
+from topoqa_train.cli import PROGRAM, build_menu
+from topoqa_train.menu import Menu
 
 # What this repository ships; other plugins of the machine at hand stay out of the page.
 OURS = ("topoqa-train", "topoqa-graphs")
@@ -31,9 +30,9 @@ def render() -> str:
     return page("Commands", *parts)
 
 
-def root_command() -> Any:  # noqa: ANN401 - Typer keeps its click to itself
+def root_command() -> Menu:
     """The command line as a tree of commands."""
-    return typer.main.get_command(build_app())
+    return build_menu()
 
 
 def leaves() -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -46,10 +45,9 @@ def leaves() -> Iterator[tuple[tuple[str, ...], Any]]:
     missing = set(OURS) - {plugin.distribution for plugin in found.values()}
     if missing:
         raise RuntimeError(f"not installed here: {', '.join(sorted(missing))}")
-    for name, command in root_command().commands.items():
-        if found[name].distribution in OURS:
-            found[name].load()
-            yield from _walk((name,), command)
+    for name, entry in root_command().entries.items():
+        if entry.plugin.distribution in OURS:
+            yield from _walk((name,), entry.command())
 
 
 def _walk(names: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""The door: builds the app from plugins, and turns every error into text and an exit status."""
+"""The door: builds the app, and turns every error into text and an exit status."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from topoqa_train import __version__, atomic, log, plugins
+from topoqa_train import __version__, atomic, log, menu, plugins
 from topoqa_train.errors import (
     InterruptedRunError,
+    RequestError,
     TerminatedRunError,
     TopoqaTrainError,
 )
-from topoqa_train.plugins import Plugin, PluginError
+from topoqa_train.menu import Menu
+from topoqa_train.plugins import Plugin
 from topoqa_train.ui import console, error_text
 
 PROGRAM = "topoqa-train"
 DEBUG_VARIABLE = "TOPOQA_TRAIN_DEBUG"
-_FAULT_OF_OURS = 1
+# Set by the shell that asks for completions; the name is made by Typer from the program's.
+COMPLETION_VARIABLE = "_TOPOQA_TRAIN_COMPLETE"
+_SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["--help", "-h"]}
 
 
 class _Stopped(BaseException):
@@ -32,22 +36,23 @@ class _Stopped(BaseException):
         self.error = error
 
 
-def build_app() -> typer.Typer:
-    """The app with all commands that are installed; a broken one is a stub that names its fault."""
+def build_menu() -> Menu:
+    """The command line with all commands that are installed, none of them imported yet."""
     app = typer.Typer(
+        cls=Menu,
         name=PROGRAM,
         help="Train networks that judge protein-complex interfaces: sweep, pick, fine-tune, rank.",
         epilog="Start with: topoqa-train pipeline    Every command explains itself: --help",
         no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        # Paragraphs of help are wrapped to the terminal, not where the source breaks them.
-        rich_markup_mode="markdown",
-        context_settings={"help_option_names": ["--help", "-h"]},
+        rich_markup_mode=menu.MARKUP,
+        context_settings=_SETTINGS,
     )
     app.callback()(_root)
-    for plugin in plugins.discover(plugins.COMMANDS).values():
-        _mount(app, plugin)
-    return app
+    made = typer.main.get_command(app)
+    if not isinstance(made, Menu):
+        raise TypeError("an app with a callback is a group, of the class that it was given")
+    menu.plain_flags(made, typer.Context(made, **_SETTINGS))
+    return made
 
 
 def main() -> NoReturn:
@@ -59,8 +64,9 @@ def main() -> NoReturn:
 
 
 def _status() -> int:
+    commands = build_menu()
     try:
-        status = _app_status()
+        status = _status_of(commands)
         # Here and not at the very end, where a reader that left can no longer be dealt with.
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -75,22 +81,29 @@ def _status() -> int:
     except OSError as error:
         return _told(atomic.as_ours(error))
     except Exception as error:  # noqa: BLE001 - the one place where all ends
-        return _told_as_fault(error)
+        return _told(_fault(error, commands.called))
     return status
 
 
-def _app_status() -> int:
+def _status_of(commands: Menu) -> int:
     try:
-        build_app()(prog_name=PROGRAM)
+        commands(prog_name=PROGRAM)
     except SystemExit as leaving:
         # Typer makes an exit with status 1 of a reader that left; that is no failure.
         if isinstance(leaving.__context__, BrokenPipeError):
             raise leaving.__context__ from None
         if leaving.code is None or isinstance(leaving.code, int):
+            _tell_place_of_debug(leaving.code, commands)
             return leaving.code or 0
         console.say(leaving.code)
         return 1
     return 0
+
+
+def _tell_place_of_debug(status: int | None, commands: Menu) -> None:
+    misplaced = commands.called is not None and "--debug" in sys.argv and not _debugging()
+    if status == RequestError.exit_status and misplaced:
+        console.say(f"--debug stands before the command: {PROGRAM} --debug {sys.argv[1]} ...")
 
 
 def _show_version(wanted: bool) -> None:
@@ -118,71 +131,35 @@ def _root(
         os.environ.pop(DEBUG_VARIABLE, None)
 
 
-def _mount(app: typer.Typer, plugin: Plugin) -> None:
-    for rival in plugin.rivals:
-        console.say(f"'{plugin.name}' of {plugin.distribution} hides that of {rival}")
-    try:
-        loaded = plugin.load()
-        if plugin.distribution != plugins.OWN_DISTRIBUTION:
-            _try_out(plugin, loaded)
-    except PluginError as error:
-        _mount_stub(app, plugin.name, error)
-        return
-    _add(app, plugin.name, loaded)
-
-
-def _add(app: typer.Typer, name: str, loaded: Any) -> None:  # noqa: ANN401 - what a plugin gave
-    if isinstance(loaded, typer.Typer):
-        app.add_typer(loaded, name=name)
-    else:
-        # What `api.passing_options_on` says of a function; Typer takes it from nowhere else.
-        app.command(name, context_settings=getattr(loaded, "context_settings", None))(loaded)
-
-
-def _try_out(plugin: Plugin, loaded: Any) -> None:  # noqa: ANN401 - what a plugin gave
-    """Make the command alone: a signature that Typer can't read must not stop the others."""
-    alone = typer.Typer(add_completion=False)
-    _add(alone, plugin.name, loaded)
-    try:
-        typer.main.get_command(alone)
-    except Exception as error:
-        raise plugin.broken(f"{type(error).__name__}: {error}") from error
-
-
-def _mount_stub(app: typer.Typer, name: str, error: PluginError) -> None:
-    def stub() -> None:
-        raise error
-
-    app.command(
-        name,
-        help=f"(broken) {error.message}",
-        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-    )(stub)
-
-
 def _told(error: TopoqaTrainError) -> int:
-    _trace_if_wanted()
-    error_text.show(error)
+    # Whoever only asked for completions is in the middle of a line: nothing may be written there.
+    if COMPLETION_VARIABLE not in os.environ:
+        _trace_if_wanted()
+        error_text.show(error)
     return error.exit_status
 
 
-def _told_as_fault(error: Exception) -> int:
-    _trace_if_wanted()
-    error_text.show(
-        TopoqaTrainError(
-            f"a fault in {PROGRAM} itself: {type(error).__name__}: {error}",
-            hint="The same command with --debug before it shows the trace; please report it.",
-        )
+def _fault(error: Exception, called: Plugin | None) -> TopoqaTrainError:
+    """What nobody thought of, laid at the right door."""
+    ours = called is None or called.distribution == plugins.OWN_DISTRIBUTION
+    where = f"{PROGRAM} itself" if called is None or ours else f"the plugin {called.distribution}"
+    return TopoqaTrainError(
+        f"a fault in {where}: {type(error).__name__}: {error}",
+        hint=f"The trace: {PROGRAM} --debug and then the same again. Please report it"
+        + ("." if ours else " to those who make it."),
     )
-    return _FAULT_OF_OURS
 
 
 def _trace_if_wanted() -> None:
-    # The arguments too: the error may have come before they were read.
-    if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0") or "--debug" in sys.argv[1:2]:
+    if _debugging():
         import traceback
 
         traceback.print_exc()
+
+
+def _debugging() -> bool:
+    # The arguments too: the error may have come before they were read.
+    return os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0") or "--debug" in sys.argv[1:2]
 
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:

@@ -1,22 +1,26 @@
 """Finding plugins: entry points of a group, sorted, each loaded only when it is wanted.
 
-A plugin that cannot be loaded is a fault to be shown by name, never a crash of the rest.
+A plugin that cannot be loaded is a fault to be shown by name, never a crash of the rest. What it
+says of itself in a line is read from its source and its metadata: nothing is imported for it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any
 
 from topoqa_train.errors import RequestError
+from topoqa_train.help_line import written_help
 
 COMMANDS = "topoqa_train.commands"
 DATASETS = "topoqa_train.datasets"
 MODELS = "topoqa_train.models"
 LAUNCHERS = "topoqa_train.launchers"
 OWN_DISTRIBUTION = "topoqa-train"
+_NAMELESS = "unknown"
 
 
 class PluginError(RequestError):
@@ -38,6 +42,8 @@ class Plugin:
         Raises:
             PluginError: whatever went wrong while importing it, or it can't be called.
         """
+        if EntryPoint.pattern.match(self.entry_point.value) is None:
+            raise self.broken("its entry point names no object; module:object is the form")
         try:
             loaded = self.entry_point.load()
         except (Exception, SystemExit) as error:  # a stranger's import can raise anything
@@ -46,12 +52,29 @@ class Plugin:
             raise self.broken(f"{type(loaded).__name__} can't be called")
         return loaded
 
+    @property
+    def line(self) -> str:
+        """What it is, in a line, without importing it.
+
+        Its docstring or help as the source has it, else its distribution's summary, else nothing.
+        """
+        text = written_help(self.entry_point) or self._summary()
+        return " ".join(text.strip().partition("\n\n")[0].split())
+
+    def _summary(self) -> str:
+        found = self.entry_point.dist
+        if found is None or "Summary" not in found.metadata:
+            return ""
+        return found.metadata["Summary"]
+
     def broken(self, fault: str) -> PluginError:
         """The error for a plugin that can't be used because of `fault`."""
         return PluginError(
             f"the plugin '{self.name}' of {self.distribution} is broken: {fault}",
             details=[f"{self.entry_point.group}: {self.entry_point.value}"],
-            hint=f"Mend or remove it: pip uninstall {self.distribution}",
+            hint="Install it again: pip install --force-reinstall topoqa-train"
+            if self.distribution == OWN_DISTRIBUTION
+            else f"Mend or remove it: pip uninstall {self.distribution}",
         )
 
 
@@ -62,9 +85,20 @@ def discover(group: str) -> dict[str, Plugin]:
     others are kept as `rivals`, so that nothing is overridden in silence.
     """
     claims: dict[str, list[tuple[str, EntryPoint]]] = {}
-    for entry_point in entry_points(group=group):
+    for entry_point in _entry_points(group):
         claims.setdefault(entry_point.name, []).append((_owner(entry_point), entry_point))
     return {name: _winner(name, claims[name]) for name in sorted(claims)}
+
+
+def damaged() -> dict[str, str]:
+    """Distributions whose list of entry points can't be read, and why; they give no plugin."""
+    faults = {}
+    for distribution in distributions():
+        try:
+            _ = distribution.entry_points
+        except Exception as error:  # noqa: BLE001 - a stranger's file can be wrong in any way
+            faults[distribution.name or _NAMELESS] = f"{type(error).__name__}: {error}"
+    return faults
 
 
 def find(group: str, kind: str, name: str, *, hint: str | None = None) -> Plugin:
@@ -84,9 +118,22 @@ def find(group: str, kind: str, name: str, *, hint: str | None = None) -> Plugin
     )
 
 
+def _entry_points(group: str) -> Iterable[EntryPoint]:
+    try:
+        return entry_points(group=group)
+    except Exception:  # noqa: BLE001 - a stranger's file is wrong: see `damaged`
+        bad = damaged()
+        good = (each for each in distributions() if (each.name or _NAMELESS) not in bad)
+        return [
+            entry_point
+            for distribution in good
+            for entry_point in distribution.entry_points.select(group=group)
+        ]
+
+
 def _owner(entry_point: EntryPoint) -> str:
     # A distribution that was removed half has no name.
-    return (entry_point.dist.name if entry_point.dist is not None else None) or "unknown"
+    return (entry_point.dist.name if entry_point.dist is not None else None) or _NAMELESS
 
 
 def _winner(name: str, claims: list[tuple[str, EntryPoint]]) -> Plugin:

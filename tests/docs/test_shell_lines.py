@@ -18,11 +18,12 @@ from documents import (
     simple_commands,
 )
 
-from topoqa_train.cli import build_app
+from topoqa_train.cli import build_menu
 from topoqa_train.config.load import load_config
 from topoqa_train.config.manifest import load_manifest
 from topoqa_train.config.overrides import Override, parse_override
 from topoqa_train.config.recipes import default_manifest, shipped_names
+from topoqa_train.menu import Entry
 from topoqa_train.runs.metrics_file import LEADING_COLUMNS
 from topoqa_train.training.metrics import evaluate
 
@@ -43,7 +44,7 @@ LINES = [
 @pytest.fixture(scope="module")
 def parse() -> Parse:
     """Take arguments as the real command line does, without doing anything."""
-    root: Any = typer.main.get_command(build_app())
+    root: Any = build_menu()
 
     def parsed(arguments: list[str]) -> tuple[str, dict[str, Any]]:
         command, names, rest = root, [], list(arguments)
@@ -54,6 +55,7 @@ def parse() -> Parse:
             assert rest[0] in command.commands, f"there is no command {' '.join([*names, rest[0]])}"
             names.append(rest.pop(0))
             command = command.commands[names[-1]]
+            command = command.command() if isinstance(command, Entry) else command
         if rest == ["--help"]:
             return " ".join(names), {}
         return " ".join(names), command.make_context(names[-1], rest).params

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from topoqa_train import __version__, cli
+from topoqa_train import __version__, cli, menu, plugins
 from topoqa_train.plugins import COMMANDS
 
 Install = Callable[..., Path]
+SHIPPED = (plugins.OWN_DISTRIBUTION, "topoqa-graphs", "topoqa-ramdisk")
 
 COMMANDS_OF_TESTS = """
 import sys
@@ -128,11 +129,18 @@ class TestErrorsBecomeText:
         assert ended.status == 2
         assert ended.err.splitlines() == ["x.yaml is not a valid config:", "  line 3  a.b  wrong"]
 
-    @pytest.mark.usefixtures("commands")
-    def test_a_fault_of_ours_says_so_without_a_trace(self, call: Call) -> None:
+    @pytest.mark.parametrize(
+        ("owner", "said"),
+        [(plugins.OWN_DISTRIBUTION, "topoqa-train itself"), ("zoo", "the plugin zoo")],
+    )
+    def test_a_fault_is_laid_at_the_right_door_without_a_trace(
+        self, call: Call, install_plugin: Install, owner: str, said: str
+    ) -> None:
+        modules = {"commands_of_tests": COMMANDS_OF_TESTS}
+        install_plugin(owner, COMMANDS, {"t": "commands_of_tests:do"}, modules)
         ended = call("t", "crash")
         assert ended.status == 1
-        assert "a fault in topoqa-train itself: LookupError: nobody thought of this" in ended.err
+        assert f"a fault in {said}: LookupError: nobody thought of this" in ended.err
         assert "--debug" in ended.err
         assert "Traceback" not in ended.err + ended.out
 
@@ -217,19 +225,48 @@ class TestDebug:
         assert ("Traceback" in call("t", "crash").err) is shown
 
     @pytest.mark.usefixtures("commands")
+    def test_behind_the_command_it_is_told_where_it_stands(self, call: Call) -> None:
+        ended = call("t", "fine", "--debug")
+        assert ended.status == 2
+        assert ended.err.endswith("--debug stands before the command: topoqa-train --debug t ...\n")
+        assert "stands before" not in call("t", "fine", "--other").err
+        assert "stands before" not in call("--debug", "t", "fine", "--other").err
+
+    @pytest.mark.usefixtures("commands")
     def test_success_has_no_trace(self, call: Call) -> None:
         ended = call("--debug", "t", "fine")
         assert (ended.status, ended.out, ended.err) == (0, "all is well\n", "")
 
 
 class TestHelp:
-    @pytest.mark.parametrize("flag", ["--help", "-h"])
-    def test_it_lists_the_commands(self, call: Call, flag: str) -> None:
-        ended = call(flag)
-        assert ended.status == 0
+    @pytest.mark.parametrize("arguments", [("--help",), ("-h",), ("help",), ("--debug", "help")])
+    def test_it_lists_the_commands(self, call: Call, arguments: tuple[str, ...]) -> None:
+        ended = call(*arguments)
+        assert (ended.status, ended.err) == (0, "")
         for name in ("run", "pipeline", "leaderboard"):
             assert name in ended.out
-        assert "(broken)" not in ended.out
+
+    def test_of_a_command(self, call: Call) -> None:
+        assert call("help", "leaderboard") == call("leaderboard", "--help")
+        assert call("help", "leaderbord").status == 2
+
+    def test_every_command_of_ours_has_its_panel_and_a_line_of_its_own(self, call: Call) -> None:
+        found = plugins.discover(COMMANDS)
+        ours = {name for name, each in found.items() if each.distribution in SHIPPED}
+        assert ours <= {name for names in menu.PANELS.values() for name in names}
+        lines = [found[name].line for name in ours]
+        assert len(set(lines)) == len(lines)
+        # On a terminal of 80 columns, two lines at the most.
+        assert all(8 <= len(line) <= 2 * 62 for line in lines)
+
+    def test_the_pipeline_comes_first(self, call: Call) -> None:
+        out = call("--help").out
+        order = [out.index(f" {name} ") for name in ("pipeline", "leaderboard", "graphs")]
+        assert order == sorted(order)
+
+    def test_a_flag_takes_no_value(self, call: Call) -> None:
+        for arguments in (("--help",), ("leaderboard", "--help"), ("graphs", "build", "--help")):
+            assert "<bool>" not in call(*arguments).out
 
     def test_no_arguments_show_the_help(self, call: Call) -> None:
         ended = call()
@@ -265,70 +302,151 @@ def test_messages_name_only_commands_that_there_are() -> None:
     assert faults == []
 
 
+class TestUnknownCommands:
+    def test_the_nearest_is_named(self, call: Call) -> None:
+        ended = call("leaderbord", "--limit", "3")
+        assert ended.status == 2
+        assert ended.err.splitlines() == [
+            "there is no command 'leaderbord'; did you mean 'leaderboard'?",
+            "All commands: topoqa-train --help",
+        ]
+
+    def test_where_none_is_near(self, call: Call) -> None:
+        assert call("xyzzy").err.splitlines()[0] == "there is no command 'xyzzy'"
+
+
+LEAVES_A_MARK = """
+from pathlib import Path
+(Path(__file__).parent / "imported").touch()
+def lazy() -> None:
+    \"\"\"Sleeps by day.\"\"\"
+    print("awake")
+"""
+
+
+class TestNothingIsImportedUnasked:
+    @pytest.fixture
+    def mark(self, install_plugin: Install) -> Path:
+        entries = {"lazy": "lazy_of_tests:lazy"}
+        folder = install_plugin("zoo", COMMANDS, entries, {"lazy_of_tests": LEAVES_A_MARK})
+        return folder / "imported"
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("--help",), ("--version",), ("leaderboard",), ("leaderboard", "--help"), ("no-such",)],
+        ids=" ".join,
+    )
+    def test_by_other_commands(self, call: Call, mark: Path, arguments: tuple[str, ...]) -> None:
+        call(*arguments)
+        assert not mark.exists()
+
+    @pytest.mark.parametrize("arguments", [("lazy",), ("lazy", "--help"), ("help", "lazy")])
+    def test_only_when_it_is_asked_for(
+        self, call: Call, mark: Path, arguments: tuple[str, ...]
+    ) -> None:
+        assert call(*arguments).status == 0
+        assert mark.exists()
+
+    def test_its_line_stands_in_the_help_all_the_same(self, call: Call, mark: Path) -> None:
+        (line,) = [line for line in call("--help").out.splitlines() if " lazy " in line]
+        assert "Sleeps by day. (zoo)" in line
+
+
 class TestBrokenPlugins:
     @pytest.fixture(autouse=True)
     def broken(self, install_plugin: Install) -> None:
         entries = {
             "b-import": "broken_of_tests:f",
+            "b-exit": "exit_of_tests:f",
             "b-text": "commands_of_tests:not_a_command",
             "b-odd": "commands_of_tests:odd",
+            "b-form": "commands_of_tests:a:b",
             "b-fine": "commands_of_tests:fine",
         }
-        modules = {"broken_of_tests": "import no_such_library", "commands_of_tests": ""}
-        modules["commands_of_tests"] = COMMANDS_OF_TESTS
+        modules = {
+            "broken_of_tests": "import no_such_library",
+            "exit_of_tests": "raise SystemExit(0)",
+            "commands_of_tests": COMMANDS_OF_TESTS,
+        }
         install_plugin("zoo-parts", COMMANDS, entries, modules)
 
     def test_the_rest_goes_on(self, call: Call) -> None:
         assert call("b-fine").out == "all is well\n"
         helped = call("--help")
-        assert helped.status == 0
-        for name in ("leaderboard", "b-import", "b-text", "b-odd", "b-fine"):
+        assert (helped.status, helped.err) == (0, "")
+        for name in ("leaderboard", "b-import", "b-exit", "b-text", "b-odd", "b-form", "b-fine"):
             assert name in helped.out
 
     @pytest.mark.parametrize(
         ("name", "said"),
         [
             ("b-import", "ModuleNotFoundError: No module named 'no_such_library'"),
+            ("b-exit", "SystemExit: 0"),
             ("b-text", "str can't be called"),
             ("b-odd", "Union"),
+            ("b-form", "names no object"),
         ],
     )
-    @pytest.mark.parametrize("arguments", [(), ("sub", "--option", "value")], ids=len)
-    def test_a_stub_names_the_fault(
+    @pytest.mark.parametrize("arguments", [(), ("sub", "--option", "value"), ("--help",)], ids=len)
+    def test_whoever_calls_it_is_told_its_fault(
         self, call: Call, name: str, said: str, arguments: tuple[str, ...]
     ) -> None:
         ended = call(name, *arguments)
         assert ended.status == 2
-        assert f"the plugin '{name}' of zoo-parts is broken" in ended.err
-        assert said in ended.err
-        assert "Traceback" not in ended.err
+        first, where, way_out = ended.err.splitlines()
+        assert first.startswith(f"the plugin '{name}' of zoo-parts is broken: ")
+        assert said in first
+        assert "topoqa_train.commands: " in where
+        assert way_out == "Mend or remove it: pip uninstall zoo-parts"
+        assert ended.out == ""
 
-    def test_the_help_of_a_stub_names_the_fault_too(self, call: Call) -> None:
-        ended = call("b-import", "--help")
-        assert ended.status == 0
-        assert "no_such_library" in ended.out
+    def test_debug_shows_the_trace(self, call: Call) -> None:
+        ended = call("--debug", "b-import")
+        assert ended.status == 2
+        assert "broken_of_tests.py" in ended.err
+
+    def test_a_list_of_entry_points_that_can_t_be_read(
+        self, call: Call, install_plugin: Install
+    ) -> None:
+        folder = install_plugin("garbage", COMMANDS, {"g": "garbage_of_tests:g"})
+        (listing,) = folder.glob("*.dist-info/entry_points.txt")
+        listing.write_text(f"[{COMMANDS}]\nnot an entry\n")
+        assert call("b-fine").out == "all is well\n"
+        helped = call("--help")
+        assert "b-fine" in helped.out
+        assert helped.err.startswith("garbage gives no command: its entry points can't be read: ")
 
 
 class TestRivals:
-    def test_a_hidden_command_is_told_of_and_the_winner_runs(
-        self, call: Call, install_plugin: Install
-    ) -> None:
+    @pytest.fixture(autouse=True)
+    def rivals(self, install_plugin: Install) -> None:
         modules = {"commands_of_tests": COMMANDS_OF_TESTS}
-        install_plugin("ape", COMMANDS, {"r-same": "commands_of_tests:fine"}, modules)
+        entries = {"r-same": "commands_of_tests:fine", "leaderboard": "commands_of_tests:crash"}
+        install_plugin("ape", COMMANDS, entries, modules)
         install_plugin("zoo", COMMANDS, {"r-same": "commands_of_tests:crash"})
+
+    def test_the_winner_runs_and_the_hidden_one_is_told_of(self, call: Call) -> None:
         ended = call("r-same")
         assert (ended.status, ended.out) == (0, "all is well\n")
         assert ended.err == "'r-same' of ape hides that of zoo\n"
 
-    def test_a_stranger_can_t_take_the_place_of_ours(
-        self, call: Call, install_plugin: Install
-    ) -> None:
-        modules = {"commands_of_tests": COMMANDS_OF_TESTS}
-        install_plugin("aaa", COMMANDS, {"leaderboard": "commands_of_tests:fine"}, modules)
+    def test_a_stranger_can_t_take_the_place_of_ours(self, call: Call) -> None:
         ended = call("leaderboard")
         assert ended.status == 2
         assert "there are no runs" in ended.err
-        assert "'leaderboard' of topoqa-train hides that of aaa" in ended.err
+        assert "'leaderboard' of topoqa-train hides that of ape" in ended.err
+
+    def test_the_help_tells_of_both(self, call: Call) -> None:
+        assert call("--help").err.splitlines() == [
+            "'leaderboard' of topoqa-train hides that of ape",
+            "'r-same' of ape hides that of zoo",
+        ]
+
+    @pytest.mark.parametrize("arguments", [("run", "--help"), ("--version",), ("run",)], ids=len)
+    def test_other_commands_don_t_speak_of_them(
+        self, call: Call, arguments: tuple[str, ...]
+    ) -> None:
+        assert "hides" not in call(*arguments).err
 
 
 class TestWithAProcess:

@@ -28,7 +28,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "clock": frozenset(),
     "log": frozenset(),
     "atomic": frozenset({"errors"}),
-    "plugins": _BASE,
+    "help_line": frozenset(),
+    "plugins": _BASE | {"help_line"},
     "datasets": _BASE | {"plugins"},
     "config": _BASE,
     "runs": _BASE | {"config"},
@@ -39,7 +40,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "commands": _WORK | {"ui"},
     "api": _RUNS | {"datasets", "training", "ui"},
     "testing": _WORK | {"api"},
-    "cli": _BASE | {"plugins", "ui"},
+    "menu": _BASE | {"config", "plugins", "ui"},
+    "cli": _BASE | {"menu", "plugins", "ui"},
     "__main__": frozenset({"cli"}),
 }
 
@@ -48,7 +50,7 @@ HEAVY = ("torch", "torch_geometric", "lightning", "pytorch_lightning", "pandas",
 # Libraries to the rooms that may import them at all.
 ROOMS_OF_LIBRARIES: dict[str, frozenset[str]] = {
     "click": frozenset(),  # typer brings a copy of its own
-    "typer": frozenset({"cli", "commands"}),
+    "typer": frozenset({"cli", "commands", "menu"}),
     "rich": frozenset({"ui"}),
     "ruamel": frozenset({"config", "workflows"}),
     "psutil": frozenset({"runs"}),

@@ -59,6 +59,53 @@ def test_a_broken_plugin_is_named_with_its_fault(
     assert "pip uninstall zoo-parts" in error.hint
 
 
+@pytest.mark.parametrize("value", ["a:b:c", "", "not a module", "a:"])
+def test_an_entry_point_that_names_nothing(install_plugin: Install, value: str) -> None:
+    install_plugin("zoo", GROUP, {"a": value})
+    with pytest.raises(PluginError, match="its entry point names no object"):
+        plugins.discover(GROUP)["a"].load()
+
+
+def test_ours_is_not_to_be_uninstalled(install_plugin: Install) -> None:
+    install_plugin(plugins.OWN_DISTRIBUTION, GROUP, {"a": "no_such_module:f"})
+    with pytest.raises(PluginError) as caught:
+        plugins.discover(GROUP)["a"].load()
+    assert "uninstall" not in str(caught.value.hint)
+
+
+class TestLine:
+    def test_is_the_first_paragraph_of_what_stands_in_the_source(
+        self, install_plugin: Install
+    ) -> None:
+        code = 'import no_such_library\ndef f():\n    """First\n    line.\n\n    Second."""\n'
+        install_plugin("zoo", GROUP, {"a": "zoo_lines:f"}, {"zoo_lines": code})
+        assert plugins.discover(GROUP)["a"].line == "First line."
+
+    def test_is_the_distribution_s_summary_where_nothing_stands_there(
+        self, install_plugin: Install
+    ) -> None:
+        folder = install_plugin("zoo", GROUP, {"a": "zoo_gone:f"})
+        assert plugins.discover(GROUP)["a"].line == ""
+        about = next(folder.glob("*.dist-info/METADATA"))
+        about.write_text("Metadata-Version: 2.1\nName: zoo\nVersion: 1.0\nSummary: Animals.\n")
+        assert plugins.discover(GROUP)["a"].line == "Animals."
+
+
+class TestDamaged:
+    def test_a_list_that_can_t_be_read_takes_its_own_plugins_alone(
+        self, install_plugin: Install
+    ) -> None:
+        install_plugin("zoo", GROUP, {"a": "zoo:f"})
+        assert plugins.damaged() == {}
+        for name, text in (("bad", f"[{GROUP}]\nnothing\n".encode()), ("odd", b"\xff\xfe[")):
+            folder = install_plugin(name, GROUP, {"b": "b:b"})
+            next(folder.glob("*.dist-info/entry_points.txt")).write_bytes(text)
+        assert list(plugins.discover(GROUP)) == ["a"]
+        faults = plugins.damaged()
+        assert list(faults) == ["odd", "bad"]
+        assert faults["odd"].startswith("UnicodeDecodeError: ")
+
+
 def test_ctrl_c_during_an_import_is_no_fault_of_the_plugin(install_plugin: Install) -> None:
     install_plugin("zoo", GROUP, {"a": "zoo_slow:value"}, {"zoo_slow": "raise KeyboardInterrupt"})
     with pytest.raises(KeyboardInterrupt):

@@ -1,0 +1,162 @@
+"""The list of commands: each is a plugin, and none is imported before it is asked for.
+
+Asked for means called, completed below its name, or its own help wanted. So a plugin that is slow
+to import, or can't be, harms nobody but who calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from topoqa_train import plugins
+from topoqa_train.config.suggest import nearest
+from topoqa_train.errors import RequestError
+from topoqa_train.plugins import Plugin, PluginError
+from topoqa_train.ui import console
+
+# The order teaches: train, look at what came out, prepare one's own data, keep things tidy.
+# A command that is named nowhere here stands under "Others", so this is no register.
+PANELS: Final = {
+    "Train": ("pipeline", "run", "batch", "fine-tune", "resume"),
+    "Look": ("monitor", "leaderboard", "summarise"),
+    "Prepare": ("init", "graphs", "data", "config"),
+    "Tools": ("runs", "plugins", "ramdisk"),
+}
+OTHERS: Final = "Others"
+# Paragraphs of help are wrapped to the terminal, not where the source breaks them.
+MARKUP: Final = "markdown"
+_HELP = "help"
+
+
+class Entry(TyperCommand):
+    """A command that stands for one of a plugin, which `command()` imports."""
+
+    def __init__(self, plugin: Plugin, panel: str) -> None:
+        super().__init__(plugin.name, rich_help_panel=panel)
+        self.plugin = plugin
+        self.short_help: str | None = None
+
+    def command(self) -> Any:  # noqa: ANN401 - Typer keeps its click to itself
+        """The command itself.
+
+        Raises:
+            PluginError: it can't be imported, or Typer can't read its signature.
+        """
+        app, loaded = typer.Typer(rich_markup_mode=MARKUP), self.plugin.load()
+        if isinstance(loaded, typer.Typer):
+            app.add_typer(loaded, name=self.plugin.name)
+        else:
+            # What `api.passing_options_on` says of a function; Typer takes it from nowhere else.
+            settings = getattr(loaded, "context_settings", None)
+            app.command(self.plugin.name, context_settings=settings)(loaded)
+        try:
+            made = typer.main.get_group(app).commands[self.plugin.name]
+        except Exception as error:
+            raise self.plugin.broken(f"{type(error).__name__}: {error}") from error
+        return made
+
+    def describe(self) -> None:
+        """Find out what to say of it in a list, without importing it."""
+        line, owner = self.plugin.line, self.plugin.distribution
+        if owner != plugins.OWN_DISTRIBUTION:
+            line = f"{line} ({owner})" if line else f"from {owner}"
+        self.short_help = line
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: Any = None,  # noqa: ANN401
+        **extra: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """What every way to a command goes through, completion too."""
+        completing = bool(extra.get("resilient_parsing"))
+        if not completing:
+            _tell_rivals([self.plugin])
+        try:
+            command = self.command()
+        except PluginError:
+            if not completing:
+                raise
+            return super().make_context(info_name, args, parent=parent, **extra)
+        plain_flags(command, typer.Context(command, parent=parent))
+        return command.make_context(info_name, args, parent=parent, **extra)
+
+
+class Menu(TyperGroup):
+    """All commands that are installed; `called` is the plugin whose turn it is."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - what Typer knows of the app
+        super().__init__(**attributes)
+        self.entries = {
+            plugin.name: Entry(plugin, panel)
+            for panel, plugin in _ordered(plugins.discover(plugins.COMMANDS))
+        }
+        self.commands = dict(self.entries)
+        self.called: Plugin | None = None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+        """The command that `args` begin with; raises `RequestError` if there is none."""
+        if ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        if args[0] == _HELP and _HELP not in self.entries:
+            args = [*args[1:], "--help"]
+        if args == ["--help"]:
+            typer.echo(ctx.get_help())
+            raise typer.Exit
+        if args[0] not in self.entries:
+            raise _unknown(args[0], self.entries)
+        self.called = self.entries[args[0]].plugin
+        return super().resolve_command(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        """The options, a line for each command, and what is wrong with what is installed."""
+        self._describe()
+        super().format_help(ctx, formatter)
+        _tell_rivals(entry.plugin for entry in self.entries.values())
+        for distribution, fault in plugins.damaged().items():
+            console.say(f"{distribution} gives no command: its entry points can't be read: {fault}")
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:  # noqa: ANN401
+        """Names of commands with their lines, and options."""
+        self._describe()
+        return super().shell_complete(ctx, incomplete)
+
+    def _describe(self) -> None:
+        for entry in self.entries.values():
+            entry.describe()
+
+
+def _ordered(found: dict[str, Plugin]) -> Iterable[tuple[str, Plugin]]:
+    """Panel and plugin, in the order of the list."""
+    named = {name: panel for panel, names in PANELS.items() for name in names}
+    for name in [*named, *(name for name in found if name not in named)]:
+        if name in found:
+            yield named.get(name, OTHERS), found[name]
+
+
+def _unknown(name: str, known: Iterable[str]) -> RequestError:
+    near = nearest(name, known)
+    return RequestError(
+        f"there is no command '{name}'" + (f"; did you mean '{near}'?" if near else ""),
+        hint="All commands: topoqa-train --help",
+    )
+
+
+def _tell_rivals(found: Iterable[Plugin]) -> None:
+    for plugin in found:
+        for rival in plugin.rivals:
+            console.say(f"'{plugin.name}' of {plugin.distribution} hides that of {rival}")
+
+
+def plain_flags(command: Any, context: typer.Context) -> None:  # noqa: ANN401
+    """Take the type from the help of flags: <bool> reads as if they took a value."""
+    for param in command.get_params(context):
+        if getattr(param, "is_flag", False) and param.metavar is None:
+            param.metavar = ""
+    for child in getattr(command, "commands", {}).values():
+        plain_flags(child, context)
