@@ -47,6 +47,7 @@ class Executor:
         self.stop = stop
         self.clock = clock or SystemClock()
         self._data: tuple[str, LoadedData] | None = None
+        self._read_seconds = 0.0
 
     def do(self, task: Task) -> RunEnded:
         """Do a task; whatever goes wrong is in the `RunEnded`, which is also emitted."""
@@ -105,7 +106,7 @@ class Executor:
             emit = self._emit_and_keep(record)
             self._tell_left_out(job.name, data, emit)
             provenance.write_data_documents(paths, data)
-            record.update(data=provenance.data_document(job.data, data))
+            record.update(data=provenance.data_document(job.data, data, self._read_seconds))
             if job.config.mlflow.enabled:
                 emit(Notice(job=job.name, text="mlflow.enabled: tracking is not built yet"))
             began = self.clock.monotonic()
@@ -164,6 +165,7 @@ class Executor:
         if self._data is not None and self._data[0] == key and _unchanged(self._data[1]):
             return self._data[1]
         self._data = None  # never two data sets in memory
+        began = self.clock.monotonic()
         data = load_data(
             task.data.labels(),
             graph_dir=task.data.graph,
@@ -175,6 +177,7 @@ class Executor:
             on_graph=_Reading(task.name, self.emit, self.stop, self.clock),
         )
         self._data = (key, data)
+        self._read_seconds = self.clock.monotonic() - began
         return data
 
     @staticmethod

@@ -102,8 +102,11 @@ def write_data_documents(paths: RunPaths, data: LoadedData) -> None:
     atomic.write_json(paths.coverage, data.coverage_document())
 
 
-def data_document(files: DataFiles, data: LoadedData) -> dict[str, Any]:
-    """The `data` of run_metadata.json: what was trained on, and its fingerprint."""
+def data_document(files: DataFiles, data: LoadedData, read_seconds: float) -> dict[str, Any]:
+    """The `data` of run_metadata.json: what was trained on, and its fingerprint.
+
+    `read_seconds` is what its process took to read it, once for all the runs that it does.
+    """
     return {
         "name": files.name,
         "version": files.version,
@@ -112,6 +115,7 @@ def data_document(files: DataFiles, data: LoadedData) -> dict[str, Any]:
         "labels": {split: str(path) for split, path in files.labels().items()},
         "graph": str(files.graph),
         "fingerprint": data.fingerprint,
+        "read_seconds": read_seconds,
     }
 
 
