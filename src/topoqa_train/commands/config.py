@@ -1,0 +1,92 @@
+"""`topoqa-train config`: show, schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from topoqa_train.commands import _options
+
+app = typer.Typer(help="Configs: show what one comes to, schema for editors.", no_args_is_help=True)
+_HINT = (
+    "topoqa-train config show sched_boost_seed222\n"
+    "topoqa-train config show --manifest run_core --job sched_boost_seed222"
+)
+
+
+@app.command()
+def show(
+    config: Annotated[
+        Path | None,
+        typer.Argument(
+            help="YAML config, or the name of a shipped one.", metavar="CONFIG", show_default=False
+        ),
+    ] = None,
+    override: _options.Overrides = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            "--manifest",
+            "-m",
+            help="Show the config of a job of this manifest. Default with --job: "
+            "manifests/run_core.yaml, here or as shipped.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    job: Annotated[
+        str | None,
+        typer.Option(
+            help="The job; finetune_phase1 and phase2_seed101, say, are jobs too.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: _options.AsJson = False,
+) -> None:
+    """Show a config after defaults and overrides, with where each value comes from.
+
+    Give a config, or the job of a manifest: then what the manifest sets counts too. Flat configs of
+    the reference are shown in sections, with their own keys beside them.
+
+    Example: topoqa-train config show sched_boost_seed222 -o trainer.num_epochs=20
+    """
+    from topoqa_train.config.overrides import parse_override
+    from topoqa_train.config.recipes import default_manifest
+    from topoqa_train.errors import RequestError
+    from topoqa_train.ui.config_table import config_table
+    from topoqa_train.ui.console import out
+    from topoqa_train.workflows import show_config as workflow
+
+    here = Path.cwd()
+    overrides = [parse_override(text, base=here) for text in override or ()]
+    by_job = manifest is not None or job is not None
+    if by_job == (config is not None):
+        raise RequestError("give a config, or a manifest and its job", hint=_HINT)
+    if config is not None:
+        found = workflow.of_file(config, overrides)
+    else:
+        found = workflow.of_job(manifest or default_manifest(here), job, overrides)
+    if as_json:
+        typer.echo(json.dumps(workflow.to_document(found), indent=2))
+        return
+    out().print(config_table(workflow.title(found), found.values, here))
+
+
+@app.command()
+def schema(
+    manifest: Annotated[bool, typer.Option("--manifest", help="That of manifests.")] = False,
+) -> None:
+    """Print the JSON Schema of configs or manifests, for editors that complete and check YAML.
+
+    An editor finds it by the first line of a file: # yaml-language-server: $schema=... In VS Code
+    that takes the extension YAML. The shipped files have that line, and so have those of init.
+
+    Example: topoqa-train config schema > config.schema.json
+    """
+    from topoqa_train.config.schema import config_schema, manifest_schema
+
+    typer.echo(json.dumps(manifest_schema() if manifest else config_schema(), indent=2))
