@@ -25,6 +25,10 @@ def show(
             help="YAML config, or the name of a shipped one.", metavar="CONFIG", show_default=False
         ),
     ] = None,
+    config_option: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="As CONFIG.", metavar="CONFIG", show_default=False),
+    ] = None,
     override: _options.Overrides = None,
     manifest: Annotated[
         Path | None,
@@ -63,11 +67,12 @@ def show(
 
     here = Path.cwd()
     overrides = [parse_override(text, base=here) for text in override or ()]
+    source = config or config_option
     by_job = manifest is not None or job is not None
-    if by_job == (config is not None):
-        raise RequestError("give a config, or a manifest and its job", hint=_HINT)
-    if config is not None:
-        found = workflow.of_file(config, overrides)
+    if by_job == (source is not None) or (config and config_option):
+        raise RequestError("give one config, or a manifest and its job", hint=_HINT)
+    if source is not None:
+        found = workflow.of_file(source, overrides)
     else:
         found = workflow.of_job(manifest or default_manifest(here), job, overrides)
     if as_json:

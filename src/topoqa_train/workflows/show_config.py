@@ -13,7 +13,7 @@ from topoqa_train.config.manifest import load_manifest
 from topoqa_train.config.origins import Value
 from topoqa_train.config.overrides import Override
 from topoqa_train.config.plan import LoadedManifest
-from topoqa_train.config.suggest import did_you_mean
+from topoqa_train.config.suggest import nearest
 from topoqa_train.errors import RequestError
 
 
@@ -49,7 +49,9 @@ def of_job(manifest: Path, job: str | None, overrides: Sequence[Override]) -> Sh
     configs = _configs(loaded)
     name = job if job is not None or len(configs) > 1 else next(iter(configs))
     if name not in configs:
-        wrong = f"no job '{name}'{did_you_mean(name, configs)}" if name else "more than one job"
+        near = nearest(name, configs) if name else None
+        guess = f"; did you mean '{near}'?" if near else ""
+        wrong = f"no job '{name}'{guess}" if name else "more than one job"
         raise RequestError(
             f"{loaded.source.name} has {wrong}",
             details=[f"jobs: {', '.join(configs)}"],
