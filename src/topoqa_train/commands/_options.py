@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from topoqa_train.commands import _complete
+
 OutputRoot = Annotated[
     Path | None,
     typer.Option(
@@ -33,6 +35,7 @@ Overrides = Annotated[
         "--override",
         "-o",
         help="Set one value of the config, e.g. trainer.num_epochs=10; repeatable.",
+        autocompletion=_complete.keys,
         metavar="KEY=VALUE",
         show_default=False,
     ),
@@ -66,6 +69,7 @@ RunId = Annotated[
     typer.Option(
         help="The run's name, looked for under the runs' folder and its history; latest is the "
         "newest. Default: latest.",
+        autocompletion=_complete.runs,
         metavar="NAME",
         show_default=False,
     ),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands import _options, _session
+from topoqa_train.commands import _complete, _options, _session
 
 
 def leaderboard(
@@ -19,6 +19,7 @@ def leaderboard(
         str | None,
         typer.Option(
             help="Rank by this column of metrics.csv. Default: what ranked the checkpoints.",
+            autocompletion=_complete.metrics,
             metavar="NAME",
             show_default=False,
         ),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands import _options, _session
+from topoqa_train.commands import _complete, _options, _session
 
 
 def pipeline(
@@ -18,6 +18,7 @@ def pipeline(
             "-m",
             envvar="PIPELINE_MANIFEST",
             help="Manifest of the sweep. Default: manifests/run_core.yaml, here or as shipped.",
+            autocompletion=_complete.manifests,
             metavar="FILE",
             show_default=False,
         ),

@@ -7,14 +7,18 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands import _options, _session
+from topoqa_train.commands import _complete, _options, _session
 
 
 def run(
     config: Annotated[
         Path,
         typer.Option(
-            "--config", "-c", help="YAML config, or the name of a shipped one.", metavar="FILE"
+            "--config",
+            "-c",
+            help="YAML config, or the name of a shipped one.",
+            autocompletion=_complete.configs,
+            metavar="FILE",
         ),
     ],
     run_name: Annotated[
