@@ -10,13 +10,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from topoqa_train.atomic import append_line, replacing, write_bytes, write_json, write_text
+from topoqa_train.atomic import (
+    append_line,
+    new_file,
+    replacing,
+    write_bytes,
+    write_json,
+    write_text,
+)
+from topoqa_train.clock import Clock, SystemClock, iso, stamp
 from topoqa_train.datasets import DataSetPaths, Progress
 from topoqa_train.errors import (
     DataError,
     InterruptedRunError,
     MachineError,
     RequestError,
+    TerminatedRunError,
     TopoqaTrainError,
     TrainingError,
 )
@@ -32,19 +41,24 @@ if TYPE_CHECKING:
     from topoqa_train.training.data.graphs import Graph
 
 __all__ = [
+    "Clock",
     "DataError",
     "DataSetPaths",
     "InterruptedRunError",
     "MachineError",
     "Progress",
     "RequestError",
+    "SystemClock",
+    "TerminatedRunError",
     "TopoqaTrainError",
     "TrainingError",
     "append_line",
     "error_console",
     "find_config",
     "graph_faults",
+    "iso",
     "load_settings",
+    "new_file",
     "output_console",
     "passing_options_on",
     "progress",
@@ -52,6 +66,7 @@ __all__ = [
     "read_runs",
     "replacing",
     "say",
+    "stamp",
     "target_of",
     "write_bytes",
     "write_graph",
@@ -97,7 +112,6 @@ def load_settings(path: Path, model: type[Settings]) -> Settings:
 
 def read_runs(root: Path) -> tuple[list[RunSummary], list[str]]:
     """All runs under `root`, `history/` too, and a line for each that can't be read."""
-    from topoqa_train.clock import SystemClock
     from topoqa_train.runs import store, summary
 
     return summary.read_all(store.RunStore(root).all(), SystemClock())
