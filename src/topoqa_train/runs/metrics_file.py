@@ -65,6 +65,16 @@ def read(path: Path) -> list[dict[str, float]]:
 
     A missing file is an empty table; a line that is no row of numbers is left out.
     """
+    return [row for _, row in _lines(path) if row is not None]
+
+
+def damaged_lines(path: Path) -> list[int]:
+    """The lines that `read` leaves out, counted from 1; a half-written last one is not yet one."""
+    return [number for number, row in _lines(path) if row is None]
+
+
+def _lines(path: Path) -> list[tuple[int, dict[str, float] | None]]:
+    """Each whole line below the header with its number, and the row that it is, if any."""
     try:
         text = path.read_text("utf-8", errors="replace")
     except FileNotFoundError:
@@ -74,7 +84,7 @@ def read(path: Path) -> list[dict[str, float]]:
     columns = _fields(header)
     if "epoch" not in columns:
         return []
-    return [row for line in lines if (row := _row(columns, _fields(line))) is not None]
+    return [(number, _row(columns, _fields(line))) for number, line in enumerate(lines, start=2)]
 
 
 def _fields(line: str) -> list[str]:

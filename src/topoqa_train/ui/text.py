@@ -66,11 +66,42 @@ def room(width: int, rows: Iterable[Sequence[str]], gap: int) -> int:
     return width - sum(widths) - gap * len(widths)
 
 
-def sparkline(values: list[float], width: int) -> str:
-    """The last `width` finite values as blocks from their least to their greatest."""
-    finite = [value for value in values if math.isfinite(value)][-width:]
+def sparkline(values: Sequence[float], width: int) -> str:
+    """All of `values` in at most `width` blocks; see `plot`."""
+    return plot(values, width, 1)[0]
+
+
+def plot(
+    values: Sequence[float], width: int, height: int, span: tuple[float, float] | None = None
+) -> list[str]:
+    """`values` as columns of blocks, top line first.
+
+    They reach from the least to the greatest, or over `span`, whose ends hold what lies beyond.
+    Where they are more than `width`, each column is the mean of as many neighbours; what is drawn
+    stays as it is while values are added, until they have to be drawn together anew. A column
+    without a finite value is empty.
+    """
+    each = max(1, math.ceil(len(values) / width))
+    columns = [_mean(values[start : start + each]) for start in range(0, len(values), each)]
+    finite = [value for value in columns if value is not None]
     if not finite:
-        return ""
-    low, high = min(finite), max(finite)
-    span = (high - low) or 1.0
-    return "".join(_BLOCKS[int((value - low) / span * (len(_BLOCKS) - 1))] for value in finite)
+        return [""] * height
+    low, high = span or (min(finite), max(finite))
+    steps = len(_BLOCKS) * height - 1
+    scale = steps / (high - low) if high > low else 0.0
+    levels = [
+        None if value is None else int((min(max(value, low), high) - low) * scale)
+        for value in columns
+    ]
+    return ["".join(_block(level, row) for level in levels) for row in reversed(range(height))]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    finite = [value for value in values if math.isfinite(value)]
+    return math.fsum(finite) / len(finite) if finite else None
+
+
+def _block(level: int | None, row: int) -> str:
+    """What a column that reaches up to `level` shows in `row`, counted from below."""
+    above = -1 if level is None else level - row * len(_BLOCKS)
+    return " " if above < 0 else _BLOCKS[min(above, len(_BLOCKS) - 1)]

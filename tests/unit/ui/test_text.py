@@ -90,7 +90,38 @@ def test_a_name_keeps_its_end(name: str, width: int) -> None:
 
 
 def test_a_sparkline_runs_from_least_to_greatest() -> None:
-    assert text.sparkline([1.0, 2.0, math.nan, 3.0], 10) == "▁▄█"
+    assert text.sparkline([1.0, 2.0, math.nan, 3.0], 10) == "▁▄ █"
     assert text.sparkline([5.0, 5.0], 10) == "▁▁"
-    assert text.sparkline([9.0, 1.0, 2.0], 2) == "▁█"
     assert text.sparkline([], 10) == text.sparkline([math.nan], 10) == ""
+
+
+def test_more_values_than_width_are_drawn_as_means_of_neighbours() -> None:
+    assert text.sparkline([1.0, 1.0, 5.0, 5.0, 3.0], 3) == "▁█▄"
+    assert text.sparkline([1.0, math.nan, 5.0, 5.0], 2) == "▁█"
+
+
+@given(
+    values=st.lists(st.floats(-1e6, 1e6) | st.just(math.nan), max_size=80),
+    width=st.integers(1, 30),
+    height=st.integers(1, 5),
+)
+def test_a_plot_stays_in_its_frame(values: list[float], width: int, height: int) -> None:
+    lines = text.plot(values, width, height)
+    assert len(lines) == height
+    assert all(len(line) == cell_len(line) <= width for line in lines)
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_a_plot_is_filled_from_below_up_to_each_value() -> None:
+    assert text.plot([0.0, 7.0, 8.0, 15.0], 4, 2) == ["  ▁█", "▁███"]
+
+
+def test_what_lies_beyond_the_span_stands_at_its_ends() -> None:
+    assert text.plot([-9.0, 0.0, 7.0, 99.0], 4, 1, (0.0, 7.0)) == ["▁▁██"]
+    assert text.plot([1.0, 2.0], 4, 1, (3.0, 3.0)) == ["▁▁"]
+
+
+def test_what_is_drawn_stays_while_values_are_added() -> None:
+    values = [float(number % 5) for number in range(40)]
+    before, after = text.sparkline(values[:33], 10), text.sparkline(values[:36], 10)
+    assert before[:8] == after[:8]
