@@ -23,12 +23,32 @@ _MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
     "MALLOC_TOP_PAD_": str(2**26),
 }
+# A server that does not answer is given up on soon; the tracker itself tries again and again.
+_MLFLOW = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
 _RECORDED_PREFIXES = ("TOPOQA_TRAIN_", "CUDA_VISIBLE", "SLURM_JOB_ID")
 
 
 def for_child() -> dict[str, str]:
     """This process's environment with what makes numbers repeatable."""
     return {**_MEMORY, **os.environ, **_FIXED, CHILD_VARIABLE: "1"}
+
+
+def for_tracker() -> dict[str, str]:
+    """This process's environment less what suits a training, and what keeps MLflow brief.
+
+    What the user has set of MLflow's own stands.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _MEMORY and name != CHILD_VARIABLE
+    }
+    return {**_MLFLOW, **kept}
 
 
 def recorded() -> dict[str, str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from topoqa_train.errors import RequestError
+from topoqa_train.errors import MachineError, RequestError
 from topoqa_train.runs.paths import RunPaths
 
 
@@ -30,6 +31,24 @@ def writing(paths: RunPaths) -> Iterator[None]:
             f"run {paths.run_id} is being written by another process",
             hint="Wait until it is done, or stop that one first.",
         ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def alone(path: Path, seconds: float) -> Iterator[None]:
+    """Hold the lock file `path`; others are waited for, `seconds` at the most.
+
+    Raises:
+        MachineError: another process has held it for so long.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=seconds)
+    except Timeout:
+        raise MachineError(f"{path} was held by another process for {seconds:g} s") from None
     try:
         yield
     finally:

@@ -27,9 +27,14 @@ class StopRequest:
             self._reason = reason
         self._set.set()
 
+    @property
+    def asked(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._set.is_set()
+
     def check(self) -> None:
         """Raise `InterruptedRunError` or `TerminatedRunError` if a stop was asked for."""
-        if not self._set.is_set():
+        if not self.asked:
             return
         if self._reason == "terminated":
             raise TerminatedRunError("terminated")

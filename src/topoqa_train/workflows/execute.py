@@ -19,6 +19,7 @@ from topoqa_train.errors import (
     TrainingError,
 )
 from topoqa_train.launch.job import Check, Job, Task
+from topoqa_train.launch.tracker import Tracking
 from topoqa_train.runs import lock, metadata, status
 from topoqa_train.runs.events import DataReady, Event, GraphsRead, Notice, RunCreated, RunEnded
 from topoqa_train.runs.metadata import MetadataFile, RunMetadata
@@ -96,19 +97,23 @@ class Executor:
     def _run(self, job: Job, paths: RunPaths) -> None:
         if job.resume_run is not None:
             # Before anything of the run is touched: it may have been whole.
-            _check_same_data(metadata.read(paths.metadata), self._load(job, None))
+            _check_same_data(metadata.read(paths.metadata), job, self._load(job, None))
             provenance.write_changed_config(job, paths)
         record = self._record(job, paths)
         self.emit(RunCreated(job=job.name, run_dir=str(paths.root)))
-        with console_log(paths.console_log), _failures_kept(record, paths, self.clock):
+        emit = self._emit_and_keep(record)
+        with (
+            console_log(paths.console_log),
+            # Outside what writes the run's last word: that is what the tracker waits for.
+            Tracking(job.name, job.config.mlflow, paths, emit, self.stop, self.clock) as tracking,
+            _failures_kept(record, paths, self.clock),
+        ):
             data = self._load(job, paths)
             self._tell_data(job.name, data)
-            emit = self._emit_and_keep(record)
             self._tell_left_out(job.name, data, emit)
             provenance.write_data_documents(paths, data)
             record.update(data=provenance.data_document(job.data, data, self._read_seconds))
-            if job.config.mlflow.enabled:
-                emit(Notice(job=job.name, text="mlflow.enabled: tracking is not built yet"))
+            tracking.begin()
             began = self.clock.monotonic()
             before = float(record.document.runtime.get("seconds", 0.0))
             result = engine.fit(
@@ -118,7 +123,7 @@ class Executor:
                 data=data,
                 paths=paths,
                 record=record,
-                emit=emit,
+                emit=tracking.emit,
                 stop=self.stop,
                 clock=self.clock,
             )
@@ -200,7 +205,7 @@ class Executor:
         )
 
 
-def _check_same_data(document: RunMetadata, data: LoadedData) -> None:
+def _check_same_data(document: RunMetadata, job: Job, data: LoadedData) -> None:
     """A run that goes on must see what it saw; a new one has nothing to differ from yet."""
     seen = document.data.get("fingerprint")
     if seen is None or seen == data.fingerprint:
@@ -209,11 +214,26 @@ def _check_same_data(document: RunMetadata, data: LoadedData) -> None:
     raise DataError(
         f"{document.run_name} was trained on other data than there are now",
         details=[
-            f"graphs then {before}, now {now}" if now != before else "labels or graphs differ"
+            f"graphs then {before}, now {now}" if now != before else "labels or graphs differ",
+            *(_other_paths(document, job) or ["all paths are as they were: the files changed"]),
         ],
         hint="Bring the old data back, or start a new run from its weights: "
         "topoqa-train run --resume-from CKPT",
     )
+
+
+def _other_paths(document: RunMetadata, job: Job) -> list[str]:
+    """The keys that name other files than they did."""
+    labels = document.data.get("labels")
+    then = {f"paths.{split}_labels": path for split, path in dict(labels or {}).items()}
+    then["paths.graph"] = document.data.get("graph")
+    now = {f"paths.{split}_labels": str(path) for split, path in job.data.labels().items()}
+    now["paths.graph"] = str(job.data.graph)
+    return [
+        f"{key}: {then.get(key)} in the run, {now.get(key)} now"
+        for key in sorted({*then, *now})
+        if then.get(key) != now.get(key)
+    ]
 
 
 class _Reading:
