@@ -9,9 +9,10 @@ import argparse
 import difflib
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from generator import commands, config, exits, metrics, run_directory
+from generator import commands, config, exits, metrics, run_directory, schemas
 
 FOLDER = Path(__file__).parent / "reference"
 PAGES: dict[str, Callable[[], str]] = {
@@ -20,8 +21,10 @@ PAGES: dict[str, Callable[[], str]] = {
     "manifest.md": config.render_manifest,
     "run-directory.md": run_directory.render,
     "metrics.md": metrics.render,
+    "documents.md": schemas.render_page,
     "exit-status.md": exits.render_exits,
     "environment.md": exits.render_environment,
+    **{name: partial(schemas.render, name) for name in schemas.SCHEMAS},
 }
 # Written by hand.
 OTHERS = {"index.md"}
@@ -43,7 +46,8 @@ def main() -> int:
 
 def _check(made: dict[str, str]) -> int:
     stale = [name for name, text in made.items() if _current(name) != text]
-    orphans = sorted({path.name for path in FOLDER.glob("*.md")} - set(made) - OTHERS)
+    there = {path.name for pattern in ("*.md", "*.json") for path in FOLDER.glob(pattern)}
+    orphans = sorted(there - set(made) - OTHERS)
     for name in stale:
         sys.stderr.write(f"docs/reference/{name} is stale: run python docs/generate.py\n")
         sys.stderr.writelines(_difference(_current(name), made[name]))

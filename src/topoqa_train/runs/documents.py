@@ -26,13 +26,18 @@ Json = Annotated[dict[str, Any], BeforeValidator(finite)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Every field is in every document, so the schema may ask for it.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class Metrics(BaseModel):
     """The figures of one epoch; null where there is none. Columns beyond these are kept."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(
+        extra="allow", frozen=True, json_schema_serialization_defaults_required=True
+    )
     __pydantic_extra__: dict[str, Number] = Field(init=False)
 
     step: int | None = Field(default=None, description="optimizer steps so far")
