@@ -94,10 +94,15 @@ class Shelf:
 
 
 def scan(root: Path, folders: Iterable[Path]) -> Shelf:
-    """Look through `folders` of the run in `root`; one that is not there is empty."""
+    """Look through `folders` of the run in `root`.
+
+    One that is not there is empty, and so is one that is a link out of the run.
+    """
+    inside = root.resolve()
     files: list[Path] = []
     links: list[Path] = []
-    for entry in [entry for folder in folders for entry in _entries(folder)]:
+    within = [folder for folder in folders if folder.resolve().is_relative_to(inside)]
+    for entry in [entry for folder in within for entry in _entries(folder)]:
         if entry.is_symlink():
             links.append(entry)
         elif entry.is_file():

@@ -57,6 +57,10 @@ class RunMetadata(BaseModel):
         atomic.write_json(path, finite(self.model_dump(mode="json")))
 
 
+class MissingMetadataError(RequestError):
+    """There are no metadata, so there is no run, or one of the reference."""
+
+
 class MetadataFile:
     """The document of a run in the hands of its one writer."""
 
@@ -79,14 +83,38 @@ def read(path: Path) -> RunMetadata:
     Raises:
         RequestError: there is none, or it is not one; the file is named.
     """
+    return checked(load(path), path)
+
+
+def load(path: Path) -> Any:  # noqa: ANN401 - any JSON value
+    """The JSON in the file, unchecked.
+
+    Raises:
+        MissingMetadataError: there is none.
+        RequestError: it can't be read; the file is named.
+    """
     try:
         if path.stat().st_size > MAXIMUM_BYTES:
             raise RequestError(f"{path} is too large to be a run's metadata")
-        return RunMetadata.model_validate(json.loads(path.read_bytes()))
+        if not path.resolve().is_relative_to(path.parent.resolve()):
+            raise RequestError(f"{path} is a link that leads out of the run")
+        return json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise RequestError(f"{path.parent} is not a run: it has no {path.name}") from None
-    except (ValueError, RecursionError, ValidationError, OSError) as error:
-        raise RequestError(f"{path} can't be read as a run's metadata: {_first(error)}") from error
+        raise MissingMetadataError(f"{path.parent} is not a run: it has no {path.name}") from None
+    except (ValueError, RecursionError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def checked(document: Any, path: Path) -> RunMetadata:  # noqa: ANN401 - any JSON value
+    """`document`, which was loaded from `path`; raises `RequestError` if it is not one of ours."""
+    try:
+        return RunMetadata.model_validate(document)
+    except ValidationError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> RequestError:
+    return RequestError(f"{path} can't be read as a run's metadata: {_first(error)}")
 
 
 def moment(text: str | None) -> datetime | None:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from topoqa_train.clock import Clock
 from topoqa_train.errors import RequestError
-from topoqa_train.runs import checkpoint_files, metadata, metrics_file, status
+from topoqa_train.runs import (
+    checkpoint_figures,
+    checkpoint_files,
+    metadata,
+    metrics_file,
+    reference,
+    status,
+)
 from topoqa_train.runs.checkpoint_files import Shelf
 from topoqa_train.runs.metadata import RunMetadata
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import SELECTION, VAL_LOSS, lower_is_better
 from topoqa_train.runs.status import Status
+from topoqa_train.runs.store import is_run, whereabouts
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,8 @@ class Glance:
     metadata: RunMetadata
     status: Status
     foreign: bool = False
+    raw: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,8 @@ class RunSummary:
     """What readers need of a run, as it was at one moment; nothing here is held open.
 
     `foreign` says that it is a run of the reference: to be read, never to be written. `rows` has
-    one row an epoch, epochs from 0. `warnings` are what a reader must know of its files.
+    one row an epoch, epochs from 0. `recorded_seconds` is what was written down of the training
+    time as a whole. `warnings` are what a reader must know of its files.
     """
 
     paths: RunPaths
@@ -59,6 +70,7 @@ class RunSummary:
     shelf: Shelf = field(default_factory=Shelf, hash=False)
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
     foreign: bool = False
+    recorded_seconds: float | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -81,9 +93,10 @@ class RunSummary:
 
     @property
     def seconds(self) -> float:
-        """Training time so far, all sittings together."""
+        """Training time so far, all sittings together; 0 where nothing tells it."""
         seconds = [row.get("epoch_seconds", 0.0) for row in self.rows]
-        return math.fsum(value for value in seconds if math.isfinite(value))
+        measured = math.fsum(value for value in seconds if math.isfinite(value))
+        return measured or self.recorded_seconds or 0.0
 
     @property
     def broken_links(self) -> dict[str, str]:
@@ -113,6 +126,8 @@ class RunSummary:
         The figures are those of the very epoch that the file is of.
         """
         wanted = metric if metric in (VAL_LOSS, SELECTION) else self.ranking_metric
+        if self.foreign:
+            return next(iter(self.checkpoints(wanted)), None)
         name = "best.ckpt" if wanted == self.ranking_metric else f"best_{wanted}.ckpt"
         link = self.paths.checkpoints / name
         file = self.shelf.links.get(link) or self._named(link)
@@ -125,36 +140,116 @@ class RunSummary:
         return file if file in self.shelf.files else None
 
     def _candidate(self, file: Path) -> Candidate | None:
-        epoch = epoch_of(file.name)
-        row = next((row for row in reversed(self.rows) if row["epoch"] == epoch), None)
-        if row is None:
+        found = checkpoint_figures.prove(file.name, self.rows)
+        known = checkpoint_figures.row_of(epoch_of(file.name), self.rows) is not None
+        if not (self.foreign or known):
             return None
         links = self.shelf.links_to(file)
-        return Candidate(
-            file, links[0] if links else file, epoch, row, tuple(link.name for link in links)
+        names = tuple(link.name for link in links)
+        return Candidate(file, links[0] if links else file, found.epoch, found.figures, names)
+
+    def check_ours(self) -> None:
+        """Refuse to write to, or train on from, a run that is not of this program.
+
+        Raises:
+            RequestError: it is a run of the reference.
+        """
+        if not self.foreign:
+            return
+        anew = f": topoqa-train run -c {self.paths.config}" if self.paths.config.is_file() else "."
+        raise RequestError(
+            f"{self.paths.run_id} is a run of the reference, which is only read",
+            details=["This program can't load the weights of its checkpoints."],
+            hint=f"Start a new run{anew}",
         )
 
 
 def glance(paths: RunPaths, clock: Clock) -> Glance:
     """Read what a run is, but not what it measured; raises `RequestError` as `read` does."""
-    document = metadata.read(paths.metadata)
-    return Glance(paths, document, status.derive(paths, document, clock))
+    return _steady(paths, lambda place: _glance(place, clock))
 
 
 def read(paths: RunPaths, clock: Clock) -> RunSummary:
-    """Read a run; raises `RequestError` where there is none, or where it can't be read."""
-    document = metadata.read(paths.metadata)
+    """Read a run; raises `RequestError` where there is none, or where it can't be read.
+
+    One that was moved to `history/`, be it meanwhile, is read there; `paths` of the result say so.
+    """
+    return _steady(paths, lambda place: _read(place, clock))
+
+
+_Seen = TypeVar("_Seen")
+
+
+def _steady(paths: RunPaths, look: Callable[[RunPaths], _Seen]) -> _Seen:
+    """Look at a run where it is; once more if it was moved while it was looked at."""
+    place = whereabouts(paths)
     try:
-        rows = metrics_file.read(paths.metrics)
+        seen = look(place)
+    except RequestError:
+        if whereabouts(place) == place:
+            raise
+    else:
+        # One rename moves a run: while it is in its place, all that was read was there.
+        if whereabouts(place) == place:
+            return seen
+    return look(whereabouts(place))
+
+
+def _glance(paths: RunPaths, clock: Clock) -> Glance:
+    try:
+        raw = metadata.load(paths.metadata)
+    except RequestError as error:
+        missing = isinstance(error, metadata.MissingMetadataError)
+        if not (is_run(paths.root) if missing else reference.looks_foreign(paths)):
+            raise
+        fault = f"it has no {paths.metadata.name}" if missing else error.message
+        return Glance(paths, *reference.head(paths, {}, clock), foreign=True, warnings=(fault,))
+    if isinstance(raw, Mapping) and not reference.is_ours(raw):
+        return Glance(paths, *reference.head(paths, raw, clock), foreign=True, raw=raw)
+    document = metadata.checked(raw, paths.metadata)
+    return Glance(paths, document, status.derive(paths, document, clock))
+
+
+def _read(paths: RunPaths, clock: Clock) -> RunSummary:
+    seen = _glance(paths, clock)
+    found = _foreign(seen, clock) if seen.foreign else _own(seen)
+    files = [
+        file.name for file in found.shelf.files if seen.foreign or epoch_of(file.name) is not None
+    ]
+    doubts = [checkpoint_figures.prove(name, found.rows).doubt for name in files]
+    return replace(found, warnings=(*found.warnings, *filter(None, doubts)))
+
+
+def _own(seen: Glance) -> RunSummary:
+    shelf = _shelf(seen.paths, seen.metadata)  # first: a row is written before its checkpoint
+    try:
+        rows = metrics_file.read(seen.paths.metrics)
     except OSError as error:
-        raise RequestError(f"{paths.metrics} can't be read: {error.strerror}") from error
+        raise RequestError(f"{seen.paths.metrics} can't be read: {error.strerror}") from error
     return RunSummary(
-        paths=paths,
-        metadata=document,
-        status=status.derive(paths, document, clock),
+        paths=seen.paths,
+        metadata=seen.metadata,
+        status=seen.status,
         rows=rows,
-        shelf=_shelf(paths, document),
-        parameters=document.training_parameters,
+        shelf=shelf,
+        parameters=seen.metadata.training_parameters,
+    )
+
+
+def _foreign(seen: Glance, clock: Clock) -> RunSummary:
+    under_way = seen.status == Status.RUNNING
+    body = reference.body(seen.paths, seen.raw, clock.now() if under_way else None)
+    selection = {**seen.metadata.selection, **body.selection}
+    return RunSummary(
+        paths=seen.paths,
+        metadata=seen.metadata.model_copy(update={"selection": selection}),
+        status=seen.status,
+        rows=body.rows,
+        shelf=body.shelf,
+        parameters=body.parameters,
+        foreign=True,
+        recorded_seconds=body.seconds,
+        warnings=(*seen.warnings, *body.warnings),
     )
 
 

@@ -166,6 +166,7 @@ def test_one_that_can_t_be_read_is_told_of_and_spares_the_others(
     (runs[2] / "metrics" / "metrics.csv").unlink()
     (runs[2] / "metrics" / "metrics.csv").mkdir()
     (runs[3] / "run_metadata.json").unlink()
+    (runs[3] / "metrics" / "metrics.csv").unlink()
     good, bad = summary.read_all([RunPaths(run) for run in runs], clock)
     assert [run.paths.run_id for run in good] == ["a"]
     assert len(bad) == 3

@@ -1,0 +1,265 @@
+"""Runs of the reference, and what else looks like one: read with patience, never written.
+
+Its metadata may lack any field or hold it in another shape, its metrics are Lightning's own tables
+and its links may lead to another machine. Whatever can't be made out is left out, with a line that
+says so; nothing outside the run's own folder is read.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from topoqa_train.clock import Clock, iso
+from topoqa_train.runs import (
+    checkpoint_files,
+    reference_fields,
+    reference_metrics,
+    reference_parameters,
+    reference_selection,
+    status,
+)
+from topoqa_train.runs.checkpoint_figures import row_of
+from topoqa_train.runs.checkpoint_files import Shelf
+from topoqa_train.runs.metadata import RunMetadata, finite
+from topoqa_train.runs.paths import RunPaths
+from topoqa_train.runs.ranking import SELECTION
+from topoqa_train.runs.status import Status
+
+_CREATED = ("created", "created_at", "started", "started_at", "start_time", "timestamp")
+_COMPLETED = ("completed", "completed_at", "finished", "finished_at", "end_time", "ended")
+_SECTIONS = ("runtime", "progress")
+_TEXTS = {"job", "source_config", "notes", "trial_label"}
+_MAPPINGS = {
+    *("overrides", "git", "host", "training_parameters", "data", "started_from"),
+    *("selection", "runtime", "checkpoints", "progress", "test", "error"),
+}
+_MAPPINGS_OF_TEXT = {"environment", "versions"}
+_OPTIONAL = {"git", "started_from", "test", "error"}
+_STATES = {
+    Status.COMPLETED: ("completed", "complete", "finished", "done", "success", "succeeded"),
+    Status.FAILED: ("failed", "failure", "error", "crashed"),
+    Status.INTERRUPTED: (
+        *("interrupted", "stopped", "aborted", "killed"),
+        *("cancelled", "canceled", "terminated"),
+    ),
+}
+# Of a `runtime` of any shape: what is the whole, and what only sounds like it.
+_WHOLE_TIME = re.compile(r"second|duration|elapsed|total|wall|runtime|hours|minutes|(^|_)time($|_)")
+_PART_OF_TIME = re.compile(
+    r"mean|avg|average|median|min($|_)|max|best|last|first|per_|_per|epoch|step|batch|remain|left|"
+    r"estimat|eta|started?|ended|created|completed|finished|stamp"
+)
+_UNITS = (("hour", 3600.0), ("minute", 60.0))
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a run measured and kept."""
+
+    selection: Mapping[str, Any] = field(hash=False)
+    rows: list[dict[str, float]] = field(hash=False)
+    shelf: Shelf = field(hash=False)
+    parameters: Mapping[str, Any] = field(hash=False)
+    seconds: float | None
+    warnings: tuple[str, ...]
+
+
+def is_ours(raw: object) -> bool:
+    """Whether a metadata document is of this program: only ours name their process and state."""
+    if not isinstance(raw, Mapping) or not isinstance(raw.get("process"), Mapping):
+        return False
+    return raw.get("status") in tuple(Status)
+
+
+def looks_foreign(paths: RunPaths) -> bool:
+    """Whether the files are the reference's, going by its metrics alone."""
+    return not paths.metrics.exists() and bool(reference_metrics.tables(paths.root))
+
+
+def head(paths: RunPaths, raw: Mapping[str, Any], clock: Clock) -> tuple[RunMetadata, Status]:
+    """What a run is and how far it came; `raw` is empty where there are no metadata."""
+    created = _moment_in(raw, _CREATED) or _created(paths)
+    completed = _moment_in(raw, _COMPLETED)
+    written = _written_state(raw, completed)
+    document = RunMetadata.model_validate(
+        {
+            **_fields(raw),
+            "run_name": raw["run_name"] if _is_text(raw.get("run_name")) else paths.run_id,
+            "created": iso(created),
+            "completed": None if completed is None else iso(completed),
+            "status": str(written),
+        }
+    )
+    state = written
+    if written == Status.RUNNING and not status.beats(_beating(paths), clock):
+        state = Status.INTERRUPTED
+    return document, state
+
+
+def body(paths: RunPaths, raw: Mapping[str, Any], until: datetime | None) -> Body:
+    """What a run measured; the selection metric of each epoch is worked out.
+
+    `until` is now for a run that has no end yet, and None for one that has.
+    """
+    shelf = checkpoint_files.scan(paths.root, _folders(paths))
+    rows, faults = reference_metrics.read(paths.root)
+    config, more = reference_parameters.config_document(_configs(paths))
+    settings, doubt = _selection(raw, config, shelf, rows)
+    return Body(
+        selection=settings.document(),
+        rows=reference_metrics.whole([_with_selection(row, settings) for row in rows]),
+        shelf=shelf,
+        parameters=finite(reference_parameters.parameters(raw, config)),
+        seconds=_seconds(raw, until),
+        warnings=(*faults, *more, *doubt),
+    )
+
+
+def _fields(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that have the shape that they have with us; the others as they were written."""
+    fields: dict[str, Any] = {}
+    odd: dict[str, Any] = {}
+    for name, value in finite(raw).items():
+        if name not in RunMetadata.model_fields:
+            if not hasattr(RunMetadata, name):
+                fields[name] = value
+            else:
+                odd[name] = value
+        elif (taken := _field(name, value)) is not None:
+            fields[name] = taken
+        elif value is not None:
+            odd[name] = value
+    return {**fields, **({"as_written": odd} if odd else {})}
+
+
+def _field(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if name in _MAPPINGS and isinstance(value, Mapping):
+        return value or (None if name in _OPTIONAL else {})
+    if name in _MAPPINGS_OF_TEXT and isinstance(value, Mapping):
+        return {key: str(item) for key, item in value.items()}
+    if name in _TEXTS and isinstance(value, str | int | float):
+        return str(value)
+    if name in ("command", "warnings"):
+        items = value if isinstance(value, list) else [value]
+        return [str(item) for item in items if item is not None]
+    return None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _moment_in(raw: Mapping[str, Any], names: Sequence[str]) -> datetime | None:
+    """The first of `names` that gives a time, on top or where the reference keeps its times."""
+    sections = [raw, *(raw[name] for name in _SECTIONS if isinstance(raw.get(name), Mapping))]
+    found = (reference_fields.moment(part.get(name)) for part in sections for name in names)
+    return next((each for each in found if each is not None), None)
+
+
+def _created(paths: RunPaths) -> datetime:
+    """From the directory's name, which has a time in it, or from the oldest of its files."""
+    named = reference_fields.stamp(paths.run_id)
+    if named is not None:
+        return named
+    moments = list(_moments([paths.root, *_beating(paths)]))
+    return datetime.fromtimestamp(min(moments, default=0.0), UTC)
+
+
+def _written_state(raw: Mapping[str, Any], completed: datetime | None) -> Status:
+    text = str(raw.get("status") or "").strip().lower()
+    for state in (Status.FAILED, Status.INTERRUPTED, Status.COMPLETED):
+        if text in _STATES[state]:
+            return state
+    if completed is not None or _is_set(raw.get("completed")):
+        return Status.COMPLETED
+    return Status.RUNNING
+
+
+def _is_set(value: object) -> bool:
+    """Whether `completed` says that it is, in whatever way."""
+    said = reference_fields.truth(value)
+    return bool(value) if said is None else said
+
+
+def _beating(paths: RunPaths) -> list[Path]:
+    """The files that a training of the reference touches as it goes."""
+    tables = reference_metrics.tables(paths.root)
+    return [paths.metadata, paths.console_log, paths.checkpoints, *tables]
+
+
+def _moments(files: Iterable[Path]) -> Iterable[float]:
+    for file in files:
+        try:
+            yield file.stat().st_mtime
+        except OSError:
+            continue
+
+
+def _folders(paths: RunPaths) -> list[Path]:
+    return [paths.checkpoints, paths.root / "checkpoints", paths.root]
+
+
+def _configs(paths: RunPaths) -> list[Path]:
+    """Where the config of a run may be: the one in effect first."""
+    inside = paths.root.resolve()
+    places = (paths.config, paths.root / "config.yaml", paths.original_config)
+    return [file for file in places if file.is_file() and file.resolve().is_relative_to(inside)]
+
+
+def _selection(
+    raw: Mapping[str, Any],
+    config: Mapping[str, Any],
+    shelf: Shelf,
+    rows: Sequence[Mapping[str, float]],
+) -> tuple[reference_selection.Settings, tuple[str, ...]]:
+    selection = raw.get("selection")
+    sources = (selection if isinstance(selection, Mapping) else {}, raw, config)
+    told = reference_selection.settings(sources)
+    if told is not None:
+        return told, ()
+    named = [checkpoint_files.parse(file.name) for file in shelf.files]
+    settings, doubt = reference_selection.guessed(
+        [(each, row_of(each.epoch, rows)) for each in named]
+    )
+    return settings, (doubt,)
+
+
+def _with_selection(
+    row: Mapping[str, float], settings: reference_selection.Settings
+) -> dict[str, float]:
+    """The row; a selection metric that the run wrote itself stands."""
+    written = row.get(SELECTION, math.nan)
+    return {**row, SELECTION: written if math.isfinite(written) else settings.value(row)}
+
+
+def _seconds(raw: Mapping[str, Any], until: datetime | None) -> float | None:
+    """How long it trained: what `runtime` says, or from its beginning to its end."""
+    said = runtime_seconds(raw.get("runtime"))
+    begun, ended = _moment_in(raw, _CREATED), _moment_in(raw, _COMPLETED) or until
+    if said is not None or begun is None or ended is None:
+        return said
+    return max(0.0, (ended - begun).total_seconds())
+
+
+def runtime_seconds(value: object) -> float | None:
+    """The whole time in a `runtime` of any shape: a number, a text, or a mapping of many things."""
+    if not isinstance(value, Mapping):
+        return reference_fields.duration(value)
+    named = [
+        (name.lower(), item)
+        for name, item in reference_fields.walk(value)
+        if _WHOLE_TIME.search(name.lower()) and not _PART_OF_TIME.search(name.lower())
+    ]
+    # `total_seconds` before `duration`, and that before a `validation_time` perhaps.
+    named.sort(key=lambda pair: (pair[0] != "seconds", "total" not in pair[0]))
+    for name, item in named:
+        seconds = reference_fields.duration(item)
+        if seconds is not None:
+            return seconds * next((unit for word, unit in _UNITS if word in name), 1.0)
+    return None
