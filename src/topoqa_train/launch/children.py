@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, ClassVar, Self
 
 from pydantic import ValidationError
 
@@ -35,8 +35,6 @@ from topoqa_train.launch.signals import StopSignals, caught
 from topoqa_train.runs import events
 from topoqa_train.runs.events import Begun, Event, RunCreated, RunEnded
 
-# -P: a file in the working directory must not stand in for a library.
-_COMMAND = (sys.executable, "-P", "-m", "topoqa_train.launch.child")
 _POLL_SECONDS = 0.2
 # The kernel's out-of-memory killer sends SIGKILL.
 _OUT_OF_MEMORY = "Out of memory? Fewer jobs at once (--jobs 1) or a smaller batch may help."
@@ -88,7 +86,14 @@ class _Round:
 
 
 class ChildLauncher:
-    """A pool of at most `at_once` warm children."""
+    """A pool of at most `at_once` warm children.
+
+    A launcher of a plugin may put words before `command`: whatever runs it with these pipes to its
+    standard input and output, and passes signals on, will do.
+    """
+
+    # -P: a file in the working directory must not stand in for a library.
+    command: ClassVar[tuple[str, ...]] = (sys.executable, "-P", "-m", "topoqa_train.launch.child")
 
     def __init__(self, at_once: int) -> None:
         self.at_once = max(1, at_once)
@@ -146,8 +151,8 @@ class ChildLauncher:
 
     def _start(self) -> _Child:
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
-        process = subprocess.Popen(  # noqa: S603 - fixed arguments
-            _COMMAND,
+        process = subprocess.Popen(  # noqa: S603 - ours, or a launcher's own
+            self.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

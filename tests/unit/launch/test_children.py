@@ -90,7 +90,7 @@ def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Chi
     """Pools of children that are ours; none may be left behind."""
     (tmp_path / "fake_child.py").write_text(FAKE)
     command = (sys.executable, "-S", "-E", str(tmp_path / "fake_child.py"))
-    monkeypatch.setattr(children, "_COMMAND", command)
+    monkeypatch.setattr(children.ChildLauncher, "command", command)
     return ChildLauncher
 
 
