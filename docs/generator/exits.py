@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from generator import commands, meanings
 from generator.markdown import code, page, paragraphs, prose, table
-from topoqa_graphs.demo import CACHE_VARIABLE
 from topoqa_train import errors
 from topoqa_train.cli import DEBUG_VARIABLE
+from topoqa_train.datasets import CACHE_VARIABLE
 from topoqa_train.launch import base as launchers
 from topoqa_train.runs import store
 

@@ -35,7 +35,7 @@ ENVIRONMENT = {
     "TOPOQA_TRAIN_RUNS": "where runs go and are looked for; `--output-root` is stronger",
     "TOPOQA_TRAIN_LAUNCHER": "how jobs become processes: `children` (default) or `in-process`",
     "TOPOQA_TRAIN_DEBUG": "1 shows the trace of an error, as `--debug` does",
-    "TOPOQA_TRAIN_CACHE": "where the demo data set is built; without it the user's cache",
+    "TOPOQA_TRAIN_CACHE": "where data sets of plugins are built; without it the user's cache",
     "COLUMNS": "width of tables and progress; without it the terminal's, and 200 in a pipe",
 }
 

@@ -1,7 +1,8 @@
 """The only door for plugins: what a package outside this repository may build on.
 
-Plugins import this module and `topoqa_train.errors`, nothing else. Importing it is light; the
-functions that need torch load it when they are called.
+Plugins import this module and `topoqa_train.errors`, nothing else. Importing it is light: what
+needs torch loads it when it is called, or, where it is a class, when it is asked for. What stands
+in `__all__` keeps its name and its meaning through all versions 0.1; nothing else is promised.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ from topoqa_train.atomic import (
     write_text,
 )
 from topoqa_train.clock import Clock, SystemClock, iso, stamp
-from topoqa_train.datasets import DataSetPaths, Progress
+from topoqa_train.datasets import (
+    CACHE_VARIABLE,
+    DataSetPaths,
+    Progress,
+    built_once,
+    cache_folder,
+)
 from topoqa_train.errors import (
     DataError,
     InterruptedRunError,
@@ -35,26 +42,47 @@ from topoqa_train.ui.console import say
 from topoqa_train.ui.progress import progress
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    from collections.abc import Sequence
 
+    from numpy.typing import ArrayLike
+    from pydantic import BaseModel
+    from torch import Tensor
+
+    from topoqa_train.launch.base import Launcher
+    from topoqa_train.launch.children import ChildLauncher
     from topoqa_train.runs.summary import RunSummary
+    from topoqa_train.training.data.collate import GraphBatch
     from topoqa_train.training.data.graphs import Graph
+    from topoqa_train.training.data.labels import Label
+    from topoqa_train.training.model.build import ModelOptions
 
 __all__ = [
+    "CACHE_VARIABLE",
+    "ChildLauncher",
     "Clock",
     "DataError",
     "DataSetPaths",
+    "Graph",
+    "GraphBatch",
     "InterruptedRunError",
+    "Label",
+    "Launcher",
     "MachineError",
+    "ModelOptions",
     "Progress",
     "RequestError",
+    "RunSummary",
     "SystemClock",
     "TerminatedRunError",
     "TopoqaTrainError",
     "TrainingError",
     "append_line",
+    "built_once",
+    "cache_folder",
     "error_console",
+    "evaluate",
     "find_config",
+    "find_graphs",
     "graph_faults",
     "iso",
     "load_settings",
@@ -63,9 +91,12 @@ __all__ = [
     "passing_options_on",
     "progress",
     "read_graph",
+    "read_labels",
     "read_runs",
     "replacing",
     "say",
+    "segment_max",
+    "segment_sum",
     "stamp",
     "target_of",
     "write_bytes",
@@ -73,6 +104,40 @@ __all__ = [
     "write_json",
     "write_text",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class that takes seconds to import
+    match name:
+        case "ChildLauncher":
+            from topoqa_train.launch.children import ChildLauncher
+
+            return ChildLauncher
+        case "Graph":
+            from topoqa_train.training.data.graphs import Graph
+
+            return Graph
+        case "GraphBatch":
+            from topoqa_train.training.data.collate import GraphBatch
+
+            return GraphBatch
+        case "Label":
+            from topoqa_train.training.data.labels import Label
+
+            return Label
+        case "Launcher":
+            from topoqa_train.launch.base import Launcher
+
+            return Launcher
+        case "ModelOptions":
+            from topoqa_train.training.model.build import ModelOptions
+
+            return ModelOptions
+        case "RunSummary":
+            from topoqa_train.runs.summary import RunSummary
+
+            return RunSummary
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 Command = TypeVar("Command", bound=Callable[..., None])
 Settings = TypeVar("Settings", bound="BaseModel")
@@ -122,6 +187,62 @@ def target_of(model: str) -> str:
     from topoqa_train.training.data import labels
 
     return labels.target_of(model)
+
+
+def read_labels(path: Path) -> Sequence[Label]:
+    """The rows of a label file that have a dockq: MODEL, dockq, target; raises `DataError`."""
+    from topoqa_train.training.data import labels
+
+    if not path.is_file():
+        raise DataError(f"there is no file of labels {path}")
+    return labels.read_labels(path, split="given").rows
+
+
+def find_graphs(folder: Path, models: Sequence[str]) -> dict[str, Path]:
+    """The graph file of each decoy under `folder`, found as a training finds it.
+
+    Raises:
+        DataError: no folder, or decoys without a graph; they are named.
+    """
+    from topoqa_train.training.data.index import GraphIndex
+
+    index = GraphIndex.scan(folder)
+    found = {model: index.find(model) for model in models}
+    missing = [model for model, path in found.items() if path is None]
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {len(found)} decoys have no graph under {folder}",
+            details=missing[:10],
+        )
+    return {model: path for model, path in found.items() if path is not None}
+
+
+def evaluate(predicted: ArrayLike, dockq: ArrayLike, targets: Sequence[str]) -> dict[str, float]:
+    """The metrics of a validation by name, of predictions [g] for decoys of these targets.
+
+    The very ones that a training writes; one that is undefined reads 0.
+    """
+    from topoqa_train.training import metrics
+
+    return metrics.evaluate(predicted, dockq, targets).values
+
+
+def segment_sum(values: Tensor, segment: Tensor, segments: int) -> Tensor:
+    """Sum of the rows of each segment: [m, ...], [m] int64 in any order, to [segments, ...].
+
+    With `batch.batch` and `batch.num_graphs` it pools the nodes of each graph. Deterministic on
+    every device, forwards and backwards.
+    """
+    from topoqa_train.training.model import layers
+
+    return layers.segment_sum(values, segment, segments)
+
+
+def segment_max(values: Tensor, segment: Tensor, segments: int) -> Tensor:
+    """Largest of each column [m, c] in each segment, 0 for one without rows; as `segment_sum`."""
+    from topoqa_train.training.model import layers
+
+    return layers.segment_max(values, segment, segments)
 
 
 def read_graph(path: Path) -> Graph:

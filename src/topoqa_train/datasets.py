@@ -6,13 +6,19 @@ A data set plugin is a callable `prepare(progress) -> DataSetPaths`. It builds w
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from topoqa_train import plugins
+from topoqa_train import atomic, log, plugins
+from topoqa_train.errors import MachineError
+
+CACHE_VARIABLE = "TOPOQA_TRAIN_CACHE"
+_logger = log.get(__name__)
 
 
 class Progress(Protocol):
@@ -55,10 +61,75 @@ def prepare(name: str, progress: Progress) -> DataSetPaths:
         name,
         hint="'demo' comes with the plugin topoqa-graphs: pip install -r requirements.txt",
     )
-    result = plugin.load()(progress)
+    prepare_it = plugin.load()
+    with plugin.blamed():
+        result = prepare_it(progress)
     if not isinstance(result, DataSetPaths):
         raise plugins.PluginError(
             f"the data set '{name}' of {plugin.distribution} gave "
             f"{type(result).__name__}, not DataSetPaths"
         )
     return result
+
+
+def cache_folder() -> Path:
+    """Where this machine's user keeps what can be built again.
+
+    It is `TOPOQA_TRAIN_CACHE`, else the platform's folder for caches.
+    """
+    from platformdirs import user_cache_path
+
+    given = os.environ.get(CACHE_VARIABLE)
+    return Path(given).expanduser().absolute() if given else user_cache_path("topoqa-train")
+
+
+def built_once(folder: Path, build: Callable[[Path], None]) -> Path:
+    """`folder`, filled by `build` if it is not there yet.
+
+    `build` gets an empty folder beside it, which takes the name when all is in it: so a folder of
+    that name is a whole one, whatever was killed. Of several processes one builds, and the others
+    wait for it.
+
+    Raises:
+        MachineError: there is no room, or nothing may be written there.
+    """
+    if folder.is_dir():
+        return folder
+    with _may_be_written(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = _locked(folder)
+    with lock:
+        if not folder.is_dir():
+            part = folder.with_name(f"{folder.name}.part")
+            with _may_be_written(folder.parent):
+                if part.exists():
+                    shutil.rmtree(part)
+                part.mkdir()
+            with atomic.no_room_is_an_error(folder):
+                build(part)
+            part.replace(folder)
+    return folder
+
+
+def _locked(folder: Path) -> AbstractContextManager[object]:
+    """A lock for who makes `folder`, held; it goes with the process."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        return lock.acquire(timeout=0)
+    except Timeout:
+        _logger.warning("another process makes %s; waiting for it", folder)
+        return lock.acquire()
+
+
+@contextmanager
+def _may_be_written(folder: Path) -> Iterator[None]:
+    try:
+        with atomic.no_room_is_an_error(folder):
+            yield
+    except OSError as error:
+        raise MachineError(
+            f"{folder}: can't be written: {error.strerror or error}",
+            hint=f"Name a folder that can: {CACHE_VARIABLE}=/some/folder",
+        ) from error

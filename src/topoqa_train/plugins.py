@@ -6,13 +6,14 @@ says of itself in a line is read from its source and its metadata: nothing is im
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any
 
-from topoqa_train.errors import RequestError
+from topoqa_train.errors import RequestError, TopoqaTrainError
 from topoqa_train.help_line import written_help
 
 COMMANDS = "topoqa_train.commands"
@@ -66,6 +67,19 @@ class Plugin:
         if found is None or "Summary" not in found.metadata:
             return ""
         return found.metadata["Summary"]
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Lay what goes wrong inside at the plugin's door.
+
+        What is meant for people as it stands, or is the machine's fault, passes.
+        """
+        try:
+            yield
+        except (TopoqaTrainError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise self.broken(f"{type(error).__name__}: {error}") from error
 
     def broken(self, fault: str) -> PluginError:
         """The error for a plugin that can't be used because of `fault`."""

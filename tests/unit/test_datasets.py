@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,12 +10,13 @@ import pytest
 
 from topoqa_train import datasets
 from topoqa_train.datasets import DataSetPaths
-from topoqa_train.errors import RequestError
+from topoqa_train.errors import MachineError, RequestError
 from topoqa_train.plugins import DATASETS, PluginError
 
 Install = Callable[..., Path]
 GOOD = """
 from pathlib import Path
+from topoqa_train import api
 from topoqa_train.api import DataSetPaths
 
 def prepare(progress):
@@ -26,6 +29,12 @@ def prepare(progress):
 
 def of_no_use(progress):
     return "graphs"
+
+def too_short():
+    pass
+
+def refusing(progress):
+    raise api.RequestError("not today")
 
 not_a_function = 7
 """
@@ -51,6 +60,7 @@ class Watched:
 def tiny(install_plugin: Install) -> None:
     entries = {"tiny": "tiny_data:prepare", "wrong": "tiny_data:of_no_use"}
     entries |= {"number": "tiny_data:not_a_function", "gone": "tiny_data:no_such_name"}
+    entries |= {"short": "tiny_data:too_short", "refusing": "tiny_data:refusing"}
     install_plugin("tiny-data", DATASETS, entries, {"tiny_data": GOOD})
 
 
@@ -81,3 +91,88 @@ def test_a_plugin_that_breaks_the_contract_is_named(name: str, said: str) -> Non
     assert caught.value.exit_status == 2
     assert "tiny-data" in caught.value.message
     assert said in caught.value.message
+
+
+def test_what_a_plugin_does_wrong_is_laid_at_its_door() -> None:
+    with pytest.raises(PluginError, match="'short' of tiny-data is broken: TypeError") as caught:
+        datasets.prepare("short", Watched())
+    assert "pip uninstall tiny-data" in (caught.value.hint or "")
+
+
+def test_what_a_plugin_says_to_people_is_passed_on() -> None:
+    with pytest.raises(RequestError) as caught:
+        datasets.prepare("refusing", Watched())
+    assert caught.value.message == "not today"
+
+
+class TestBuiltOnce:
+    def test_a_folder_is_built_beside_its_place_and_only_once(self, tmp_path: Path) -> None:
+        built: list[Path] = []
+
+        def build(folder: Path) -> None:
+            assert list(folder.iterdir()) == []
+            assert not (tmp_path / "a" / "b").exists()
+            (folder / "x.csv").write_text("x")
+            built.append(folder)
+
+        for _ in range(2):
+            assert datasets.built_once(tmp_path / "a" / "b", build) == tmp_path / "a" / "b"
+        assert [folder.parent for folder in built] == [tmp_path / "a"]
+        assert (tmp_path / "a" / "b" / "x.csv").read_text() == "x"
+        assert not built[0].exists()
+
+    def test_what_was_stopped_is_begun_anew(self, tmp_path: Path) -> None:
+        def stopped(folder: Path) -> None:
+            (folder / "half").touch()
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            datasets.built_once(tmp_path / "set", stopped)
+        assert not (tmp_path / "set").exists()
+        made = datasets.built_once(tmp_path / "set", lambda folder: (folder / "whole").touch())
+        assert [path.name for path in made.iterdir()] == ["whole"]
+
+    def test_of_two_that_begin_at_once_one_builds(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        begun, go_on = threading.Event(), threading.Event()
+        built: list[str] = []
+
+        def slowly(folder: Path) -> None:
+            begun.set()
+            assert go_on.wait(60)
+            built.append("slowly")
+
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(datasets.built_once, tmp_path / "set", slowly)
+            assert begun.wait(60)
+            second = pool.submit(
+                datasets.built_once, tmp_path / "set", lambda _: built.append("again")
+            )
+            while "waiting for it" not in caplog.text:
+                assert not second.done()
+            go_on.set()
+            assert first.result(60) == second.result(60)
+        assert built == ["slowly"]
+
+    def test_a_place_that_can_t_be_written_is_said_with_a_way_out(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(MachineError, match="can't be written") as caught:
+            datasets.built_once(tmp_path / "file" / "set", lambda folder: None)
+        assert "TOPOQA_TRAIN_CACHE" in (caught.value.hint or "")
+
+    def test_what_the_builder_misses_is_not_the_cache_s_fault(self, tmp_path: Path) -> None:
+        def build(folder: Path) -> None:
+            (tmp_path / "no such source").read_text()
+
+        with pytest.raises(FileNotFoundError):
+            datasets.built_once(tmp_path / "set", build)
+
+
+def test_the_cache_is_where_the_variable_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TOPOQA_TRAIN_CACHE", raising=False)
+    assert datasets.cache_folder().name == "topoqa-train"
+    monkeypatch.setenv("TOPOQA_TRAIN_CACHE", str(tmp_path))
+    assert datasets.cache_folder() == tmp_path

@@ -38,8 +38,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "launch": _WORK,
     "workflows": _WORK,
     "commands": _WORK | {"ui"},
-    "api": _RUNS | {"datasets", "training", "ui"},
-    "testing": _WORK | {"api"},
+    "api": _RUNS | {"datasets", "launch", "training", "ui"},
+    "testing": _WORK | {"api", "menu"},
     "menu": _BASE | {"config", "plugins", "ui"},
     "cli": _BASE | {"menu", "plugins", "ui"},
     "__main__": frozenset({"cli"}),
@@ -54,7 +54,7 @@ ROOMS_OF_LIBRARIES: dict[str, frozenset[str]] = {
     "rich": frozenset({"ui"}),
     "ruamel": frozenset({"config", "workflows"}),
     "psutil": frozenset({"runs"}),
-    "filelock": frozenset({"runs"}),
+    "filelock": frozenset({"datasets", "runs"}),
     **dict.fromkeys(HEAVY, frozenset({"training", "testing"})),
 }
 # Outside `training`, only what runs inside the process that trains may load torch on import.
@@ -68,6 +68,7 @@ LIGHT_TRAINING = frozenset(
         "data.coverage",
         "data.index",
         "data.keys",
+        "data.label_table",
         "data.labels",
         "data.survey",
         "stopping",

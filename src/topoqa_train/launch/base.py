@@ -46,5 +46,8 @@ class Launcher(Protocol):
 
 def make(name: str, at_once: int) -> Launcher:
     """The launcher called `name`, for `at_once` tasks at a time."""
-    launcher: Launcher = plugins.find(plugins.LAUNCHERS, "launcher", name).load()(at_once)
+    plugin = plugins.find(plugins.LAUNCHERS, "launcher", name)
+    made = plugin.load()
+    with plugin.blamed():
+        launcher: Launcher = made(at_once)
     return launcher

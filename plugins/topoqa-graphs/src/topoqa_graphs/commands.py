@@ -188,8 +188,8 @@ def demo(
 
     Example: topoqa-train graphs demo
     """
-    from topoqa_graphs.demo import NAME, Plan, build_demo, cache_folder, ensure
-    from topoqa_train.api import RequestError, progress
+    from topoqa_graphs.demo import NAME, Plan, build_demo, ensure
+    from topoqa_train.api import RequestError, cache_folder, progress
 
     if keep_structures and out is None:
         raise RequestError("--keep-structures needs --out", hint="The cache keeps graphs alone.")

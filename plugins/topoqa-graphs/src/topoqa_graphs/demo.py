@@ -19,15 +19,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
-from platformdirs import user_cache_path
 
 from topoqa_graphs.families import SPLITS
 from topoqa_train.api import (
+    CACHE_VARIABLE,
     DataError,
     DataSetPaths,
     MachineError,
     Progress,
     RequestError,
+    cache_folder,
     say,
     write_json,
     write_text,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from topoqa_graphs.sources import Source
 
 NAME = "demo"
-CACHE_VARIABLE = "TOPOQA_TRAIN_CACHE"
 NATIVES = Path(__file__).parent / "natives"
 STAMP = "dataset.json"
 GRAPHS = "graph_data"
@@ -87,14 +87,6 @@ def prepare(progress: Progress) -> DataSetPaths:
         MachineError: the cache can't be written, or is full.
     """
     return ensure(Plan(), cache_folder() / NAME, progress)
-
-
-def cache_folder() -> Path:
-    """Where this machine's user keeps what can be built again."""
-    given = os.environ.get(CACHE_VARIABLE)
-    if given:
-        return Path(given).expanduser().absolute()
-    return user_cache_path("topoqa-train")
 
 
 def ensure(plan: Plan, home: Path, progress: Progress, jobs: int | None = None) -> DataSetPaths:

@@ -42,7 +42,9 @@ def build_model(name: str, options: ModelOptions, *, node_dim: int, edge_dim: in
     plugin = plugins.find(
         plugins.MODELS, "network", name, hint="Set model.architecture to one of them."
     )
-    model = plugin.load()(options, node_dim, edge_dim)
+    builder = plugin.load()
+    with plugin.blamed():
+        model = builder(options, node_dim, edge_dim)
     if not isinstance(model, nn.Module):
         raise plugins.PluginError(
             f"the network '{name}' of {plugin.distribution} gave "
