@@ -20,12 +20,12 @@ from topoqa_train.errors import (
 )
 from topoqa_train.launch.job import Check, Job, Task
 from topoqa_train.launch.tracker import Tracking
-from topoqa_train.runs import lock, metadata, status
+from topoqa_train.runs import history, lock, metadata, status
 from topoqa_train.runs.events import DataReady, Event, GraphsRead, Notice, RunCreated, RunEnded
 from topoqa_train.runs.metadata import MetadataFile, RunMetadata
-from topoqa_train.runs.paths import RunPaths
+from topoqa_train.runs.paths import HISTORY, RunPaths
 from topoqa_train.runs.status import Status
-from topoqa_train.runs.store import RunStore
+from topoqa_train.runs.store import RunStore, run_of, whereabouts
 from topoqa_train.training import engine
 from topoqa_train.training.data.load import LoadedData, load_data
 from topoqa_train.training.engine import FitOptions
@@ -36,6 +36,7 @@ from topoqa_train.workflows.data import all_faults
 
 log = logging.getLogger(__name__)
 _READING_EVENT_SECONDS = 1.0
+_NAMED = 3
 
 
 class Executor:
@@ -88,11 +89,27 @@ class Executor:
 
     def _open(self, job: Job) -> RunPaths:
         if job.resume_run is not None:
-            return RunPaths(job.resume_run)
+            # It may have been put aside since this was planned.
+            return whereabouts(RunPaths(job.resume_run))
+        keep = history.keep_runs()
         store = RunStore(job.output_root)
         paths = store.create(job.name, job.run_name, self.clock, stamped=job.stamped)
         provenance.write_configs(job, paths)
+        self._put_aside(store, job, keep)
         return paths
+
+    def _put_aside(self, store: RunStore, job: Job, keep: int) -> None:
+        """Move older finished runs to `history/`; whatever becomes of that, this run goes on."""
+
+        def tell(text: str) -> None:
+            self.emit(Notice(job=job.name, text=text))
+
+        spare = set() if job.weights_from is None else {run_of(job.weights_from)}
+        moved = history.tidy(store, self.clock, keep=keep, spare=spare, warn=tell)
+        if moved:
+            names = ", ".join(run.run_id for run in moved[:_NAMED])
+            more = f" and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
+            tell(f"moved to {HISTORY}/, beyond the newest {keep} finished runs: {names}{more}")
 
     def _run(self, job: Job, paths: RunPaths) -> None:
         if job.resume_run is not None:
