@@ -11,6 +11,9 @@ from topoqa_train.errors import RequestError
 from topoqa_train.runs.ranking import SELECTION, VAL_LOSS, lower_is_better
 from topoqa_train.runs.summary import Candidate, RunSummary
 
+# Names of runs that a note gives before it only counts.
+_NAMED = 6
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -64,7 +67,15 @@ def rank(
     entries = [*_ranked(with_value), *(Entry(None, run, best, None) for run, best, _ in without)]
     if reverse:
         entries.reverse()
-    told = _incomparable([run for run, _, _ in with_value])
+    told = (
+        *_incomparable([run for run, _, _ in with_value]),
+        *_without(chosen, [run for run, best, _ in without if best is not None]),
+        *(
+            f"{run.paths.run_id}: {best.doubt}"
+            for run, best, _ in with_value
+            if best and best.doubt
+        ),
+    )
     return Leaderboard(chosen, tuple(entries), (*note, *told, *notes))
 
 
@@ -77,10 +88,23 @@ def _incomparable(runs: Sequence[RunSummary]) -> tuple[str, ...]:
             f"These runs were measured on {len(data)} different data sets: "
             "their figures can't be compared."
         )
+    silent = [run.paths.run_id for run in runs if run.foreign]
+    if data and silent:
+        notes.append(f"Nothing says which data these were measured on: {_named(silent)}")
     limited = [run.paths.run_id for run in runs if run.limited]
     if limited:
-        notes.append(f"Validated on a part of the graphs only: {', '.join(limited)}")
+        notes.append(f"Validated on a part of the graphs only: {_named(limited)}")
     return tuple(notes)
+
+
+def _without(metric: str, runs: Sequence[RunSummary]) -> tuple[str, ...]:
+    names = [run.paths.run_id for run in runs]
+    return (f"No {metric} to be ranked by: {_named(names)}",) if names else ()
+
+
+def _named(run_ids: Sequence[str]) -> str:
+    more = f" and {len(run_ids) - _NAMED} more" if len(run_ids) > _NAMED else ""
+    return ", ".join(run_ids[:_NAMED]) + more
 
 
 def to_document(board: Leaderboard, limit: int | None = None) -> dict[str, Any]:
@@ -99,11 +123,18 @@ def to_document(board: Leaderboard, limit: int | None = None) -> dict[str, Any]:
                 "epoch": None if entry.best is None else entry.best.epoch,
                 "metrics": {} if entry.best is None else _finite(entry.best.figures),
                 "created": entry.run.metadata.created,
-                "training_seconds": entry.run.seconds,
+                "training_seconds": _seconds(entry.run),
+                "reference": entry.run.foreign,
+                "warnings": list(entry.run.warnings),
             }
             for entry in board.entries[:limit]
         ],
     }
+
+
+def _seconds(run: RunSummary) -> float | None:
+    """Of a run of the reference it may be that nothing tells it."""
+    return run.seconds or (None if run.foreign else 0.0)
 
 
 def _metric(runs: Sequence[RunSummary], asked: str | None) -> tuple[str, tuple[str, ...]]:
@@ -114,7 +145,8 @@ def _metric(runs: Sequence[RunSummary], asked: str | None) -> tuple[str, tuple[s
     if asked is None and not by_selection and ranked:
         return VAL_LOSS, ()
     settings = {run.selection_settings for run in ranked}
-    if len(settings) > 1 or (asked is None and len(by_selection) < len(ranked)):
+    unknown = any(None in each for each in settings)
+    if unknown or len(settings) > 1 or (asked is None and len(by_selection) < len(ranked)):
         return VAL_LOSS, (
             "These runs differ in their selection settings, so their selection metrics "
             "can't be compared: ranked by val_loss.",
@@ -123,7 +155,7 @@ def _metric(runs: Sequence[RunSummary], asked: str | None) -> tuple[str, tuple[s
 
 
 def _check_metric(metric: str, runs: Sequence[RunSummary]) -> None:
-    known = sorted({name for run in runs for row in run.rows[:1] for name in row})
+    known = sorted({name for run in runs for row in run.rows for name in row})
     if known and metric not in known:
         raise RequestError(
             f"no run has a metric '{metric}'", details=[f"there are: {', '.join(known)}"]

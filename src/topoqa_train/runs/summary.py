@@ -32,7 +32,8 @@ class Candidate:
 
     `link` is the path it goes by in its run, that of `best.ckpt` say, or the file itself; `links`
     are the names of all links that lead to it, `best.ckpt` first. `epoch` counts from 0 and is
-    None where nothing says of which epoch the file is.
+    None where nothing says of which epoch the file is. `doubt` is a line on what the file's name
+    and the metrics do not agree in: then only what its name says stands in `figures`.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class Candidate:
     epoch: int | None
     figures: Mapping[str, float] = field(hash=False)
     links: tuple[str, ...] = ()
+    doubt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ class RunSummary:
             return None
         links = self.shelf.links_to(file)
         names = tuple(link.name for link in links)
-        return Candidate(file, links[0] if links else file, found.epoch, found.figures, names)
+        link = links[0] if links else file
+        return Candidate(file, link, found.epoch, found.figures, names, found.doubt)
 
     def check_ours(self) -> None:
         """Refuse to write to, or train on from, a run that is not of this program.

@@ -51,8 +51,7 @@ def _cells(
     shown = [column for column in _COLUMNS if column[0] != board.metric]
     if narrow:
         shown = [column for column in shown if column[0] != "val_spearman_corr"][:2]
-    metric = {name: heading for name, heading, _ in _COLUMNS}.get(board.metric, board.metric)
-    headings = [metric, *(heading for _, heading, _ in shown)]
+    headings = [heading_of(board.metric), *(heading for _, heading, _ in shown)]
     if narrow:
         headings = [_short(heading) for heading in headings]
     rows = [
@@ -60,29 +59,36 @@ def _cells(
             "-" if entry.rank is None else str(entry.rank),
             text.figure(entry.value, 4),
             *(text.figure(_figure(entry, name), digits) for name, _, digits in shown),
-            "-" if entry.best is None else str(entry.best.epoch),
-            text.duration(entry.run.seconds) if entry.run.rows else "-",
+            "-" if entry.best is None or entry.best.epoch is None else str(entry.best.epoch),
+            text.duration(entry.run.seconds) if entry.run.seconds else "-",
         ]
         for entry in entries
     ]
     return ["", *headings, "epoch", "time"], rows
 
 
-def closing_lines(board: Leaderboard, here: Path) -> list[str]:
-    """The winner's path and what to do next; empty where nothing has a rank."""
+def closing_lines(board: Leaderboard, here: Path, usual: Path | None = None) -> list[str]:
+    """The winner's path and what to do next; empty where nothing has a rank.
+
+    `usual` is the folder of runs that commands look in by themselves: `training_runs` in `here`,
+    unless the environment says otherwise.
+    """
     winner = board.winner()
     if winner is None or winner.best is None:
         return []
+    run = winner.run.paths
+    where = _where(run.root.parent, here, usual or here / DEFAULT_ROOT)
     return [
         f"Winner: {shown_path(winner.best.link, here)}",
-        f"Next:   topoqa-train leaderboard{_where(winner.run.paths.root.parent, here)}",
+        f"Next:   topoqa-train monitor --run-id {shlex.quote(run.run_id)}{where}",
+        f"        topoqa-train leaderboard{where}",
     ]
 
 
-def _where(folder: Path, here: Path) -> str:
+def _where(folder: Path, here: Path, usual: Path) -> str:
     """The option that names the runs' folder, where it is not the one that is looked in anyway."""
     root = folder.parent if folder.name == HISTORY else folder
-    if root == here / DEFAULT_ROOT:
+    if root == usual:
         return ""
     return f" --run-root {shlex.quote(str(shown_path(root, here)))}"
 
@@ -99,6 +105,11 @@ def _name(entry: Entry) -> str:
 
 def _figure(entry: Entry, name: str) -> float | None:
     return None if entry.best is None else entry.best.figures.get(name)
+
+
+def heading_of(metric: str) -> str:
+    """What a column of metrics.csv is called on a board."""
+    return {name: heading for name, heading, _ in _COLUMNS}.get(metric, metric)
 
 
 def _short(heading: str) -> str:

@@ -72,5 +72,7 @@ def test_a_board_is_a_table_notes_and_the_winner(
     assert lines[0].split()[:2] == ["run", "selection"]
     assert lines[1].split()[:2] == ["1", "a"]
     assert lines[2] == "Winner: runs/a/model_checkpoints/best.ckpt"
-    assert lines[3].startswith("Next:   topoqa-train ")
-    assert len(lines) == 4
+    assert lines[3:] == [
+        "Next:   topoqa-train monitor --run-id a --run-root runs",
+        "        topoqa-train leaderboard --run-root runs",
+    ]

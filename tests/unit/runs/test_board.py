@@ -233,6 +233,8 @@ class TestDocument:
             "metrics": {},
             "created": "2026-01-31T12:00:00.000+00:00",
             "training_seconds": 0.0,
+            "reference": False,
+            "warnings": [],
         }
 
     def test_a_limit_keeps_the_first(self, run_files: RunFiles, runs: Any, epoch: Any) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ class TestClosingLines:
     ) -> None:
         for metric in ("val_loss", "selection_metric", "val_spearman_corr"):
             shown = ranked(metric)
-            first, _ = board_table.closing_lines(shown, run_files.root.parent)
+            first, *_ = board_table.closing_lines(shown, run_files.root.parent)
             path = run_files.root.parent / first.removeprefix("Winner: ")
             winner = shown.winner()
             assert winner is not None
@@ -107,7 +108,7 @@ class TestClosingLines:
     ) -> None:
         run = run_files("r", [epoch(0.04, 0.1), epoch(0.06, 0.8)])
         ranked = board.rank([summary.read(RunPaths(run), clock)], metric="val_loss")
-        (first, _) = board_table.closing_lines(ranked, run)
+        first, *_ = board_table.closing_lines(ranked, run)
         assert first == "Winner: model_checkpoints/best_val_loss.ckpt"
 
     @pytest.mark.parametrize("folder", ["", "history"])
@@ -123,14 +124,32 @@ class TestClosingLines:
         run_files.root.mkdir(exist_ok=True)
         run = run_files("r", [epoch(0.04)], folder=folder)
         ranked = board.rank([summary.read(RunPaths(run), clock)])
-        assert board_table.closing_lines(ranked, here)[1] == (
-            f"Next:   topoqa-train leaderboard{option}"
-        )
+        assert board_table.closing_lines(ranked, here)[1:] == [
+            f"Next:   topoqa-train monitor --run-id r{option}",
+            f"        topoqa-train leaderboard{option}",
+        ]
+
+    def test_a_folder_that_the_environment_names_needs_no_option(
+        self, run_files: Any, clock: Any
+    ) -> None:
+        ranked = board.rank([summary.read(RunPaths(run_files("r")), clock)])
+        here = run_files.root.parent
+        lines = board_table.closing_lines(ranked, here, usual=run_files.root)
+        assert lines[1] == "Next:   topoqa-train monitor --run-id r"
+        run_files.root = here / "training_runs"
+        other = board.rank([summary.read(RunPaths(run_files("s")), clock)])
+        lines = board_table.closing_lines(other, here, usual=here / "mine")
+        assert lines[1].endswith("--run-id s --run-root training_runs")
+
+    def test_the_name_is_one_word_of_a_shell(self, run_files: Any, clock: Any) -> None:
+        ranked = board.rank([summary.read(RunPaths(run_files("my run; rm")), clock)])
+        line = board_table.closing_lines(ranked, run_files.root.parent)[1]
+        assert shlex.split(line)[3:5] == ["--run-id", "my run; rm"]
 
     def test_elsewhere_the_path_stands_whole(
         self, ranked: Callable[..., Leaderboard], run_files: Any
     ) -> None:
-        (first, _) = board_table.closing_lines(ranked(), Path("/elsewhere"))
+        first, *_ = board_table.closing_lines(ranked(), Path("/elsewhere"))
         assert str(run_files.root) in first
 
     def test_without_a_winner_there_are_none(self, run_files: Any, clock: Any) -> None:
