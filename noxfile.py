@@ -13,7 +13,7 @@ nox.options.error_on_external_run = True
 PYTHONS = ["3.11", "3.12", "3.13"]
 TESTED = ("-c", "constraints.txt")
 TEST_TOOLS = ("pytest", "pytest-xdist", "hypothesis", "jsonschema")
-PROJECTS = (Path(), Path("plugins/topoqa-graphs"))
+PROJECTS = (Path(), Path("plugins/topoqa-graphs"), Path("plugins/topoqa-ramdisk"))
 
 
 def install(session: nox.Session, *tools: str) -> None:
