@@ -43,6 +43,14 @@ class DataSetContract:
         assert all(percent == 100.0 for percent in data.coverage_percent().values())
         assert min(data.counts().values()) > 0
 
+    def test_paths_are_absolute(self) -> None:
+        """A run may be begun in one folder and gone on with in another."""
+        found = self.prepare()
+        named = (found.graph, found.train_labels, found.val_labels)
+        more = (found.test_labels, found.metadata, found.summary)
+        assert all(path.is_absolute() for path in (*named, *more) if path is not None)
+        assert found.version
+
     def test_twice_gives_the_same(self) -> None:
         """Paths, version and content."""
         assert self.prepare() == self.prepare()

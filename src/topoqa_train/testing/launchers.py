@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from topoqa_train.config.load import LoadedConfig, load_config
+from topoqa_train.config.plan import JobPlan
 from topoqa_train.launch import base
 from topoqa_train.launch.base import Launcher
 from topoqa_train.launch.job import Check, Job, Task
 from topoqa_train.runs.events import Begun, DataReady, EpochEnded, Event, RunCreated, RunEnded
+from topoqa_train.testing import small
+from topoqa_train.testing.datasets import quiet
+from topoqa_train.workflows.data import DataResolver
+from topoqa_train.workflows.jobs import make_job
 
 
 class LauncherContract:
-    """Subclass it, set `name`, and give `job`: a small job that trains in a few seconds."""
+    """Subclass it and set `name`; `job` may be overridden to train something else."""
 
     name: str
+    config: LoadedConfig
+
+    @pytest.fixture(autouse=True)
+    def _small(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        self.config = load_config(small.write_config(tmp_path_factory.mktemp("small")))
 
     def job(self, name: str, root: Path) -> Job:
-        """A job called `name` whose run goes to `root`."""
-        raise NotImplementedError
+        """A job called `name` that trains in seconds and whose run goes to `root`."""
+        return make_job(JobPlan(name, self.config), DataResolver(quiet), output_root=root)
 
     def launcher(self, at_once: int = 1) -> Launcher:
         """The launcher under test."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 import torch
 from torch import nn
 
+from topoqa_train.errors import RequestError
 from topoqa_train.training.data.collate import GraphBatch, collate
 from topoqa_train.training.data.dataset import Sample
 from topoqa_train.training.data.graphs import Graph
@@ -37,10 +41,10 @@ class ModelContract:
     name: str
     options = ModelOptions()
 
-    def build(self) -> nn.Module:
+    def build(self, node_dim: int = NODE_DIM, edge_dim: int = EDGE_DIM) -> nn.Module:
         """The network with the weights of a fixed seed."""
         torch.manual_seed(7)
-        return build_model(self.name, self.options, node_dim=NODE_DIM, edge_dim=EDGE_DIM)
+        return build_model(self.name, self.options, node_dim=node_dim, edge_dim=edge_dim)
 
     def test_one_prediction_a_graph_between_0_and_1(self) -> None:
         """Shape [g], finite, a DockQ."""
@@ -49,6 +53,19 @@ class ModelContract:
         assert predicted.shape == (3,)
         assert torch.isfinite(predicted).all()
         assert ((predicted >= 0) & (predicted <= 1)).all()
+
+    def test_any_widths(self) -> None:
+        """A builder of graphs decides how wide nodes and edges are, not the network."""
+        network = self.build(node_dim=2, edge_dim=1).eval()
+        wide = graph(8, 12, 1)
+        narrow = Graph(wide.x[:, :2].clone(), wide.edge_index, wide.edge_attr[:, :1].clone())
+        assert network(batch_of(narrow)).shape == (1,)
+
+    def test_an_option_that_it_does_not_know_is_refused(self) -> None:
+        """A slip under `model.options` must not train another network than was meant."""
+        options = replace(self.options, extra={**self.options.extra, "no_such_option": 1})
+        with pytest.raises(RequestError, match="no_such_option"):
+            build_model(self.name, options, node_dim=NODE_DIM, edge_dim=EDGE_DIM)
 
     def test_a_graph_does_not_see_its_neighbours_in_the_batch(self) -> None:
         """Alone or in a batch, in any place: the same score."""

@@ -1,0 +1,15 @@
+"""Every installed command keeps the contract."""
+
+from __future__ import annotations
+
+import pytest
+
+from topoqa_train import plugins
+from topoqa_train.testing.commands import CommandContract
+
+
+@pytest.mark.parametrize("name", plugins.discover(plugins.COMMANDS))
+class TestInstalledCommands(CommandContract):
+    @pytest.fixture(autouse=True)
+    def _choose(self, name):
+        self.name = name
