@@ -17,7 +17,7 @@ def monitor(
     ] = False,
     interval: Annotated[
         float,
-        typer.Option(min=0.05, help="Seconds between two looks.", metavar="SECONDS"),
+        typer.Option(min=0.05, max=86_400, help="Seconds between two looks.", metavar="SECONDS"),
     ] = 2.0,
     metrics_limit: Annotated[
         int, typer.Option(min=0, help="How many of the last epochs to show.", metavar="N")

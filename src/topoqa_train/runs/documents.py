@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from topoqa_train.errors import RequestError
 from topoqa_train.runs.metadata import finite
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.summary import Candidate
@@ -21,6 +22,14 @@ def _or_null(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _encodable(value: object) -> object:
+    """A name that is no UTF-8 can't stand in JSON as it is."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_encodable)]
 Number = Annotated[float | None, BeforeValidator(_or_null)]
 Json = Annotated[dict[str, Any], BeforeValidator(finite)]
 
@@ -62,8 +71,8 @@ class EpochMetrics(Metrics):
 class Checkpoint(_Part):
     """A checkpoint file that is on the disk, with the figures of the very epoch it is of."""
 
-    path: str = Field(description="relative to the run (summarise), or as `run_dir` (monitor)")
-    links: list[str] = Field(description="names in model_checkpoints that lead to it")
+    path: Text = Field(description="relative to the run (summarise), or as `run_dir` (monitor)")
+    links: list[Text] = Field(description="names in model_checkpoints that lead to it")
     epoch: int | None = Field(description="counts from 0; null where no name or row tells")
     metrics: Metrics = Field(description="figures of that epoch")
 
@@ -128,7 +137,7 @@ class _Run(_Part):
     """What both documents begin with."""
 
     schema_version: Literal[1] = Field(default=1, description="changes when a field goes")
-    run_id: str = Field(description="the directory's name")
+    run_id: Text = Field(description="the directory's name")
     status: Status = Field(description="as its files and its process tell now")
     reference: bool = Field(description="a run of the reference pipeline: read only")
 
@@ -136,11 +145,11 @@ class _Run(_Part):
 class SummaryDocument(_Run):
     """All about one run."""
 
-    run_dir: str = Field(description="absolute")
+    run_dir: Text = Field(description="absolute")
     metadata: Json = Field(description="run_metadata.json")
     learning_parameters: Json = Field(description="network, batches, trainer, learning rate")
     selection: Json = Field(description="the selection settings")
-    ranking_metric: str = Field(description="what ranks checkpoints; lower is better")
+    ranking_metric: Text = Field(description="what ranks checkpoints; lower is better")
     metrics_history: list[EpochMetrics] = Field(description="one row an epoch, in order")
     best_by_val_loss: Checkpoint | None = Field(description="of the checkpoints on the disk")
     best_by_selection_metric: Checkpoint | None = Field(
@@ -152,22 +161,22 @@ class SummaryDocument(_Run):
     checkpoint_ranking: list[RankedCheckpoint] = Field(
         description="all ranked checkpoints on the disk, best first"
     )
-    last_checkpoint: str | None = Field(description="where to go on, relative to the run")
-    links: dict[str, str] = Field(description="name in model_checkpoints to the file it leads to")
-    broken_links: dict[str, str] = Field(description="name to the target that is not there")
+    last_checkpoint: Text | None = Field(description="where to go on, relative to the run")
+    links: dict[Text, Text] = Field(description="name in model_checkpoints to the file it leads to")
+    broken_links: dict[Text, Text] = Field(description="name to the target that is not there")
     coverage: Json | None = Field(description="dataset_coverage.json; null where there is none")
     feature_schema: Json | None = Field(
         description="feature_metadata.json; null where there is none"
     )
     runtime: Runtime = Field(description="measured and estimated times")
-    warnings: list[str] = Field(description="what to know before using these figures")
+    warnings: list[Text] = Field(description="what to know before using these figures")
 
 
 class MonitorDocument(_Run):
     """The best checkpoint of a run, now."""
 
-    run_dir: str = Field(description="relative to the working directory where below it")
-    ranking_metric: str = Field(description="the metric that the best wins by; lower is better")
+    run_dir: Text = Field(description="relative to the working directory where below it")
+    ranking_metric: Text = Field(description="the metric that the best wins by; lower is better")
     best: Checkpoint | None = Field(description="null while there is no checkpoint")
     second_best: Checkpoint | None = Field(description="null while there is none")
     third_best: Checkpoint | None = Field(description="null while there is none")
@@ -176,7 +185,7 @@ class MonitorDocument(_Run):
     learning_parameters: Json = Field(description="network, batches, trainer, learning rate")
     metrics_history: list[EpochMetrics] = Field(description="the last epochs, in order")
     runtime: Runtime = Field(description="measured and estimated times")
-    warnings: list[str] = Field(description="what to know before using these figures")
+    warnings: list[Text] = Field(description="what to know before using these figures")
 
     def recent(self, limit: int) -> MonitorDocument:
         """The same with the last `limit` rows of its history alone."""
@@ -185,8 +194,15 @@ class MonitorDocument(_Run):
 
 
 def to_json(document: BaseModel, *, indent: int | None) -> str:
-    """One JSON text, ASCII alone; a single line where `indent` is None."""
-    return json.dumps(document.model_dump(mode="json"), indent=indent, allow_nan=False)
+    """One JSON text, ASCII alone; a single line where `indent` is None.
+
+    Raises:
+        RequestError: a document of the run is nested too deeply to be written again.
+    """
+    try:
+        return json.dumps(document.model_dump(mode="json"), indent=indent, allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise RequestError("a file of this run is nested too deeply to be shown") from error
 
 
 def epoch_metrics(row: Mapping[str, float]) -> EpochMetrics:

@@ -34,6 +34,7 @@ _WIDE = 100
 _LABEL = 6
 _EPOCH = 5
 _LONGEST_PLOT = 90
+_PLOTS = (6, 3, 1)
 _PLOT = 3
 # Of a checkpoint's name, what is worth its place.
 _LEAST_NAME = 20
@@ -47,12 +48,16 @@ def picture(document: MonitorDocument, *, width: int, height: int | None, rows: 
     """
     head = [*_head(document, width), Text(), *_checkpoints(document, width), Text()]
     foot = [*_parameters(document.learning_parameters, width), *_warnings(document, width)]
-    room = None if height is None else height - len(head) - len(foot) - 2
-    tall = _PLOT if room is None or room >= _PLOT + 1 + rows + 2 else 1
+    room = None if height is None else height - len(head) - len(foot)
+    # Over the plots a line, and one below them; over the last epochs one, and one below.
+    fit = [tall for tall in _PLOTS if room is not None and tall + rows + 4 <= room]
+    tall = _PLOT if room is None else next(iter(fit), _PLOTS[-1])
     curves = _curves(document.metrics_history, width, tall)
-    left = rows if room is None else min(rows, room - len(curves) - 2)
+    left = rows if room is None else min(rows, room - len(curves) - 3)
     recent = _recent(document, width, left) if left > 0 else []
     lines = [*head, *curves, *([Text()] if curves else []), *recent, *foot]
+    for line in lines:
+        line.truncate(width)
     return lines[:height]
 
 
@@ -141,7 +146,7 @@ def _checkpoints(document: MonitorDocument, width: int) -> list[Text]:
     kept = {"best": document.best, "second": document.second_best, "third": document.third_best}
     for label, each in kept.items():
         metrics, epoch = (None, None) if each is None else (each.metrics, each.epoch)
-        told = "" if each is None else _called(each, kept, room)
+        told = "" if each is None else _called(label, each, kept, room)
         lines.append(Text(_row(label, metrics, epoch, names, told)))
     latest = document.latest
     epoch = None if latest is None else latest.epoch
@@ -177,13 +182,13 @@ def _value(metrics: Metrics | None, name: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _called(each: Checkpoint, kept: Mapping[str, Checkpoint | None], room: int) -> str:
-    """The file's name if there is room for all, else its first link, else the name's end."""
-    file = _file_name(each)
+def _called(label: str, each: Checkpoint, kept: Mapping[str, Checkpoint | None], room: int) -> str:
+    """The file's name if there is room for all, else the link that says its place."""
     longest = max(len(_file_name(one)) for one in kept.values() if one is not None)
-    if longest <= room or room < _LEAST_NAME:
-        return file if longest <= room else ""
-    return each.links[0] if each.links and len(each.links[0]) <= room else text.tail(file, room)
+    if longest <= room:
+        return _file_name(each)
+    link = next((link for link in each.links if link.startswith(label)), "")
+    return link or (text.tail(_file_name(each), room) if room >= _LEAST_NAME else "")
 
 
 def _file_name(each: Checkpoint) -> str:

@@ -36,8 +36,12 @@ def figure(value: float | None, digits: int = 3) -> str:
 
 def splits(graphs: Mapping[str, int]) -> str:
     """`384 graphs (256/64/64)`."""
-    counts = [graphs[name] for name in SPLITS if name in graphs]
-    return f"{sum(counts)} graphs ({'/'.join(str(count) for count in counts)})"
+    return f"{sum(graphs[name] for name in SPLITS if name in graphs)} graphs ({counts(graphs)})"
+
+
+def counts(graphs: Mapping[str, int]) -> str:
+    """`256/64/64`: train, val and test, as far as they are there."""
+    return "/".join(str(graphs[name]) for name in SPLITS if name in graphs)
 
 
 def percent(value: float) -> str:
@@ -45,6 +49,16 @@ def percent(value: float) -> str:
     if value == int(value):
         return f"{int(value)} %"
     return f"{math.floor(value * 100) / 100:.2f} %"
+
+
+def size(count: int) -> str:
+    """`512 B`, `3.4 MiB`, `1.2 GiB`."""
+    value, units = float(count), ["TiB", "GiB", "MiB", "KiB", "B"]
+    while value >= 1000 and len(units) > 1:
+        value /= 1024
+        units.pop()
+    digits = 0 if units[-1] == "B" or value >= 100 else 1
+    return f"{value:.{digits}f} {units[-1]}"
 
 
 def bar(done: float, width: int) -> str:

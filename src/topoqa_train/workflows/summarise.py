@@ -20,10 +20,16 @@ from topoqa_train.runs.metadata import MAXIMUM_BYTES
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import SELECTION, VAL_LOSS
 from topoqa_train.runs.summary import Candidate, RunSummary
+from topoqa_train.workflows import steady
 
 
 def summarise(paths: RunPaths, clock: Clock) -> SummaryDocument:
     """Read the run in `paths`; raises `RequestError` where there is none."""
+    _, document = steady.read(paths, lambda place: _summarise(place, clock))
+    return document
+
+
+def _summarise(paths: RunPaths, clock: Clock) -> SummaryDocument:
     run = summary.read(paths, clock)
     runtime = estimates.runtime_of(run, clock)
     coverage, no_coverage = _document(paths.coverage)

@@ -212,3 +212,13 @@ def test_a_full_disk_is_the_machine_s_fault(
         table.append(row(1))
     monkeypatch.undo()
     assert [each["epoch"] for each in table.rows()] == [0]
+
+
+def test_damaged_lines_are_counted_from_the_top_and_a_half_written_one_is_not_yet_one(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "metrics.csv"
+    assert metrics_file.damaged_lines(path) == []
+    path.write_text("epoch,val_loss\n0,0.5\nnonsense\n1,0.4,7\n2,x\n3,0.3\n4,")
+    assert metrics_file.damaged_lines(path) == [3, 4, 5]
+    assert [row["epoch"] for row in metrics_file.read(path)] == [0, 3]
