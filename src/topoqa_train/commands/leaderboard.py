@@ -36,10 +36,11 @@ def leaderboard(
     from topoqa_train.clock import SystemClock
     from topoqa_train.runs import board
     from topoqa_train.runs.store import RunStore, root_of_runs
+    from topoqa_train.ui.progress import progress
     from topoqa_train.workflows import leaderboard as workflow
 
     store = RunStore(root_of_runs(run_root))
-    ranked = workflow.build(store, SystemClock(), metric=metric, reverse=reverse)
+    ranked = workflow.build(store, SystemClock(), metric=metric, reverse=reverse, progress=progress)
     if as_json:
         typer.echo(json.dumps(board.to_document(ranked, limit), indent=2))
     else:

@@ -31,8 +31,9 @@ from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import SELECTION
 from topoqa_train.runs.status import Status
 
-_CREATED = ("created", "created_at", "started", "started_at", "start_time", "timestamp")
+_CREATED = ("created", "created_at", "started", "started_at", "start_time", "start", "timestamp")
 _COMPLETED = ("completed", "completed_at", "finished", "finished_at", "end_time", "ended")
+_ENDED = (*_COMPLETED, "end")
 _SECTIONS = ("runtime", "progress")
 _TEXTS = {"job", "source_config", "notes", "trial_label"}
 _MAPPINGS = {
@@ -53,8 +54,15 @@ _STATES = {
 _WHOLE_TIME = re.compile(r"second|duration|elapsed|total|wall|runtime|hours|minutes|(^|_)time($|_)")
 _PART_OF_TIME = re.compile(
     r"mean|avg|average|median|min($|_)|max|best|last|first|per_|_per|epoch|step|batch|remain|left|"
-    r"estimat|eta|started?|ended|created|completed|finished|stamp"
+    r"estimat|eta|start|ended|end_|(^|_)end($|_)|created|completed|finished|stamp"
 )
+# The time of each epoch, in a list.
+_TIMES_OF_EPOCHS = re.compile(
+    r"epoch.*(second|duration|time)|(second|duration|time)s?_(per|of)_epoch"
+)
+
+# What metadata have to say of a training for its config to be left unread, which takes a while.
+_NEEDED = {"learning_rate", "batch_size", "num_epochs", "early_stopping_patience"}
 _UNITS = (("hour", 3600.0), ("minute", 60.0))
 
 
@@ -85,7 +93,7 @@ def looks_foreign(paths: RunPaths) -> bool:
 def head(paths: RunPaths, raw: Mapping[str, Any], clock: Clock) -> tuple[RunMetadata, Status]:
     """What a run is and how far it came; `raw` is empty where there are no metadata."""
     created = _moment_in(raw, _CREATED) or _created(paths)
-    completed = _moment_in(raw, _COMPLETED)
+    completed = _completed(raw)
     written = _written_state(raw, completed)
     document = RunMetadata.model_validate(
         {
@@ -109,7 +117,7 @@ def body(paths: RunPaths, raw: Mapping[str, Any], until: datetime | None) -> Bod
     """
     shelf = checkpoint_files.scan(paths.root, _folders(paths))
     rows, faults = reference_metrics.read(paths.root)
-    config, more = reference_parameters.config_document(_configs(paths))
+    config, more = reference_parameters.config_document(_configs(paths) if _terse(raw) else ())
     settings, doubt = _selection(raw, config, shelf, rows)
     return Body(
         selection=settings.document(),
@@ -162,6 +170,13 @@ def _moment_in(raw: Mapping[str, Any], names: Sequence[str]) -> datetime | None:
     return next((each for each in found if each is not None), None)
 
 
+def _completed(raw: Mapping[str, Any]) -> datetime | None:
+    """When it was over; where `completed` itself is there, nothing else is asked."""
+    if "completed" in raw:
+        return reference_fields.moment(raw["completed"]) if _is_set(raw["completed"]) else None
+    return _moment_in(raw, _COMPLETED)
+
+
 def _created(paths: RunPaths) -> datetime:
     """From the directory's name, which has a time in it, or from the oldest of its files."""
     named = reference_fields.stamp(paths.run_id)
@@ -212,6 +227,12 @@ def _configs(paths: RunPaths) -> list[Path]:
     return [file for file in places if file.is_file() and file.resolve().is_relative_to(inside)]
 
 
+def _terse(raw: Mapping[str, Any]) -> bool:
+    """Whether the metadata leave it to the config how the run was trained or selected."""
+    trained = reference_parameters.parameters(raw, {})
+    return not (trained.keys() >= _NEEDED and reference_selection.tells_all(raw))
+
+
 def _selection(
     raw: Mapping[str, Any],
     config: Mapping[str, Any],
@@ -219,6 +240,8 @@ def _selection(
     rows: Sequence[Mapping[str, float]],
 ) -> tuple[reference_selection.Settings, tuple[str, ...]]:
     selection = raw.get("selection")
+    if isinstance(selection, str):
+        selection = {"primary_metric": selection}
     sources = (selection if isinstance(selection, Mapping) else {}, raw, config)
     told = reference_selection.settings(sources)
     if told is not None:
@@ -241,7 +264,7 @@ def _with_selection(
 def _seconds(raw: Mapping[str, Any], until: datetime | None) -> float | None:
     """How long it trained: what `runtime` says, or from its beginning to its end."""
     said = runtime_seconds(raw.get("runtime"))
-    begun, ended = _moment_in(raw, _CREATED), _moment_in(raw, _COMPLETED) or until
+    begun, ended = _moment_in(raw, _CREATED), _moment_in(raw, _ENDED) or until
     if said is not None or begun is None or ended is None:
         return said
     return max(0.0, (ended - begun).total_seconds())
@@ -262,4 +285,14 @@ def runtime_seconds(value: object) -> float | None:
         seconds = reference_fields.duration(item)
         if seconds is not None:
             return seconds * next((unit for word, unit in _UNITS if word in name), 1.0)
+    return _of_epochs(value)
+
+
+def _of_epochs(runtime: Mapping[str, Any]) -> float | None:
+    """The sum of the epochs' times, where they are listed."""
+    for name, item in reference_fields.walk(runtime):
+        if _TIMES_OF_EPOCHS.search(name.lower()) and isinstance(item, list) and item:
+            seconds = [reference_fields.duration(each) for each in item]
+            if None not in seconds:
+                return math.fsum(each for each in seconds if each is not None)
     return None

@@ -28,6 +28,7 @@ _PATTERNS = (
 )
 _VERSION = re.compile(r"version_(\d+)")
 _RATE = re.compile(r"lr([-_/ ]|$)|learning[-_ ]?rate")
+_OURS = "learning_rate"
 _MAXIMUM_EPOCH = 10**9
 # What it takes to be called measured, and what every reader may ask of a row.
 _MEASURED = "val"
@@ -99,12 +100,17 @@ def _measured(text: str) -> dict[int, Cells]:
 def _rows(text: str) -> Iterator[Cells]:
     """The cells that hold something, row by row; what is no number and no row is passed over."""
     columns: list[str] = []
+    rates: list[str] = []
     for line in text.splitlines():
         fields = _fields(line)
         if "epoch" in fields:
             columns = fields
+            rates = [] if _OURS in columns else [name for name in columns if _is_rate(name)]
         elif fields and len(fields) == len(columns):
-            yield _with_rate(dict(_numbers(columns, fields)))
+            cells = dict(_numbers(columns, fields))
+            # Where other columns (`lr-Adam`) obviously hold it: one, or several that are equal.
+            learning = {cells[name] for name in rates if name in cells}
+            yield {**cells, _OURS: learning.pop()} if len(learning) == 1 else cells
 
 
 def _fields(line: str) -> list[str]:
@@ -123,10 +129,5 @@ def _numbers(columns: Sequence[str], fields: Sequence[str]) -> Iterator[tuple[st
             continue
 
 
-def _with_rate(cells: Cells) -> Cells:
-    """With `learning_rate`, where another column (`lr-Adam`) obviously holds it."""
-    if "learning_rate" not in cells:
-        rates = {value for name, value in cells.items() if _RATE.match(name.lower())}
-        if len(rates) == 1:
-            cells["learning_rate"] = rates.pop()
-    return cells
+def _is_rate(column: str) -> bool:
+    return _RATE.match(column.lower()) is not None

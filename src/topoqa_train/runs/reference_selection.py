@@ -79,6 +79,19 @@ def settings(sources: Iterable[Mapping[str, Any]]) -> Settings | None:
     )
 
 
+def tells_all(source: Mapping[str, Any]) -> bool:
+    """Whether no other source need be asked beside this one."""
+    pairs = list(walk(source))
+    if _first(pairs, _USE, truth) is False:
+        return True
+    told = (
+        _first(pairs, _USE, truth),
+        _first(pairs, _WEIGHT, _share),
+        _first(pairs, _DELTA, _share),
+    )
+    return None not in told
+
+
 def guessed(named: Sequence[tuple[Named, Mapping[str, float] | None]]) -> tuple[Settings, str]:
     """Settings for a run that tells none, and a line that says so.
 

@@ -256,8 +256,13 @@ def _foreign(seen: Glance, clock: Clock) -> RunSummary:
     )
 
 
-def read_all(runs: list[RunPaths], clock: Clock) -> tuple[list[RunSummary], list[str]]:
-    """Read many; a run that can't be read is a line in the second list, not an error."""
+def read_all(
+    runs: list[RunPaths], clock: Clock, advance: Callable[[int], None] = lambda _: None
+) -> tuple[list[RunSummary], list[str]]:
+    """Read many; a run that can't be read is a line in the second list, not an error.
+
+    `advance` is called with 1 after each.
+    """
     good: list[RunSummary] = []
     bad: list[str] = []
     for paths in runs:
@@ -265,6 +270,7 @@ def read_all(runs: list[RunPaths], clock: Clock) -> tuple[list[RunSummary], list
             good.append(read(paths, clock))
         except RequestError as error:
             bad.append(error.message)
+        advance(1)
     return good, bad
 
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from topoqa_train.clock import Clock
+from topoqa_train.datasets import Progress
 from topoqa_train.errors import RequestError
 from topoqa_train.runs import board, summary
 from topoqa_train.runs.board import Leaderboard
 from topoqa_train.runs.store import RunStore
 
+# Fewer are read before one could look at a bar.
+MANY = 100
+
 
 def build(
-    store: RunStore, clock: Clock, *, metric: str | None = None, reverse: bool = False
+    store: RunStore,
+    clock: Clock,
+    *,
+    metric: str | None = None,
+    reverse: bool = False,
+    progress: Progress | None = None,
 ) -> Leaderboard:
-    """The board of all runs under `store`, history included.
+    """The board of all runs under `store`, history included; `progress` shows how it is read.
 
     Raises:
         RequestError: there is no such folder or no run in it, or no run has that metric.
@@ -23,5 +32,9 @@ def build(
             f"there are no runs under {store.root}",
             hint="Start one with topoqa-train pipeline, or name their folder with --run-root.",
         )
-    good, unreadable = summary.read_all(runs, clock)
+    if progress is None or len(runs) < MANY:
+        good, unreadable = summary.read_all(runs, clock)
+    else:
+        with progress("reading runs", len(runs)) as advance:
+            good, unreadable = summary.read_all(runs, clock, advance)
     return board.rank(good, metric=metric, reverse=reverse, notes=unreadable)
