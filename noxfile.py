@@ -12,7 +12,8 @@ nox.options.error_on_external_run = True
 
 PYTHONS = ["3.11", "3.12", "3.13"]
 TESTED = ("-c", "constraints.txt")
-TEST_TOOLS = ("pytest", "pytest-xdist", "hypothesis", "jsonschema")
+# hatchling builds the example of a plugin, which a test installs without the network.
+TEST_TOOLS = ("pytest", "pytest-xdist", "hypothesis", "jsonschema", "hatchling")
 PROJECTS = (Path(), Path("plugins/topoqa-graphs"), Path("plugins/topoqa-ramdisk"))
 
 

@@ -17,6 +17,8 @@ from typing import Any, Literal
 import pytest
 from hypothesis import settings
 
+# A package of its own: tests/e2e/test_plugins.py installs it and runs its tests.
+collect_ignore = ["example_plugin"]
 SEED_VARIABLE = "TOPOQA_TEST_SEED"
 
 settings.register_profile("ours", deadline=None, print_blob=True, database=None, max_examples=60)

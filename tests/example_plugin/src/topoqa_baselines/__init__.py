@@ -1,0 +1,1 @@
+"""Baselines for topoqa-train: a command, a network, a data set and a launcher."""
