@@ -40,6 +40,51 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
+Manifest = Annotated[
+    Path | None,
+    typer.Option(
+        "--manifest",
+        "-m",
+        envvar="PIPELINE_MANIFEST",
+        help="Manifest: a file, or the name of a shipped one. Default: manifests/run_core.yaml, "
+        "here or as shipped.",
+        autocompletion=_complete.manifests,
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+GraphDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--graph-dir",
+        envvar="GRAPH_DIR",
+        help="Take the graphs of every job from here (paths.graph).",
+        metavar="DIR",
+        show_default=False,
+    ),
+]
+NumWorkers = Annotated[
+    int | None,
+    typer.Option(
+        "--num-workers",
+        envvar="NUM_WORKERS_OVERRIDE",
+        min=0,
+        help="Loader workers of every job (dataloader.num_workers).",
+        metavar="N",
+        show_default=False,
+    ),
+]
+PickMetric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        help="Pick by this column of metrics.csv. Default: what ranked the checkpoints of a "
+        "sweep; val_loss of runs of before.",
+        autocompletion=_complete.metrics,
+        metavar="NAME",
+        show_default=False,
+    ),
+]
 Jobs = Annotated[
     int | None,
     typer.Option(
@@ -57,7 +102,10 @@ FastDevRun = Annotated[
 ]
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", help="Check every config, path and label; show the plan; stop."),
+    typer.Option(
+        "--dry-run",
+        help="Check all (configs, labels, graphs, networks), show the plan, and train nothing.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 RunDir = Annotated[

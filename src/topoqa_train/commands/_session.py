@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from topoqa_train import atomic
 from topoqa_train.clock import SystemClock, iso, stamp
+from topoqa_train.config.overrides import Override, parse_override
 from topoqa_train.config.plan import JobPlan
-from topoqa_train.errors import InterruptedRunError, RequestError, TerminatedRunError
+from topoqa_train.errors import (
+    InterruptedRunError,
+    RequestError,
+    TerminatedRunError,
+    TopoqaTrainError,
+    TrainingError,
+)
 from topoqa_train.launch import base as launchers
 from topoqa_train.runs.board import Leaderboard
 from topoqa_train.runs.paths import LATEST, RunPaths
-from topoqa_train.runs.reporting import Reporter, Reporters
+from topoqa_train.runs.reporting import JobOutcome, Plan, Reporter, Reporters
 from topoqa_train.runs.store import RunStore, root_of_runs
-from topoqa_train.ui import board_table, console, jobs_screen
+from topoqa_train.ui import board_table, console, jobs_screen, outcome_table, plan_table
 from topoqa_train.ui.jobs_plain import PlainJobs
 from topoqa_train.ui.progress import progress
 from topoqa_train.workflows.data import DataResolver
 from topoqa_train.workflows.run import RunPlan
+
+if TYPE_CHECKING:
+    from topoqa_train.workflows.batch import BatchPlan, BatchRequest
+    from topoqa_train.workflows.pipeline import PipelinePlan, PipelineRequest
 
 
 def launcher_name() -> str:
@@ -41,6 +53,21 @@ def batch_limit(text: str | None, option: str) -> int | float | None:
             f"{option}: '{text}' is neither a number of batches nor a share such as 0.5"
         )
     return value
+
+
+def overrides(
+    texts: Sequence[str] | None, graph_dir: Path | None = None, num_workers: int | None = None
+) -> tuple[Override, ...]:
+    """What is set over the configs from outside; of one key, what `--override` says wins."""
+    here = Path.cwd()
+    given = []
+    if graph_dir is not None:
+        origin = "--graph-dir or GRAPH_DIR"
+        given.append(Override("paths.graph", str(graph_dir), here, origin))
+    if num_workers is not None:
+        origin = "--num-workers or NUM_WORKERS_OVERRIDE"
+        given.append(Override("dataloader.num_workers", num_workers, here, origin))
+    return (*given, *(parse_override(text, base=here) for text in texts or ()))
 
 
 def run_one(plan: JobPlan, *, output_root: Path | None) -> None:
@@ -67,6 +94,110 @@ def carry_out(plan: RunPlan) -> None:
     show_board(board)
 
 
+def planned(request: PipelineRequest) -> PipelinePlan:
+    """Everything checked that can be without loading torch."""
+    from topoqa_train.workflows import pipeline as workflow
+
+    return workflow.plan_pipeline(request, DataResolver(progress), SystemClock())
+
+
+def carry_out_pipeline(plan: PipelinePlan, *, log: str) -> None:
+    """Do what is planned with a screen and a log, and show the board of it.
+
+    Raises:
+        TrainingError: some jobs failed that others outlived.
+    """
+    from topoqa_train.workflows import pipeline as workflow
+
+    clock = SystemClock()
+    screen = jobs_screen.make(clock)
+    with going_on_with(lambda: "the same command and --resume"), screen:
+        result = workflow.run_pipeline(plan, logged(plan.root, log, screen), clock)
+    show_board(result.board)
+    raise_failures(result.failures)
+
+
+def rehearse_pipeline(plan: PipelinePlan) -> None:
+    """Have all checked that a pipeline checks before its first job, and show the plan.
+
+    Raises:
+        TopoqaTrainError: a fault was found, or there is no run to pick from.
+    """
+    from topoqa_train.workflows import pipeline as workflow
+
+    with jobs_screen.make(SystemClock()) as screen:
+        workflow.rehearse_pipeline(plan, screen)
+    show_plan(plan.shown, plan.notes)
+    if plan.lacking is not None:
+        raise plan.lacking
+
+
+def planned_batch(request: BatchRequest) -> BatchPlan:
+    """Everything checked that can be without loading torch."""
+    from topoqa_train.workflows import batch as workflow
+
+    return workflow.plan_batch(request, DataResolver(progress), SystemClock())
+
+
+def carry_out_batch(plan: BatchPlan) -> None:
+    """Do what is planned with a screen and a log, and show what has come of each job.
+
+    Raises:
+        TopoqaTrainError: some jobs failed, or it was told to stop.
+    """
+    from topoqa_train.workflows import batch as workflow
+
+    clock = SystemClock()
+    screen = jobs_screen.make(clock)
+    with screen:
+        log = f"batch_{plan.manifest.name}"
+        # Where there is nothing to do, there is nothing to keep of it either.
+        reporter = logged(plan.root, log, screen) if plan.chosen else screen
+        result = workflow.run_batch(plan, reporter, clock)
+    show_outcomes(result.outcomes, result.board)
+    if result.stopped is not None:
+        with going_on_with(lambda: "the same command and --resume"):
+            raise result.stopped
+    raise_failures(result.failures, "Begin them anew: the same command and --only failed")
+
+
+def rehearse_batch(plan: BatchPlan) -> None:
+    """Have all checked that a batch checks before its first job, and show the plan."""
+    from topoqa_train.workflows import batch as workflow
+
+    with jobs_screen.make(SystemClock()) as screen:
+        workflow.rehearse_batch(plan, screen)
+    show_plan(plan.shown, plan.notes)
+
+
+def show_plan(plan: Plan, notes: Sequence[str]) -> None:
+    """A plan on standard output, and what people should read of it."""
+    for line in notes:
+        console.say(line)
+    out = console.out()
+    out.print(plan_table.plan_table(plan, Path.cwd(), out.width))
+
+
+def raise_failures(failures: Sequence[TopoqaTrainError], hint: str | None = None) -> None:
+    """One error for the jobs that failed, if any did; whatever it was, the exit status is 1."""
+    if not failures:
+        return
+    first, *others = failures
+    details = list(first.details)
+    if others:
+        details = [
+            line
+            for failure in failures
+            for line in (failure.message, *(f"  {detail}" for detail in failure.details))
+        ]
+    hints = dict.fromkeys([*(failure.hint for failure in failures), hint])
+    raise TrainingError(
+        f"{len(failures)} jobs failed" if others else first.message,
+        details=details,
+        hint="\n".join(line for line in hints if line) or None,
+    )
+
+
 def chosen_run(run_dir: Path | None, run_id: str | None, root: Path | None) -> RunPaths:
     """The run that `--run-dir` or `--run-id` means; `latest` without either."""
     if run_dir is not None and run_id is not None:
@@ -85,7 +216,7 @@ def logged(folder: Path, name: str, screen: Reporter) -> Reporter:
     def write(line: str) -> None:
         atomic.append_line(log, f"{iso(clock.now())} {line}")
 
-    return Reporters(screen, PlainJobs(clock, write))
+    return Reporters(screen, PlainJobs(clock, write, whole=True))
 
 
 @contextmanager
@@ -98,10 +229,23 @@ def going_on_with(how: Callable[[], str]) -> Iterator[None]:
         raise
 
 
+def show_outcomes(outcomes: Sequence[JobOutcome], board: Leaderboard) -> None:
+    """What has come of each job, and the path of the best, on standard output."""
+    out = console.out()
+    for line in outcome_table.outcome_lines(outcomes, Path.cwd(), out.width):
+        out.print(line, soft_wrap=True)
+    _close(board)
+
+
 def show_board(board: Leaderboard, limit: int | None = None) -> None:
     """A table and the winner's path on standard output."""
     out = console.out()
     out.print(board_table.board_table(board, limit=limit, width=out.width))
+    _close(board)
+
+
+def _close(board: Leaderboard) -> None:
+    out = console.out()
     for line in board.notes:
         console.say(line)
     for line in board_table.closing_lines(board, Path.cwd()):

@@ -7,33 +7,28 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands import _complete, _options, _session
+from topoqa_train.commands import _options, _session
 
 
 def pipeline(
-    manifest: Annotated[
-        Path | None,
-        typer.Option(
-            "--manifest",
-            "-m",
-            envvar="PIPELINE_MANIFEST",
-            help="Manifest of the sweep. Default: manifests/run_core.yaml, here or as shipped.",
-            autocompletion=_complete.manifests,
-            metavar="FILE",
-            show_default=False,
-        ),
-    ] = None,
+    manifest: _options.Manifest = None,
     skip_sweep: Annotated[
         bool,
         typer.Option(
-            "--skip-sweep",
+            "--skip-sweep/--no-skip-sweep",
             envvar="SKIP_SWEEP",
             help="Train no sweep: pick from the finished runs there are, by val_loss.",
+            show_default=False,
         ),
     ] = False,
     skip_fine: Annotated[
         bool,
-        typer.Option("--skip-fine", envvar="SKIP_FINE", help="Stop when the checkpoint is picked."),
+        typer.Option(
+            "--skip-fine/--no-skip-fine",
+            envvar="SKIP_FINE",
+            help="Stop when the checkpoint is picked.",
+            show_default=False,
+        ),
     ] = False,
     resume_from: Annotated[
         Path | None,
@@ -44,25 +39,9 @@ def pipeline(
             show_default=False,
         ),
     ] = None,
-    graph_dir: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="GRAPH_DIR",
-            help="Take the graphs of every job from here (paths.graph).",
-            metavar="DIR",
-            show_default=False,
-        ),
-    ] = None,
-    num_workers: Annotated[
-        int | None,
-        typer.Option(
-            envvar="NUM_WORKERS_OVERRIDE",
-            min=0,
-            help="Loader workers of every job (dataloader.num_workers).",
-            metavar="N",
-            show_default=False,
-        ),
-    ] = None,
+    metric: _options.PickMetric = None,
+    graph_dir: _options.GraphDir = None,
+    num_workers: _options.NumWorkers = None,
     override: _options.Overrides = None,
     jobs: _options.Jobs = None,
     resume: Annotated[
@@ -74,7 +53,11 @@ def pipeline(
     ] = False,
     dry_run: _options.DryRun = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="With --dry-run: the plan as one JSON document.")
+        bool,
+        typer.Option(
+            "--json",
+            help="With --dry-run: the plan as one JSON document; graphs are not read for it.",
+        ),
     ] = False,
     output_root: _options.OutputRoot = None,
 ) -> None:
@@ -86,50 +69,29 @@ def pipeline(
     """
     import json
 
-    from topoqa_train.clock import SystemClock
-    from topoqa_train.config.overrides import Override, parse_override
     from topoqa_train.config.recipes import default_manifest
-    from topoqa_train.errors import RequestError, TrainingError
-    from topoqa_train.ui import jobs_screen, plan_table
-    from topoqa_train.ui.console import out
-    from topoqa_train.ui.progress import progress
+    from topoqa_train.errors import RequestError
     from topoqa_train.workflows import pipeline as workflow
-    from topoqa_train.workflows.data import DataResolver
     from topoqa_train.workflows.plan_document import plan_document
 
     if as_json and not dry_run:
         raise RequestError("--json goes with --dry-run", hint="leaderboard --json has the runs.")
-    here, clock = Path.cwd(), SystemClock()
-    overrides = [parse_override(text, base=here) for text in override or ()]
-    if graph_dir is not None:
-        overrides.append(Override("paths.graph", str(graph_dir), here, "--graph-dir"))
-    if num_workers is not None:
-        overrides.append(Override("dataloader.num_workers", num_workers, here, "--num-workers"))
     request = workflow.PipelineRequest(
-        manifest=manifest or default_manifest(here),
-        overrides=tuple(overrides),
+        manifest=manifest or default_manifest(Path.cwd()),
+        overrides=_session.overrides(override, graph_dir, num_workers),
         skip_sweep=skip_sweep,
         skip_fine=skip_fine,
         resume_from=resume_from,
+        metric=metric,
         jobs=jobs,
         resume=resume,
         output_root=output_root,
         launcher=_session.launcher_name(),
     )
-    plan = workflow.plan_pipeline(request, DataResolver(progress))
-    if dry_run and as_json:
+    plan = _session.planned(request)
+    if as_json:
         typer.echo(json.dumps(plan_document(plan), indent=2))
-        return
-    if dry_run:
-        out().print(plan_table.plan_table(plan.shown, here))
-        return
-    screen = jobs_screen.make(clock)
-    with _session.going_on_with(lambda: "the same command and --resume"), screen:
-        reporter = _session.logged(plan.root, f"full_pipeline_{plan.manifest.name}", screen)
-        result = workflow.run_pipeline(plan, reporter, clock)
-    _session.show_board(result.board)
-    if result.failures:
-        raise TrainingError(
-            f"{len(result.failures)} of the jobs failed",
-            details=[failure.message for failure in result.failures],
-        )
+    elif dry_run:
+        _session.rehearse_pipeline(plan)
+    else:
+        _session.carry_out_pipeline(plan, log=f"full_pipeline_{plan.manifest.name}")

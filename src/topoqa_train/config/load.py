@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,22 @@ class LoadedConfig:
         source comes out in sections; its comments stay behind in the source.
         """
         return config_yaml(self.config, self.source_bytes, self.source)
+
+    def before_overrides(self, key: str) -> Any:  # noqa: ANN401
+        """What the source says of a dotted `key`, else the default; None where there is neither."""
+        location = tuple(key.split("."))
+        written = self._source_draft.get(location)
+        if written is not None or len(location) != 2 or location[0] not in SECTIONS:
+            return written
+        field_of_model = SECTIONS[location[0]].model_fields.get(location[1])
+        if field_of_model is None or field_of_model.is_required():
+            return None
+        return field_of_model.get_default(call_default_factory=True)
+
+    @cached_property
+    def _source_draft(self) -> Draft:
+        document = parse_bytes(self.source_bytes, self.source, KIND)
+        return _in_sections(Draft.of(document, self.source))[0]
 
     def overrides_document(self) -> dict[str, Any]:
         """What was overridden: the last value of each key, and who asked for it; plain types."""

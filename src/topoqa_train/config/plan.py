@@ -17,15 +17,17 @@ StartFrom = Literal["phase1", "sweep"]
 class JobPlan:
     """All that one run needs to be known before it starts. Paths are absolute.
 
-    `run_name` is the run's directory as it stands; without it the directory is `name` and a
-    timestamp. `resume_from` is a checkpoint whose weights the run starts from. A batch limit is a
-    number of batches (int) or a share of them (float, at most 1). `output_root` None leaves the
-    choice to the environment and the config.
+    `run_name` is the run's directory as it stands, refused if taken; without it the directory is
+    `name`, with a timestamp if `stamped`, and a number where that is taken. `resume_from` is a
+    checkpoint whose weights the run starts from. A batch limit is a number of batches (int) or a
+    share of them (float, at most 1). `output_root` None leaves the choice to the environment and
+    the config.
     """
 
     name: str
     config: LoadedConfig
     run_name: str | None = None
+    stamped: bool = True
     resume_from: Path | None = None
     notes: str | None = None
     trial_label: str | None = None
@@ -91,10 +93,13 @@ class LoadedManifest:
         if self.fine_tune is None:
             raise RequestError(
                 f"{self.source.name} has no section fine_tune",
-                hint="Add fine_tune with phase1 and phase2, or leave it out with --skip-fine.",
+                hint="Add fine_tune with phase1 and phase2 to it. A sweep alone is topoqa-train "
+                "batch, or pipeline --skip-fine.",
             )
         return self.fine_tune
 
 
 def _named(job: JobPlan, name: str, checkpoint: Path | None) -> JobPlan:
-    return replace(job, name=name, run_name=name, resume_from=checkpoint)
+    # The name follows from the base run's; fine-tuning that one again gets a number, not a
+    # refusal, and neither does a base with a long name after a sweep of hours.
+    return replace(job, name=name, stamped=False, resume_from=checkpoint)

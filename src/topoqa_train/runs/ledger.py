@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from topoqa_train import atomic
 from topoqa_train.clock import Clock, iso, stamp
+from topoqa_train.errors import MachineError
 from topoqa_train.runs import status
 
 FOLDER = ".ledgers"
@@ -55,6 +57,13 @@ class Ledger:
         """Write down that all is done."""
         self.completed = iso(clock.now())
         self.write()
+
+    def leave(self) -> None:
+        """Write down that nobody is at it any more, done or not."""
+        self.process = {}
+        # On a full disk this process's end says the same.
+        with suppress(OSError, MachineError):
+            self.write()
 
     def run_of(self, job: str, identity: str | None = None) -> str | None:
         """The run that was begun for this very job (without `identity`: under its name), if any."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Literal, Protocol
 
 from topoqa_train.runs.events import Event
 
@@ -28,26 +29,54 @@ class PlannedPhase:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What an override does to a job: `before` is what the config has, None where nothing."""
+
+    key: str
+    before: str | None
+    now: str
+    origin: str
+
+
+@dataclass(frozen=True)
 class PlannedJob:
-    """A job as a plan shows it."""
+    """A job as a plan shows it; `options` are what it has beside its config, a few words each."""
 
     phase: str
     name: str
     config: str
     epochs: int
     graphs: dict[str, int]
-    changes: dict[str, str]
+    changes: tuple[Change, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a workflow is about to do."""
+    """What a workflow is about to do; with `keep_going` one failure does not end it."""
 
     title: str
     phases: tuple[PlannedPhase, ...]
     jobs: tuple[PlannedJob, ...]
     data: tuple[DataSummary, ...]
     at_once: int
+    keep_going: bool = False
+
+
+JobState = Literal["done", "done before", "failed", "interrupted", "running", "not begun"]
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """What has come of a job. `best` is by `metric`, of the epoch `epoch`, which counts from 0."""
+
+    name: str
+    state: JobState
+    run_dir: Path | None = None
+    metric: str | None = None
+    best: float | None = None
+    epoch: int | None = None
+    seconds: float = 0.0
 
 
 class Reporter(Protocol):

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from topoqa_train.clock import Clock
-from topoqa_train.runs.events import Event
+from topoqa_train.runs.events import Event, RunEnded
 from topoqa_train.runs.reporting import Plan
 from topoqa_train.ui import text
 from topoqa_train.ui.job_view import JobView
@@ -76,6 +76,14 @@ class Jobs:
         """See `Reporter.event`."""
         if event.job in self.views:
             self.views[event.job].take(event, self.clock.monotonic())
+
+    def why(self, event: Event) -> str | None:
+        """Why a job failed, where the program goes on after it; else it is told at the end."""
+        if not isinstance(event, RunEnded) or event.status != "failed" or event.error is None:
+            return None
+        keeps_going = self.shown_plan is not None and self.shown_plan.keep_going
+        others = any(view.running for view in self.views.values() if view.name != event.job)
+        return str(event.error.get("message", "")) if keeps_going or others else None
 
     def seconds_left(self) -> float | None:
         """A guess at the whole: epochs not done, at the mean pace, so many at once."""

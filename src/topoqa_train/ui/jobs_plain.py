@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from topoqa_train.clock import Clock
+from topoqa_train.errors import from_json
 from topoqa_train.runs.events import Event, Notice, RunEnded
 from topoqa_train.runs.reporting import Plan
 from topoqa_train.ui import console, text
@@ -15,11 +16,18 @@ _TENTHS = 10
 
 
 class PlainJobs(Jobs):
-    """A line when a job starts, every tenth of its epochs, and when it ends."""
+    """A line when a job starts, every tenth of its epochs, and when it ends.
 
-    def __init__(self, clock: Clock, say: Callable[[str], None] = console.say) -> None:
+    Why it failed is said where the program goes on after it, and `whole` where nothing follows
+    that tells it: in a log.
+    """
+
+    def __init__(
+        self, clock: Clock, say: Callable[[str], None] = console.say, *, whole: bool = False
+    ) -> None:
         super().__init__(clock)
         self.say = say
+        self.whole = whole
 
     def plan(self, plan: Plan) -> None:
         """See `Reporter.plan`."""
@@ -48,7 +56,9 @@ class PlainJobs(Jobs):
         before, tenth = view.state, self._tenth(view)
         super().event(event)
         if view.over:
-            self.say(_end_line(view, event, self.clock.monotonic()))
+            self.say(_end_line(view, self.clock.monotonic()))
+            for line in self._reason(event):
+                self.say(f"{view.name}: {line}")
         elif before == "waits" and view.running:
             self.say(f"{view.name}: starts")
         elif self._tenth(view) > tenth:
@@ -57,6 +67,13 @@ class PlainJobs(Jobs):
     def note(self, words: str) -> None:
         """See `Reporter.note`."""
         self.say(words)
+
+    def _reason(self, event: Event) -> list[str]:
+        why = self.why(event)
+        if not self.whole or not isinstance(event, RunEnded) or event.error is None:
+            return [] if why is None else [why]
+        error = from_json(event.error)
+        return [error.message, *(f"  {line}" for line in error.details)]
 
     @staticmethod
     def _tenth(view: JobView) -> int:
@@ -75,12 +92,9 @@ def _epoch_line(view: JobView) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _end_line(view: JobView, event: Event, now: float) -> str:
+def _end_line(view: JobView, now: float) -> str:
     epochs = "1 epoch" if view.epoch == 1 else f"{view.epoch} epochs"
     words = f"{view.name}: {view.state}" + (f" after {epochs}" if view.epoch else "")
     if view.best is not None:
         words += f", best {best_so_far(view)}"
-    words += f", {text.duration(view.seconds_gone(now))}"
-    if isinstance(event, RunEnded) and event.error is not None:
-        words += f": {event.error.get('message', '')}"
-    return words
+    return f"{words}, {text.duration(view.seconds_gone(now))}"

@@ -15,6 +15,7 @@ from topoqa_train.clock import Clock
 from topoqa_train.runs.events import Event, Notice
 from topoqa_train.runs.reporting import Plan
 from topoqa_train.ui import console, text
+from topoqa_train.ui.job_rows import Fold, rows
 from topoqa_train.ui.job_view import JobView, State
 from topoqa_train.ui.jobs import Jobs, best_so_far, headline
 from topoqa_train.ui.jobs_plain import PlainJobs
@@ -22,6 +23,8 @@ from topoqa_train.ui.jobs_plain import PlainJobs
 # What a name should have at least, for the wide layout to be worth its columns.
 _LABEL_WIDTH = 31
 _LEAST_LABEL = 8
+# Above and below the table: a blank line, the time, and where the cursor stands.
+_OTHER_LINES = 3
 _STYLES: dict[State, str] = {
     "done": "green",
     "done before": "green",
@@ -66,20 +69,23 @@ class JobsScreen(Jobs):
         super().plan(plan)
         for line in headline(plan):
             self.target.print(Text(line))
-        if plan.jobs:
-            self._live.start()
 
     def phase(self, name: str, jobs: Sequence[str]) -> None:
         """See `Reporter.phase`."""
         with self._lock:
             super().phase(name, jobs)
+        if self.views and not self._live.is_started:
+            self._live.start()
 
     def event(self, event: Event) -> None:
         """See `Reporter.event`."""
         with self._lock:
             super().event(event)
+            why = self.why(event)
         if isinstance(event, Notice):
             self.note(f"{event.job}: {event.text}")
+        elif why is not None:
+            self.note(f"{event.job} failed: {why}")
 
     def note(self, words: str) -> None:
         """See `Reporter.note`."""
@@ -96,11 +102,16 @@ class JobsScreen(Jobs):
         for width in self._widths(wide=wide):
             table.add_column(min_width=width, no_wrap=True)
         phase_before = ""
-        for view in self.views.values():
-            phase = view.phase if view.phase != phase_before else ""
-            phase_before = view.phase
-            name = Text(text.tail(view.name, room), style=_STYLES.get(view.state, ""))
-            table.add_row(Text(phase), name, *map(Text, _cells(view, now, wide=wide)))
+        for row in rows(list(self.views.values()), self.target.height - _OTHER_LINES):
+            views = row.views if isinstance(row, Fold) else (row,)
+            phase = Text(views[0].phase if views[0].phase != phase_before else "")
+            phase_before = views[-1].phase
+            if isinstance(row, Fold):
+                best = "" if row.best is None else best_so_far(row.best)
+                table.add_row(phase, Text(row.words, style="dim"), Text(), Text(best))
+            else:
+                name = Text(text.tail(row.name, room), style=_STYLES.get(row.state, ""))
+                table.add_row(phase, name, *map(Text, _cells(row, now, wide=wide)))
         return table
 
     def _layout(self) -> tuple[bool, int]:

@@ -11,7 +11,7 @@ from topoqa_train.errors import RequestError
 from topoqa_train.launch.job import DataFiles
 from topoqa_train.runs.reporting import DataSummary
 from topoqa_train.training.data.coverage import check_coverage
-from topoqa_train.training.data.survey import survey
+from topoqa_train.training.data.survey import Survey, survey
 
 _log = log.get(__name__)
 _NAMED = 5
@@ -23,7 +23,7 @@ class DataResolver:
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self._prepared: dict[str, DataFiles] = {}
-        self._surveyed: dict[str, DataSummary] = {}
+        self._surveyed: dict[str, Survey] = {}
 
     def files(self, config: TrainingConfig) -> DataFiles:
         """The files of a config; what its `paths` name stands before what the data set gives.
@@ -48,30 +48,40 @@ class DataResolver:
             found = found.model_copy(update={"metadata": None, "summary": None})
         return found.model_copy(update=named)
 
+    def look(self, files: DataFiles) -> DataSummary:
+        """Read the labels and look for every graph, however many there are.
+
+        Raises:
+            DataError: a label file or the folder of graphs can't be used.
+        """
+        found = self._survey(files)
+        total = sum(part.total for part in found.coverage)
+        usable = sum(part.usable for part in found.coverage)
+        return DataSummary(
+            name=files.title,
+            targets=found.targets,
+            graphs={part.split: part.usable for part in found.coverage},
+            coverage=100.0 * usable / max(total, 1),
+        )
+
     def check(self, files: DataFiles, config: TrainingConfig) -> DataSummary:
-        """Read labels, look for every graph, and hold the coverage against what is required.
+        """`look`, and hold the coverage against what is required.
 
         Raises:
             DataError: labels or graphs are missing or wrong, or too few are covered.
         """
-        coverage = config.coverage
-        key = f"{files.model_dump_json()}{coverage.required_percent}{coverage.fail_on_missing}"
+        check_coverage(
+            self._survey(files).coverage,
+            minimum_percent=config.coverage.required_percent,
+            fail_on_missing=config.coverage.fail_on_missing,
+        )
+        return self.look(files)
+
+    def _survey(self, files: DataFiles) -> Survey:
+        key = files.model_dump_json()
         if key not in self._surveyed:
-            found = survey(files.labels(), files.graph)
-            check_coverage(
-                found.coverage,
-                minimum_percent=coverage.required_percent,
-                fail_on_missing=coverage.fail_on_missing,
-            )
-            _tell_shared(found.shared_targets())
-            total = sum(part.total for part in found.coverage)
-            usable = sum(part.usable for part in found.coverage)
-            self._surveyed[key] = DataSummary(
-                name=files.title,
-                targets=found.targets,
-                graphs={part.split: part.usable for part in found.coverage},
-                coverage=100.0 * usable / max(total, 1),
-            )
+            self._surveyed[key] = survey(files.labels(), files.graph)
+            _tell_shared(self._surveyed[key].shared_targets())
         return self._surveyed[key]
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from topoqa_train.config.load import LoadedConfig
 from topoqa_train.config.models import TrainingConfig
-from topoqa_train.config.plan import JobPlan
+from topoqa_train.config.plan import JobPlan, LoadedManifest
 from topoqa_train.errors import RequestError
 from topoqa_train.launch import environment
 from topoqa_train.launch.job import Check, Job
-from topoqa_train.runs.reporting import DataSummary, PlannedJob
-from topoqa_train.runs.store import check_run_name, root_of_runs
+from topoqa_train.runs.reporting import Change, DataSummary, Plan, PlannedJob, PlannedPhase
+from topoqa_train.runs.store import RunStore, check_run_name, root_of_runs
 from topoqa_train.workflows.data import DataResolver, all_faults
 
 FAST_DEV_EPOCHS = 1
@@ -45,6 +46,7 @@ def make_job(
     return Job(
         name=plan.name,
         run_name=plan.run_name,
+        stamped=plan.stamped,
         output_root=root_of_runs(output_root or plan.output_root, config.paths.save_dir),
         config=config,
         config_yaml=plan.config.to_yaml(),
@@ -63,6 +65,12 @@ def make_job(
         trainer_args=dict(plan.trainer_args),
         command=["topoqa-train", *sys.argv[1:]],
     )
+
+
+def root_of_jobs(manifest: LoadedManifest, output_root: Path | None) -> Path:
+    """Where the runs of a manifest are, ledger and log too: where its first job's go."""
+    first = manifest.jobs[0]
+    return root_of_runs(output_root or first.output_root, first.config.config.paths.save_dir)
 
 
 def existing_checkpoint(path: Path) -> Path:
@@ -86,7 +94,10 @@ def network_differences(one: TrainingConfig, other: TrainingConfig) -> list[tupl
 
 
 def check_jobs(jobs: Sequence[Job], resolver: DataResolver) -> list[DataSummary]:
-    """Check labels and coverage of all jobs before any starts; all faults in one error."""
+    """Check labels and coverage of all jobs before any starts; all faults in one error.
+
+    Returns the data of each job, in the order of the jobs.
+    """
     faults: list[tuple[str, RequestError]] = []
     summaries: list[DataSummary] = []
     for job in jobs:
@@ -96,7 +107,19 @@ def check_jobs(jobs: Sequence[Job], resolver: DataResolver) -> list[DataSummary]
             faults.append((job.name, error))
     if faults:
         raise all_faults(faults)
-    return list({id(summary): summary for summary in summaries}.values())
+    return summaries
+
+
+def check_places(jobs: Sequence[Job]) -> None:
+    """Whether runs can go where they should, and their names are free; all faults in one error."""
+    faults: list[tuple[str, RequestError]] = []
+    for job in jobs:
+        try:
+            RunStore(job.output_root).check(job.run_name)
+        except RequestError as error:
+            faults.append((job.name, error))
+    if faults:
+        raise all_faults(faults)
 
 
 def graph_checks(jobs: Sequence[Job]) -> list[Check]:
@@ -115,16 +138,71 @@ def graph_checks(jobs: Sequence[Job]) -> list[Check]:
     ]
 
 
-def planned_job(phase: str, name: str, job: Job, graphs: dict[str, int]) -> PlannedJob:
-    """`job` as a plan shows it, under `name`."""
+def shown_plan(
+    title: str,
+    phases: Sequence[tuple[str, Sequence[tuple[JobPlan, Job]]]],
+    data: Sequence[DataSummary],
+    *,
+    at_once: int,
+    keep_going: bool = False,
+) -> Plan:
+    """A plan as screens show it: `phases` with their jobs, `data` in the order of all jobs."""
+    planned = [(name, *pair) for name, pairs in phases for pair in pairs]
+    return Plan(
+        title=title,
+        phases=tuple(
+            PlannedPhase(name, tuple(job.name for _, job in pairs)) for name, pairs in phases
+        ),
+        jobs=tuple(
+            _planned_job(phase, plan, job, summary.graphs)
+            for (phase, plan, job), summary in zip(planned, data, strict=True)
+        ),
+        data=tuple(summary for n, summary in enumerate(data) if summary not in data[:n]),
+        at_once=at_once,
+        keep_going=keep_going,
+    )
+
+
+def _planned_job(phase: str, plan: JobPlan, job: Job, graphs: dict[str, int]) -> PlannedJob:
     return PlannedJob(
         phase=phase,
-        name=name,
+        name=job.name,
         config=job.source_config,
         epochs=job.config.trainer.num_epochs,
         graphs=graphs,
-        changes={key: str(value) for key, value in job.overrides.items()},
+        changes=_changes(plan.config),
+        options=tuple(_options(job)),
     )
+
+
+def _changes(loaded: LoadedConfig) -> tuple[Change, ...]:
+    """What the overrides make of the config, the last one of each key."""
+    document = loaded.overrides_document()
+    changes = []
+    for key, value in document["overrides"].items():
+        before = loaded.before_overrides(key)
+        told = None if before is None else _told(before)
+        changes.append(Change(key, told, _told(value), document["origins"][key]))
+    return tuple(changes)
+
+
+def _told(value: Any) -> str:  # noqa: ANN401 - any YAML value
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _options(job: Job) -> Iterator[str]:
+    """What a job has beside its config."""
+    if job.run_name is not None:
+        yield f"run name: {job.run_name}"
+    if job.weights_from is not None:
+        yield f"starts from: {job.weights_from}"
+    if job.fast_dev_run:
+        yield "fast dev run: one batch, one epoch"
+    for name, limit in (("train", job.limit_train_batches), ("val", job.limit_val_batches)):
+        if limit is not None:
+            yield f"limit_{name}_batches: {limit}"
+    for name, value in job.trainer_args.items():
+        yield f"trainer argument: {name}={value}"
 
 
 def jobs_at_once(asked: int | None, jobs: Sequence[Job]) -> int:

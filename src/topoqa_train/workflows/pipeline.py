@@ -1,10 +1,12 @@
-"""Sweep, pick, fine-tune twice: the chain that the whole program is for."""
+"""Sweep, pick, fine-tune twice: the chain that the whole program is for.
+
+Fine-tuning alone is the same chain without the sweep.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from topoqa_train.clock import Clock
@@ -14,52 +16,56 @@ from topoqa_train.config.plan import JobPlan, LoadedManifest
 from topoqa_train.errors import RequestError, TopoqaTrainError
 from topoqa_train.launch import base as launchers
 from topoqa_train.launch.job import Job
-from topoqa_train.runs import board, ledger, summary
+from topoqa_train.runs import board, history, summary
 from topoqa_train.runs.board import Leaderboard
 from topoqa_train.runs.paths import RunPaths
-from topoqa_train.runs.ranking import VAL_LOSS
-from topoqa_train.runs.reporting import DataSummary, Plan, PlannedPhase, Reporter
-from topoqa_train.runs.status import Status
-from topoqa_train.runs.store import RunStore, root_of_runs
+from topoqa_train.runs.reporting import Plan, Reporter
+from topoqa_train.runs.store import RunStore
+from topoqa_train.workflows import fine_tune, going_on, picking
 from topoqa_train.workflows.data import DataResolver
+from topoqa_train.workflows.going_on import Earlier
 from topoqa_train.workflows.jobs import (
     check_jobs,
-    existing_checkpoint,
+    check_places,
+    identity,
     jobs_at_once,
     make_job,
     network_differences,
-    planned_job,
+    root_of_jobs,
+    shown_plan,
 )
-from topoqa_train.workflows.rounds import Rounds
+from topoqa_train.workflows.picking import Pick
+from topoqa_train.workflows.rounds import Rounds, check_graphs
 
-SWEEP, PHASE1, PHASE2 = "sweep", "phase 1", "phase 2"
-# Stands for the run that will be picked, while a plan is checked and shown.
-_BASE = "BASE"
+PIPELINE, FINE_TUNE = "pipeline", "fine-tune"
+SWEEP = "sweep"
+# How people name a checkpoint themselves, by the kind of what they started.
+_WAYS_OUT = {
+    PIPELINE: "Run the sweep (leave out --skip-sweep), or name one with --resume-from.",
+    FINE_TUNE: "Name one with --checkpoint and --run-dir, or train one: topoqa-train pipeline",
+}
 
 
 @dataclass(frozen=True)
 class PipelineRequest:
-    """What was asked for. `manifest` is a path, or None for the default one."""
+    """What was asked for; `kind` is `PIPELINE` or `FINE_TUNE`.
+
+    `resume_from` is the checkpoint to fine-tune in place of a pick, and `run_dir` the run that its
+    outputs are called by. `metric` is a column of metrics.csv to pick by.
+    """
 
     manifest: Path
     overrides: tuple[Override, ...] = ()
     skip_sweep: bool = False
     skip_fine: bool = False
     resume_from: Path | None = None
+    run_dir: Path | None = None
+    metric: str | None = None
     jobs: int | None = None
     resume: bool = False
     output_root: Path | None = None
     launcher: str = launchers.DEFAULT
-
-
-@dataclass(frozen=True)
-class Pick:
-    """The checkpoint that fine-tuning starts from, and the name that its runs are called by."""
-
-    base: str
-    checkpoint: Path
-    run_id: str | None
-    epoch: int | None
+    kind: str = PIPELINE
 
 
 @dataclass(frozen=True)
@@ -73,117 +79,184 @@ class PipelineResult:
 
 @dataclass(frozen=True)
 class PipelinePlan:
-    """Everything checked, nothing begun."""
+    """Everything checked, nothing begun.
+
+    `pick` is None where it is for the sweep to give, and where there is `lacking` a run to pick
+    from: such a plan can be shown, but not carried out. `notes` are lines that people should read.
+    """
 
     request: PipelineRequest
     manifest: LoadedManifest
     resolver: DataResolver
     sweep: tuple[Job, ...]
     fine: tuple[Job, ...]
+    pick: Pick | None
     root: Path
     shown: Plan
+    earlier: Earlier
+    notes: tuple[str, ...] = ()
+    lacking: RequestError | None = None
 
 
-def plan_pipeline(request: PipelineRequest, resolver: DataResolver) -> PipelinePlan:
-    """Load and check it all: manifest, configs, checkpoint, labels, coverage.
+def plan_pipeline(request: PipelineRequest, resolver: DataResolver, clock: Clock) -> PipelinePlan:
+    """Load and check it all: manifest, configs, checkpoint, labels, coverage, where runs go.
 
     Raises:
         RequestError: with every fault that was found.
     """
+    history.keep_runs()
+    _check_request(request)
     manifest = load_manifest(request.manifest, request.overrides)
-    if request.resume_from is not None:
-        existing_checkpoint(request.resume_from)
-    sweep = () if request.skip_sweep else _sweep_jobs(manifest, request, resolver)
-    fine = () if request.skip_fine else _fine_jobs(manifest, request, resolver)
-    _check_same_network([*(() if request.resume_from else sweep), *fine[1:]], fine[:1])
-    data = check_jobs([*sweep, *fine], resolver)
-    root = _root(request, manifest, [*sweep, *fine])
-    return PipelinePlan(
-        request, manifest, resolver, sweep, fine, root, _shown(request, manifest, sweep, fine, data)
+    root = root_of_jobs(manifest, request.output_root)
+    earlier = going_on.look(root, request.kind, manifest.source, clock)
+    if request.resume:
+        earlier.check_over()
+    pick, lacking = None, None
+    try:
+        pick = _known_pick(request, RunStore(root), earlier, clock)
+    except picking.NothingToPickError as error:
+        lacking = error
+    sweep = [] if request.skip_sweep else _sweep_jobs(manifest, request, resolver)
+    fine = (
+        []
+        if request.skip_fine
+        else fine_tune.planned(manifest, pick, resolver, request.output_root)
     )
+    jobs = [job for _, job in (*sweep, *fine)]
+    _check_same_network(
+        [job for _, job in ([] if pick else sweep) + fine[1:]], [job for _, job in fine[:1]]
+    )
+    data = check_jobs(jobs, resolver)
+    check_places([job for job in jobs if not (request.resume and _was_begun(job, earlier))])
+    phases = [(SWEEP, sweep), (fine_tune.PHASE1, fine[:1]), (fine_tune.PHASE2, fine[1:])]
+    side_by_side = [job for _, job in sweep or fine[1:] or fine]
+    return PipelinePlan(
+        request=request,
+        manifest=manifest,
+        resolver=resolver,
+        sweep=tuple(job for _, job in sweep),
+        fine=tuple(job for _, job in fine),
+        pick=pick,
+        root=root,
+        shown=shown_plan(
+            manifest.name,
+            [(name, pairs) for name, pairs in phases if pairs],
+            data,
+            at_once=jobs_at_once(request.jobs, side_by_side),
+            keep_going=manifest.continue_on_error,
+        ),
+        earlier=earlier,
+        notes=tuple(_notes(request, earlier, pick, jobs)),
+        lacking=lacking,
+    )
+
+
+def rehearse_pipeline(plan: PipelinePlan, reporter: Reporter) -> None:
+    """Read every graph and build every network, as before the first job; train nothing.
+
+    Raises:
+        TopoqaTrainError: the first fault found.
+    """
+    jobs = [*plan.sweep, *plan.fine]
+    if jobs:
+        with launchers.make(plan.request.launcher, plan.shown.at_once) as launcher:
+            check_graphs(launcher, reporter, jobs)
 
 
 def run_pipeline(plan: PipelinePlan, reporter: Reporter, clock: Clock) -> PipelineResult:
     """Carry out a plan.
 
     Raises:
-        TopoqaTrainError: a job failed (with `continue_on_error`: all of a phase did), there is no
-            run to pick, or it was told to stop.
+        TopoqaTrainError: there is no run to pick from, a job failed (with `continue_on_error`: all
+            of a phase did), or it was told to stop.
     """
-    request, store = plan.request, RunStore(plan.root)
+    if plan.lacking is not None:
+        raise plan.lacking
+    request, manifest = plan.request, plan.manifest
     reporter.plan(plan.shown)
-    if request.resume_from is not None and plan.sweep:
-        reporter.note(
-            "--resume-from is given: fine-tuning starts from it, not from the best of this sweep "
-            "(--skip-sweep saves the sweep)."
-        )
-    if not plan.sweep and not plan.fine:
-        pick = _pick(request, store, [], clock, reporter)
-        return PipelineResult(_board(store.all(), clock), pick)
-    plan.root.mkdir(parents=True, exist_ok=True)
+    for line in plan.notes:
+        reporter.note(line)
+    if plan.pick is not None and not plan.sweep and not plan.fine:
+        return PipelineResult(_board(RunStore(plan.root).all(), clock), plan.pick)
     with launchers.make(request.launcher, plan.shown.at_once) as launcher:
-        previous = ledger.last(plan.root, "pipeline", plan.manifest.source)
-        rounds = Rounds(
-            launcher,
-            reporter,
-            clock,
-            ledger.begin(plan.root, "pipeline", plan.manifest.source, clock),
-            previous if request.resume else None,
+        check_graphs(launcher, reporter, [*plan.sweep, *plan.fine])
+        # Not before all is checked: a start that came to nothing is nothing to go on with.
+        with plan.earlier.begun(plan.root, clock, goes_on=request.resume) as ledger:
+            previous = plan.earlier if request.resume else None
+            rounds = Rounds(launcher, reporter, clock, ledger, previous)
+            pick = _swept(plan, rounds)
+            if plan.fine:
+                fine_tune.carry_out(manifest, pick, rounds, plan.resolver, request.output_root)
+            ledger.finish(clock)
+    return PipelineResult(_board(rounds.made, clock), pick, tuple(rounds.failures.values()))
+
+
+def _swept(plan: PipelinePlan, rounds: Rounds) -> Pick:
+    """Do the sweep, if there is one, and say what is fine-tuned."""
+    swept: list[RunPaths] = []
+    if plan.sweep:
+        swept = rounds.run(SWEEP, plan.sweep, keep_going=plan.manifest.continue_on_error)
+    pick = plan.pick
+    if pick is None:
+        pick = picking.of_sweep(swept, rounds.clock, plan.request.metric)
+        for line in pick.notes:
+            rounds.reporter.note(line)
+    # Picked again after a stop it could be another: a run of this very fine-tuning, say.
+    rounds.ledger.pick = pick.to_json()
+    rounds.ledger.write()
+    return pick
+
+
+def _check_request(request: PipelineRequest) -> None:
+    if request.kind == FINE_TUNE and (request.resume_from is None) != (request.run_dir is None):
+        given, lacking = "--checkpoint", "--run-dir"
+        if request.resume_from is None:
+            given, lacking = lacking, given
+        raise RequestError(
+            f"{given} goes with {lacking}",
+            hint="--checkpoint CKPT is what to fine-tune, --run-dir DIR the run that its outputs "
+            "are called by. Without both, the best of all finished runs is picked.",
         )
-        rounds.check_graphs([*plan.sweep, *plan.fine])
-        keep_going = plan.manifest.continue_on_error
-        swept = rounds.run(SWEEP, plan.sweep, keep_going=keep_going) if plan.sweep else []
-        pick = _pick(request, store, swept, clock, reporter)
-        if plan.fine:
-            fine_tune(plan, rounds, pick)
-        rounds.ledger.finish(clock)
-    return PipelineResult(_board(rounds.made, clock), pick, tuple(rounds.failures))
+    if request.metric is not None and request.resume_from is not None:
+        named = "--resume-from" if request.kind == PIPELINE else "--checkpoint"
+        raise RequestError(
+            f"--metric picks a checkpoint, and {named} names one", hint="Leave one of them out."
+        )
 
 
-def fine_tune(plan: PipelinePlan, rounds: Rounds, pick: Pick) -> None:
-    """Phase 1 from the pick, then one run a seed from phase 1's best (or from the pick)."""
-    manifest = plan.manifest
-    first = _fine_job(plan, manifest.phase1_job(pick.base, pick.checkpoint), pick)
-    (phase1,) = rounds.run(PHASE1, [first], keep_going=False)
-    from_sweep = manifest.fine_tune is not None and manifest.fine_tune.start_from == "sweep"
-    start = pick if from_sweep else _best_of(phase1, rounds.clock)
-    seconds = [
-        _fine_job(plan, planned, start)
-        for planned in manifest.phase2_jobs(pick.base, start.checkpoint)
-    ]
-    rounds.run(PHASE2, seconds, keep_going=manifest.continue_on_error)
-
-
-def _fine_job(plan: PipelinePlan, planned: JobPlan, start: Pick) -> Job:
-    # The name follows from the base run's; fine-tuning that one again gets a number, not a
-    # refusal, and neither does a base with a long name after a sweep of hours.
-    job = make_job(
-        replace(planned, run_name=None),
-        plan.resolver,
-        output_root=plan.request.output_root,
-        started_from={"run_id": start.run_id, "epoch": start.epoch},
-    )
-    return job.model_copy(update={"stamped": False})
+def _known_pick(
+    request: PipelineRequest, store: RunStore, earlier: Earlier, clock: Clock
+) -> Pick | None:
+    """What to fine-tune where no sweep has to be waited for: the one named, or the best of all."""
+    if request.resume_from is not None:
+        if request.run_dir is not None:
+            return picking.of_run(request.run_dir, request.resume_from, clock)
+        return picking.of_file(request.resume_from)
+    if not request.skip_sweep:
+        return None
+    if request.resume and earlier.ledger is not None and earlier.ledger.pick is not None:
+        before = picking.remembered(earlier.ledger.pick)
+        if before is not None:
+            return before
+    return picking.of_finished(store, clock, request.metric, _WAYS_OUT[request.kind])
 
 
 def _sweep_jobs(
     manifest: LoadedManifest, request: PipelineRequest, resolver: DataResolver
-) -> tuple[Job, ...]:
-    return tuple(make_job(job, resolver, output_root=request.output_root) for job in manifest.jobs)
+) -> list[tuple[JobPlan, Job]]:
+    return [
+        (plan, make_job(plan, resolver, output_root=request.output_root)) for plan in manifest.jobs
+    ]
 
 
-def _fine_jobs(
-    manifest: LoadedManifest, request: PipelineRequest, resolver: DataResolver
-) -> tuple[Job, ...]:
-    """The fine-tune jobs as they can be known now: without what is only picked later."""
-    planned = [manifest.phase1_job(_BASE, request.resume_from), *manifest.phase2_jobs(_BASE, None)]
-    return tuple(make_job(job, resolver, output_root=request.output_root) for job in planned)
+def _was_begun(job: Job, earlier: Earlier) -> bool:
+    return earlier.run_of(job.name, identity(job)) is not None
 
 
 def _check_same_network(jobs: Sequence[Job], phase1: Sequence[Job]) -> None:
     """Weights go from the sweep through phase 1 to phase 2: say now if they can't."""
     faults = [
-        f"{_planned_name(job)}: {key} is {here!r}, in {_planned_name(first)} {there!r}"
+        f"{job.name}: {key} is {here!r}, in {first.name} {there!r}"
         for first in phase1
         for job in jobs
         for key, here, there in network_differences(job.config, first.config)
@@ -196,88 +269,24 @@ def _check_same_network(jobs: Sequence[Job], phase1: Sequence[Job]) -> None:
         )
 
 
-def _root(request: PipelineRequest, manifest: LoadedManifest, jobs: Sequence[Job]) -> Path:
-    if jobs:
-        return jobs[0].output_root
-    save_dir = manifest.jobs[0].config.config.paths.save_dir if manifest.jobs else None
-    return root_of_runs(request.output_root, save_dir)
-
-
-def _pick(
-    request: PipelineRequest,
-    store: RunStore,
-    swept: Sequence[RunPaths],
-    clock: Clock,
-    reporter: Reporter,
-) -> Pick:
-    """What to fine-tune: the checkpoint named, the best of this sweep, or of all finished runs."""
-    if request.resume_from is not None:
-        return pick_file(request.resume_from)
-    if swept:
-        ranked = _board(swept, clock)
-    else:
-        runs, unreadable = summary.read_all(store.all(), clock)
-        finished = [run for run in runs if run.status == Status.COMPLETED]
-        ranked = board.rank(finished, metric=VAL_LOSS, notes=unreadable)
-    for line in ranked.notes:
-        reporter.note(line)
-    winner = ranked.winner()
-    if winner is None or winner.best is None:
-        raise RequestError(
-            f"there is no finished run under {store.root} to pick a checkpoint from",
-            hint="Run the sweep (leave out --skip-sweep), or name one with --resume-from.",
+def _notes(
+    request: PipelineRequest, earlier: Earlier, pick: Pick | None, jobs: Sequence[Job]
+) -> list[str]:
+    """What people should read before it begins."""
+    notes = []
+    if request.resume_from is not None and not request.skip_sweep:
+        notes.append(
+            "--resume-from is given: fine-tuning starts from it, not from the best of this sweep "
+            "(--skip-sweep saves the sweep)."
         )
-    run_id = winner.run.paths.run_id
-    reporter.note(f"Picked {run_id}: {ranked.metric} {winner.value:.5f} @ {winner.best.epoch}")
-    return Pick(run_id, winner.best.path, run_id, winner.best.epoch)
-
-
-def pick_file(path: Path) -> Pick:
-    """A checkpoint named by its path; its run gives the base name where it lies in one."""
-    file = existing_checkpoint(path)
-    if file.parent.name == "model_checkpoints":
-        run_id = file.parent.parent.name
-        return Pick(run_id, file, run_id, None)
-    return Pick(re.sub(r"[^A-Za-z0-9._+-]+", "_", file.stem) or "checkpoint", file, None, None)
-
-
-def _best_of(run: RunPaths, clock: Clock) -> Pick:
-    best = summary.read(run, clock).best()
-    if best is None:
-        raise RequestError(f"{run.run_id} has no checkpoint that could be ranked")
-    return Pick(run.run_id, best.path, run.run_id, best.epoch)
+    offer = None if request.resume or not jobs else earlier.offer()
+    if offer is not None:
+        notes.append(offer)
+    if request.resume and earlier.ledger is None:
+        notes.append(f"There is no {request.kind} of this manifest to go on with: this begins one.")
+    return [*notes, *(() if pick is None else pick.notes)]
 
 
 def _board(runs: Sequence[RunPaths], clock: Clock) -> Leaderboard:
     good, bad = summary.read_all(list(runs), clock)
     return board.rank(good, notes=bad)
-
-
-def _shown(
-    request: PipelineRequest,
-    manifest: LoadedManifest,
-    sweep: Sequence[Job],
-    fine: Sequence[Job],
-    data: Sequence[DataSummary],
-) -> Plan:
-    groups = [(SWEEP, sweep), (PHASE1, fine[:1]), (PHASE2, fine[1:])]
-    phases = tuple(
-        PlannedPhase(name, tuple(_planned_name(job) for job in jobs))
-        for name, jobs in groups
-        if jobs
-    )
-    graphs = data[0].graphs if len(data) == 1 else {}
-    shown = tuple(
-        planned_job(name, _planned_name(job), job, graphs) for name, jobs in groups for job in jobs
-    )
-    return Plan(
-        title=manifest.source.stem,
-        phases=phases,
-        jobs=shown,
-        data=tuple(data),
-        at_once=jobs_at_once(request.jobs, sweep or fine[1:] or fine),
-    )
-
-
-def _planned_name(job: Job) -> str:
-    return job.name.replace(f"{_BASE}_", "…_", 1) if job.name.startswith(f"{_BASE}_") else job.name

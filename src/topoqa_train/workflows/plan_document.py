@@ -32,7 +32,7 @@ def _job(shown: PlannedJob, job: Job) -> dict[str, Any]:
         "run_name": job.run_name,
         "config": shown.config,
         "epochs": shown.epochs,
-        "overrides": shown.changes,
+        "overrides": {change.key: change.now for change in shown.changes},
         "data": job.data.title,
         "graph": str(job.data.graph),
         "labels": {split: str(path) for split, path in job.data.labels().items()},

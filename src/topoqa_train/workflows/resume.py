@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from topoqa_train.clock import Clock
 from topoqa_train.config.load import load_config
-from topoqa_train.config.models import TrainingConfig
+from topoqa_train.config.models import SECTIONS, TrainingConfig
 from topoqa_train.config.overrides import Override
 from topoqa_train.config.plan import JobPlan
 from topoqa_train.errors import RequestError
@@ -17,8 +18,10 @@ from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.summary import RunSummary
 from topoqa_train.workflows.data import DataResolver
-from topoqa_train.workflows.jobs import existing_checkpoint, make_job, network_differences
-from topoqa_train.workflows.run import RunPlan, shown_plan
+from topoqa_train.workflows.going_on import ALIVE
+from topoqa_train.workflows.jobs import existing_checkpoint, make_job
+from topoqa_train.workflows.picking import where_now
+from topoqa_train.workflows.run import RunPlan, plan_of_one
 
 
 @dataclass(frozen=True)
@@ -34,15 +37,12 @@ def plan_resume(request: ResumeRequest, resolver: DataResolver, clock: Clock) ->
     """The run's own config and options, with the overrides on top.
 
     Raises:
-        RequestError: there is no such run, it is running, or there is nothing left to do.
+        RequestError: there is no such run, it is running or of the reference, its checkpoint does
+            not fit what it is asked to be, or there is nothing left to do.
     """
     run = summary.read(request.run, clock)
-    if run.status == Status.RUNNING:
-        raise RequestError(
-            f"{request.run.run_id} is running", hint="Stop it first, or wait until it is done."
-        )
+    _check_may_go_on(run)
     config = load_config(request.run.config, request.overrides)
-    _check_same_network(load_config(request.run.config).config, config.config)
     options = run.metadata.training_parameters
     plan = JobPlan(
         name=run.metadata.job or request.run.run_id,
@@ -56,31 +56,129 @@ def plan_resume(request: ResumeRequest, resolver: DataResolver, clock: Clock) ->
     )
     job = make_job(plan, resolver, output_root=request.run.root.parent)
     checkpoint = _own_checkpoint(request)
-    if checkpoint is None:
-        _check_work_left(run, job.config.trainer.num_epochs, job.config.early_stopping.patience)
-    else:
+    begun = checkpoint is not None or request.run.last.exists()
+    changes = _changes(run, job.config) if begun else []
+    _check_fits(changes)
+    if checkpoint is not None:
         _check_epochs_after(checkpoint, job.config.trainer.num_epochs)
+    elif run.status == Status.COMPLETED:
+        _check_work_left(run, job.config.trainer.num_epochs, job.config.early_stopping.patience)
     job = job.model_copy(
         update={
             "resume_run": request.run.root,
             "resume_checkpoint": checkpoint,
             "overrides": {**run.metadata.overrides, **job.overrides},
-            "weights_from": _start_of(run),
+            "weights_from": None if begun else _start_of(run),
         }
     )
-    return RunPlan(job, shown_plan(job))
+    return RunPlan(job, plan_of_one(plan, job, resolver), tuple(_other_numbers(changes)))
 
 
-def _check_same_network(before: TrainingConfig, now: TrainingConfig) -> None:
-    """A changed network can't take the run's weights: say so before anything is touched."""
-    differences = network_differences(before, now)
-    changed = [f"{key}: {old!r} in the run, {new!r} now" for key, old, new in differences]
-    if changed:
+def _check_may_go_on(run: RunSummary) -> None:
+    run_id = run.paths.run_id
+    if run.foreign:
+        raise RequestError(
+            f"{run_id} is a run of the reference: it can be read, but not gone on with",
+            hint="A new run can start from its weights, where they fit: "
+            "topoqa-train run --resume-from CKPT",
+        )
+    if run.status in ALIVE:
+        raise RequestError(
+            f"{run_id} is running",
+            hint="Stop it first, or wait until it is done. How far it is: "
+            f"topoqa-train monitor --run-dir {run.paths.root}",
+        )
+
+
+# What a checkpoint brings back or was measured by: set otherwise, it would be said and not done.
+_KEPT = ("optimizer", "scheduler", "selection")
+_NETWORK = ("model", "edge_schema")
+# What may change, but makes other numbers.
+_NUMBERS = (
+    "dataloader.batch_size",
+    "dataloader.seed",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.precision",
+    "trainer.accumulate_grad_batches",
+    "trainer.threads",
+)
+
+
+@dataclass(frozen=True)
+class _Change:
+    key: str
+    then: Any
+    now: Any
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.then!r} in the run, {self.now!r} now"
+
+
+def _changes(run: RunSummary, config: TrainingConfig) -> list[_Change]:
+    """What is set otherwise than when the run was last at work, by an override or by hand."""
+    then = _trained_with(run)
+    document = config.model_dump(mode="json")
+    now = {
+        f"{section}.{key}": value
+        for section, values in document.items()
+        for key, value in values.items()
+    }
+    return [
+        _Change(key, value, now[key])
+        for key, value in then.items()
+        if key in now and value != now[key]
+    ]
+
+
+def _trained_with(run: RunSummary) -> dict[str, Any]:
+    """By dotted keys, what the metadata say that the run was trained with."""
+    said = dict(run.metadata.training_parameters)
+    scheduler = said.pop("scheduler", None)
+    named = {
+        "learning_rate": "optimizer.learning_rate",
+        "edge_layer_norm": "edge_schema.use_layer_norm",
+    }
+    sections = [
+        (name, model)
+        for name, model in SECTIONS.items()
+        if name in ("model", "dataloader", "trainer")
+    ]
+    named |= {key: f"{name}.{key}" for name, model in sections for key in model.model_fields}
+    found = {named[key]: value for key, value in said.items() if key in named}
+    for section, values in (("scheduler", scheduler), ("selection", run.metadata.selection)):
+        if isinstance(values, Mapping):
+            found |= {f"{section}.{key}": value for key, value in values.items()}
+    return found
+
+
+def _check_fits(changes: Sequence[_Change]) -> None:
+    """What the checkpoint can't take on, or would undo: say so before anything is touched."""
+    network = [str(change) for change in changes if _section(change) in _NETWORK]
+    if network:
         raise RequestError(
             "the run's checkpoint is of another network than this config's",
-            details=changed,
+            details=network,
             hint="Leave the network as it is, or start a new run.",
         )
+    kept = [str(change) for change in changes if _section(change) in _KEPT]
+    if kept:
+        raise RequestError(
+            "these go on as they were in a run that is resumed, and can't be set anew",
+            details=kept,
+            hint="Leave them as they are, or start a new run from its weights: "
+            "topoqa-train run --resume-from CKPT",
+        )
+
+
+def _section(change: _Change) -> str:
+    return change.key.partition(".")[0]
+
+
+def _other_numbers(changes: Sequence[_Change]) -> Iterator[str]:
+    for change in changes:
+        if change.key in _NUMBERS:
+            yield f"{change}: from here on the numbers are not those of a run never stopped."
 
 
 def _own_checkpoint(request: ResumeRequest) -> Path | None:
@@ -106,9 +204,20 @@ def _check_epochs_after(checkpoint: Path, num_epochs: int) -> None:
 
 
 def _start_of(run: RunSummary) -> Path | None:
-    """The weights a run started from, should it have been stopped before its first epoch's end."""
+    """The weights to start from anew, for a run that was stopped before its first epoch's end."""
     start = (run.metadata.started_from or {}).get("checkpoint")
-    return Path(start) if start and not run.paths.last.exists() else None
+    if not isinstance(start, str):
+        return None
+    file = where_now(Path(start))
+    if not file.is_file():
+        raise RequestError(
+            f"{run.paths.run_id} was stopped before its first epoch's end, and the checkpoint that "
+            "it started from is gone",
+            details=[start],
+            hint="Bring it back, or start a new run: topoqa-train run --resume-from CKPT -c "
+            f"{run.paths.config}",
+        )
+    return file
 
 
 def _check_work_left(run: RunSummary, num_epochs: int, patience: int) -> None:

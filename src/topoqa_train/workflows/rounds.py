@@ -16,48 +16,69 @@ from topoqa_train.errors import (
 )
 from topoqa_train.launch.base import Launcher
 from topoqa_train.launch.job import Job
-from topoqa_train.runs import metadata, summary
+from topoqa_train.runs import metadata
 from topoqa_train.runs.events import Event, RunCreated, RunEnded
 from topoqa_train.runs.ledger import Ledger
 from topoqa_train.runs.metadata import MetadataFile
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.reporting import Reporter
 from topoqa_train.runs.status import Status
-from topoqa_train.runs.store import RunStore
 from topoqa_train.workflows import jobs as job_steps
+from topoqa_train.workflows.going_on import Earlier
 
 CHECK = "check"
+
+
+def check_graphs(launcher: Launcher, reporter: Reporter, jobs: Sequence[Job]) -> None:
+    """Have every graph of every data set read once, and each job's network built on it.
+
+    Raises:
+        TopoqaTrainError: the first fault found.
+    """
+    checks = job_steps.graph_checks(jobs)
+    reporter.phase(CHECK, [check.name for check in checks])
+    for end in launcher.run(checks, reporter.event, keep_going=False):
+        if end.error is not None:
+            raise from_json(end.error)
 
 
 @dataclass
 class Rounds:
     """Runs rounds of jobs one after another with the same launcher and ledger.
 
-    `previous` is the ledger of an earlier start that this one goes on with.
+    `previous` is the earlier start that this one goes on with. `runs` are all runs that were begun,
+    now or before, by job; `made` those that completed; `left_alone` the jobs that had before.
     """
 
     launcher: Launcher
     reporter: Reporter
     clock: Clock
     ledger: Ledger
-    previous: Ledger | None = None
+    previous: Earlier | None = None
     made: list[RunPaths] = field(default_factory=list)
-    failures: list[TopoqaTrainError] = field(default_factory=list)
-
-    def check_graphs(self, jobs: Sequence[Job]) -> None:
-        """Have every graph of every data set read once; raises the first fault found."""
-        checks = job_steps.graph_checks(jobs)
-        self.reporter.phase(CHECK, [check.name for check in checks])
-        ended = self.launcher.run(checks, self.reporter.event, keep_going=False)
-        for end in ended:
-            if end.error is not None:
-                raise from_json(end.error)
+    runs: dict[str, RunPaths] = field(default_factory=dict)
+    left_alone: set[str] = field(default_factory=set)
+    failures: dict[str, TopoqaTrainError] = field(default_factory=dict)
 
     def run(self, phase: str, jobs: Sequence[Job], *, keep_going: bool) -> list[RunPaths]:
         """Do `jobs`; returns the runs that completed, in the order of the jobs.
 
         Raises:
-            TopoqaTrainError: a job failed, unless `keep_going` and another one completed.
+            TopoqaTrainError: a job failed, unless `keep_going` and another one completed; or it
+                was told to stop.
+        """
+        before = set(self.failures)
+        runs = self.attempt(phase, jobs, keep_going=keep_going)
+        fresh = [error for job, error in self.failures.items() if job not in before]
+        if fresh and not (keep_going and runs):
+            raise fresh[0]
+        return runs
+
+    def attempt(self, phase: str, jobs: Sequence[Job], *, keep_going: bool) -> list[RunPaths]:
+        """`run`, but failures are only noted, in `failures`.
+
+        Raises:
+            InterruptedRunError, TerminatedRunError: it was told to stop.
         """
         self.reporter.phase(phase, [job.name for job in jobs])
         identities = {job.name: job_steps.identity(job) for job in jobs}
@@ -68,49 +89,38 @@ class Rounds:
         ended = self.launcher.run(
             waiting, self._listener(waiting, identities), keep_going=keep_going
         )
-        failures = [end for end in ended if end.status != "completed"]
         for end in ended:
             if end.status == "completed" and end.run_dir is not None:
                 completed[end.job] = RunPaths(Path(end.run_dir))
+            else:
+                self.failures[end.job] = failure(end)
         runs = [completed[job.name] for job in jobs if job.name in completed]
         self.made += runs
-        if failures and not (keep_going and runs):
-            raise failure(failures[0])
-        self.failures += [failure(end) for end in failures]
         return runs
 
     def _settle(
         self, job: Job, identity: str, completed: dict[str, RunPaths], waiting: list[Job]
     ) -> None:
         """Sort a job into what is done and what is to do, resumed where it was begun."""
-        begun = self._begun(job, identity)
+        begun = None if self.previous is None else self.previous.run_of(job.name, identity)
         if begun is None:
             waiting.append(job)
             return
-        self.ledger.note(job.name, identity, begun.run_id)
-        if summary.read(begun, self.clock).status == Status.COMPLETED:
-            completed[job.name] = begun
-            self.reporter.done_before(job.name, begun.run_id)
+        self.runs[job.name] = begun.paths
+        if begun.status == Status.COMPLETED:
+            completed[job.name] = begun.paths
+            self.left_alone.add(job.name)
+            self.reporter.done_before(job.name, begun.paths.run_id)
         else:
-            waiting.append(job.model_copy(update={"resume_run": begun.root}))
-
-    def _begun(self, job: Job, identity: str) -> RunPaths | None:
-        if self.previous is None:
-            return None
-        run_id = self.previous.run_of(job.name, identity)
-        if run_id is None:
-            return None
-        try:
-            return RunStore(job.output_root).find(run_id)
-        except RequestError:
-            return None  # it was deleted meanwhile: begin anew
+            waiting.append(job.model_copy(update={"resume_run": begun.paths.root}))
 
     def _listener(self, jobs: Sequence[Job], identities: dict[str, str]) -> Callable[[Event], None]:
         roots = {job.name: job.output_root for job in jobs}
 
         def listen(event: Event) -> None:
             if isinstance(event, RunCreated) and event.job in roots:
-                self.ledger.note(event.job, identities[event.job], Path(event.run_dir).name)
+                self.runs[event.job] = RunPaths(Path(event.run_dir))
+                self.ledger.note(event.job, identities[event.job], self.runs[event.job].run_id)
             if isinstance(event, RunEnded) and event.status == "failed":
                 keep_reason(event, self.clock)
             self.reporter.event(event)

@@ -9,12 +9,13 @@ from topoqa_train.clock import Clock
 from topoqa_train.config.plan import JobPlan
 from topoqa_train.launch import base as launchers
 from topoqa_train.launch.job import Job
-from topoqa_train.runs import board, summary
+from topoqa_train.runs import board, history, summary
 from topoqa_train.runs.board import Leaderboard
 from topoqa_train.runs.paths import RunPaths
-from topoqa_train.runs.reporting import Plan, PlannedPhase, Reporter
+from topoqa_train.runs.reporting import Plan, Reporter
+from topoqa_train.runs.store import RunStore
 from topoqa_train.workflows.data import DataResolver
-from topoqa_train.workflows.jobs import make_job, planned_job
+from topoqa_train.workflows.jobs import make_job, shown_plan
 from topoqa_train.workflows.rounds import failure, keep_reason
 
 PHASE = "run"
@@ -22,26 +23,28 @@ PHASE = "run"
 
 @dataclass(frozen=True)
 class RunPlan:
-    """A job whose config, data files and checkpoint are there."""
+    """A job whose config, data files and checkpoint are there; `notes` are for people to read."""
 
     job: Job
     shown: Plan
+    notes: tuple[str, ...] = ()
 
 
 def plan_run(plan: JobPlan, resolver: DataResolver, *, output_root: Path | None) -> RunPlan:
-    """Make the job; labels and coverage are checked in the run itself, which keeps the list.
+    """Make the job; that enough graphs are there is for the run itself, which keeps the list.
 
     Raises:
         RequestError: something that the job needs is not there or not right.
     """
+    history.keep_runs()
     job = make_job(plan, resolver, output_root=output_root)
-    return RunPlan(job, shown_plan(job))
+    RunStore(job.output_root).check(job.run_name)
+    return RunPlan(job, plan_of_one(plan, job, resolver))
 
 
-def shown_plan(job: Job) -> Plan:
-    """What a screen shows of a single job."""
-    planned = planned_job(PHASE, job.name, job, graphs={})
-    return Plan(job.name, (PlannedPhase(PHASE, (job.name,)),), (planned,), (), 1)
+def plan_of_one(plan: JobPlan, job: Job, resolver: DataResolver) -> Plan:
+    """What a screen shows of a single job; raises `DataError` for labels that can't be read."""
+    return shown_plan(job.name, [(PHASE, [(plan, job)])], [resolver.look(job.data)], at_once=1)
 
 
 def carry_out(plan: RunPlan, reporter: Reporter, clock: Clock, launcher: str) -> Leaderboard:
@@ -51,6 +54,8 @@ def carry_out(plan: RunPlan, reporter: Reporter, clock: Clock, launcher: str) ->
         TopoqaTrainError: it failed or was stopped; the run's files say the same.
     """
     reporter.plan(plan.shown)
+    for line in plan.notes:
+        reporter.note(line)
     reporter.phase(PHASE, [plan.job.name])
     with launchers.make(launcher, 1) as children:
         (ended,) = children.run([plan.job], reporter.event, keep_going=False)

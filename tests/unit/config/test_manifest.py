@@ -82,11 +82,12 @@ def test_fine_tune_jobs(project: Path) -> None:
     assert (manifest.fine_tune.seeds, manifest.fine_tune.start_from) == ((101, 555), "sweep")
     best = project / "best.ckpt"
     first = manifest.phase1_job("one_2026", best)
-    assert (first.name, first.run_name) == ("one_2026_finetune_phase1",) * 2
+    assert first.name == "one_2026_finetune_phase1"
+    assert (first.run_name, first.stamped) == (None, False)
     assert first.resume_from == best
     assert first.config.source == project / "configs/ft.yaml"
     second = manifest.phase2_jobs("one_2026", None)
-    assert [job.run_name for job in second] == [
+    assert [job.name for job in second] == [
         "one_2026_phase2_seed101",
         "one_2026_phase2_seed555",
     ]

@@ -83,6 +83,15 @@ def test_every_ledger_of_a_manifest_newest_first(tmp_path: Path, clock: Any) -> 
     assert [found.path for found in batches] == [made[2], made[0]]
 
 
+def test_who_leaves_it_is_no_longer_at_it(begun: Ledger, clock: Any, tmp_path: Path) -> None:
+    assert [found.path for found in ledger.in_progress(tmp_path, clock)] == [begun.path]
+    begun.leave()
+    assert ledger.in_progress(tmp_path, clock) == []
+    found = last(tmp_path)
+    assert found is not None
+    assert found.completed is None
+
+
 def test_the_end_is_noted(begun: Ledger, clock: Any, tmp_path: Path) -> None:
     assert begun.completed is None
     begun.finish(clock)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -92,17 +93,44 @@ def test_two_jobs_side_by_side_are_told_apart(
     assert [line.split(":")[0] for line in said] == ["a", "b", "b", "a"]
 
 
-def test_a_failure_says_why(plain: PlainJobs, said: list[str]) -> None:
+FAILED = RunEnded(
+    job="a",
+    status="failed",
+    error=MachineError("no room left", details=["/runs: 0 MiB free"], hint="Make room.").to_json(),
+)
+
+
+def test_why_it_failed_is_left_to_the_end_where_that_is_next(
+    plain: PlainJobs, said: list[str]
+) -> None:
     plain.event(RunCreated(job="a", run_dir="/r"))
-    error = MachineError("no room left", hint="Make room.").to_json()
-    plain.event(RunEnded(job="a", status="failed", error=error))
-    assert said[-1] == "a: failed, 0:00: no room left"
+    plain.event(FAILED)
+    assert said == ["a: starts", "a: failed, 0:00"]
 
 
-def test_a_job_that_fails_before_it_has_a_run(plain: PlainJobs, said: list[str]) -> None:
-    error = MachineError("no room left").to_json()
-    plain.event(RunEnded(job="a", status="failed", error=error))
-    assert said == ["a: failed, 0:00: no room left"]
+def test_but_said_where_others_are_at_work(plain: PlainJobs, said: list[str]) -> None:
+    for job in "ab":
+        plain.event(RunCreated(job=job, run_dir="/r"))
+    plain.event(FAILED)
+    assert said[2:] == ["a: failed, 0:00", "a: no room left"]
+
+
+def test_or_others_go_on_after_it(
+    clock: Any, said: list[str], make_plan: Callable[..., Plan]
+) -> None:
+    plain = PlainJobs(clock, said.append)
+    plain.plan(replace(make_plan({"batch": ["a", "b"]}), keep_going=True))
+    plain.phase("batch", ["a", "b"])
+    plain.event(FAILED)
+    assert said[-1] == "a: no room left"
+
+
+def test_a_log_has_all_of_it(clock: Any, said: list[str], make_plan: Callable[..., Plan]) -> None:
+    log = PlainJobs(clock, said.append, whole=True)
+    log.plan(make_plan({"batch": ["a"]}))
+    log.phase("batch", ["a"])
+    log.event(FAILED)
+    assert said[-3:] == ["a: failed, 0:00", "a: no room left", "a:   /runs: 0 MiB free"]
 
 
 def test_notes_notices_and_what_was_done_before(plain: PlainJobs, said: list[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from topoqa_train.errors import MachineError
 from topoqa_train.runs.events import (
     DataReady,
     EpochEnded,
@@ -189,12 +190,63 @@ def test_the_screen_is_put_back_after_an_error(
     def fail() -> None:
         with shown:
             shown.plan(make_plan({"sweep": ["a"]}))
+            shown.phase("sweep", ["a"])
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
     assert isinstance(shown.target.file, io.StringIO)
     assert shown.target.file.getvalue().endswith("\x1b[?25h")
+
+
+def test_a_check_without_a_plan_is_shown_too(screen: Callable[[int], JobsScreen]) -> None:
+    shown = screen(80)
+    with shown:
+        shown.phase("check", ["graphs of demo"])
+        assert shown._live.is_started
+    assert isinstance(shown.target.file, io.StringIO)
+    assert "graphs of demo" in re_control(shown.target.file.getvalue())
+
+
+def test_why_a_job_failed_is_said_where_others_go_on(
+    screen: Callable[[int], JobsScreen], make_plan: MakePlan
+) -> None:
+    shown = screen(80)
+    error = MachineError("no room left").to_json()
+    with shown:
+        shown.plan(make_plan({"sweep": ["a", "b"]}))
+        shown.phase("sweep", ["a", "b"])
+        shown.event(RunCreated(job="b", run_dir="/r"))
+        shown.event(RunEnded(job="a", status="failed", error=error))
+        shown.event(RunEnded(job="b", status="failed", error=MachineError("last").to_json()))
+    assert isinstance(shown.target.file, io.StringIO)
+    plain = re_control(shown.target.file.getvalue())
+    assert "a failed: no room left" in plain
+    assert "b failed: last" not in plain  # the command's own error says it next
+
+
+@pytest.mark.parametrize("height", [8, 12, 24])
+def test_more_jobs_than_lines_are_folded_about_those_that_run(
+    clock: Any, make_plan: MakePlan, epoch_ended: Ended, lines: Lines, height: int
+) -> None:
+    target = Console(file=io.StringIO(), force_terminal=True, width=80, height=height)
+    shown = JobsScreen(target, clock)
+    names = [f"job_{number:02d}" for number in range(40)]
+    super(JobsScreen, shown).plan(make_plan({"sweep": names[:30], "phase 2": names[30:]}))
+    for name in names[:20]:
+        shown.event(epoch_ended(name, 5))
+        shown.event(RunEnded(job=name, status="completed"))
+    for name in names[20:22]:
+        shown.event(epoch_ended(name, 7))
+    written = lines(shown._render(), 80)
+    assert len(written) < height
+    text = "\n".join(written)
+    for name in names[20:22]:
+        assert name in text
+    assert " done " in text
+    assert "…" in text
+    assert " waits" in text
+    assert "-0.648 @ 4" in next(line for line in written if "…" in line)
 
 
 def test_a_plan_of_nothing_starts_no_display(

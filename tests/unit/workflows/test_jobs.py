@@ -100,11 +100,13 @@ class TestMakeJob:
 
 
 class TestCheckJobs:
-    def test_one_data_set_is_one_summary(
-        self, plan: MakePlan, make: Any, resolver: DataResolver
+    def test_each_job_has_its_data(
+        self, plan: MakePlan, make: Any, resolver: DataResolver, project: Any
     ) -> None:
-        found = jobs.check_jobs([make(plan()), make(plan(config="two"))], resolver)
-        assert len(found) == 1
+        project.labels("other", {"1ABC_001": 0.5})
+        every = [make(plan()), make(plan("paths.val_labels=other.csv")), make(plan(config="two"))]
+        found = jobs.check_jobs(every, resolver)
+        assert [summary.graphs["val"] for summary in found] == [3, 1, 3]
 
     def test_faults_of_all_jobs_are_told(
         self, plan: MakePlan, make: Any, resolver: DataResolver, project: Any

@@ -9,6 +9,7 @@ import pytest
 from topoqa_train.config.overrides import parse_override
 from topoqa_train.errors import ConfigError, RequestError, TopoqaTrainError
 from topoqa_train.runs import ledger
+from topoqa_train.runs.reporting import Change
 from topoqa_train.workflows import pipeline
 from topoqa_train.workflows.pipeline import PipelinePlan, PipelineRequest, PipelineResult
 
@@ -17,12 +18,12 @@ Run = Callable[..., PipelineResult]
 
 
 @pytest.fixture
-def plan(project: Any, resolver: Any) -> Plan:
+def plan(project: Any, resolver: Any, clock: Any) -> Plan:
     def _plan(*overrides: str, **options: Any) -> PipelinePlan:
         parsed = tuple(parse_override(text, base=project.root) for text in overrides)
         manifest = project.root / "manifests" / "tiny.yaml"
         request = PipelineRequest(**{"manifest": manifest, "overrides": parsed, **options})
-        return pipeline.plan_pipeline(request, resolver)
+        return pipeline.plan_pipeline(request, resolver, clock)
 
     return _plan
 
@@ -53,7 +54,10 @@ class TestPlan:
     def test_overrides_go_to_every_job_and_are_shown(self, plan: Plan) -> None:
         planned = plan("trainer.num_epochs=2")
         assert [job.epochs for job in planned.shown.jobs] == [2] * 6
-        assert all(job.changes["trainer.num_epochs"] == "2" for job in planned.shown.jobs)
+        asked = Change("trainer.num_epochs", "4", "2", "command line")
+        seed = Change("dataloader.seed", "222", "101", "manifests/tiny.yaml:9")
+        assert all(job.changes[0] == asked for job in planned.shown.jobs)
+        assert planned.shown.jobs[4].changes == (asked, seed)
 
     @pytest.mark.parametrize("name", ["two", "second_555"])
     def test_a_sweep_that_fine_tuning_could_not_take_on_is_refused_at_once(
@@ -276,7 +280,7 @@ class TestResumeFrom:
         file = project.root / "published weights (2).ckpt"
         file.touch()
         run(skip_sweep=True, resume_from=file)
-        assert launcher.jobs()[0].name == "published_weights_2__finetune_phase1"
+        assert launcher.jobs()[0].name == "published_weights__2__finetune_phase1"
         assert launcher.jobs()[0].weights_from == file
 
     def test_beside_a_sweep_it_wins_and_says_so(

@@ -14,6 +14,7 @@ from topoqa_train.errors import RequestError, TopoqaTrainError
 from topoqa_train.launch.job import Check, Job
 from topoqa_train.runs import ledger
 from topoqa_train.runs.events import RunEnded
+from topoqa_train.workflows import going_on
 from topoqa_train.workflows import jobs as job_steps
 from topoqa_train.workflows import rounds as module
 from topoqa_train.workflows.rounds import Rounds
@@ -36,10 +37,10 @@ def rounds(launcher: Any, recorder: Any, clock: Any, project: Any) -> Callable[[
 
     def _rounds(*, resume: bool = True) -> Rounds:
         root = project.root / "training_runs"
-        previous = ledger.last(root, "pipeline", MANIFEST) if resume else None
+        earlier = going_on.look(root, "pipeline", MANIFEST, clock)
         clock.advance(10)
-        begun = ledger.begin(root, "pipeline", MANIFEST, clock)
-        return Rounds(launcher, recorder, clock, begun, previous)
+        with earlier.begun(root, clock, goes_on=resume) as begun:
+            return Rounds(launcher, recorder, clock, begun, earlier if resume else None)
 
     return _rounds
 
@@ -197,24 +198,24 @@ class TestGoingOn:
 
 class TestCheckGraphs:
     def test_each_data_set_is_read_once_before_any_job(
-        self, rounds: Any, job: Any, launcher: Any
+        self, recorder: Any, job: Any, launcher: Any
     ) -> None:
-        rounds().check_graphs([job("a"), job("bb")])
+        module.check_graphs(launcher, recorder, [job("a"), job("bb")])
         assert [type(task) for task in launcher.did] == [Check]
 
-    def test_a_fault_is_raised_as_what_it_is(self, rounds: Any, job: Any, launcher: Any) -> None:
+    def test_a_fault_is_raised_as_what_it_is(self, recorder: Any, job: Any, launcher: Any) -> None:
         (check,) = job_steps.graph_checks([job("a")])
         launcher.outcomes[check.name] = "failed"
         with pytest.raises(TopoqaTrainError, match="it was failed"):
-            rounds().check_graphs([job("a")])
+            module.check_graphs(launcher, recorder, [job("a")])
 
-    def test_a_wrong_request_stays_one(self, rounds: Any, job: Any, launcher: Any) -> None:
+    def test_a_wrong_request_stays_one(self, recorder: Any, job: Any, launcher: Any) -> None:
         def refuse(tasks: Any, on_event: Any, *, keep_going: bool) -> list[RunEnded]:
             error = RequestError("3 graphs can't be used", details=["a.pt"]).to_json()
             return [RunEnded(job=tasks[0].name, status="failed", error=error)]
 
         launcher.run = refuse
         with pytest.raises(RequestError) as caught:
-            rounds().check_graphs([job("a")])
+            module.check_graphs(launcher, recorder, [job("a")])
         assert caught.value.exit_status == 2
         assert caught.value.details == ("a.pt",)

@@ -1,0 +1,91 @@
+"""`topoqa-train batch`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from topoqa_train.commands import _complete, _options, _session
+
+
+def batch(
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            "--manifest",
+            "-m",
+            help="Manifest: a file, or the name of a shipped one. Default: "
+            "manifests/run_core.yaml, here or as shipped.",
+            autocompletion=_complete.manifests,
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    override: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--override",
+            "-o",
+            help="Set one value: of every job's config (trainer.num_epochs=10), or of the manifest "
+            "(shared.notes=x, jobs.NAME.overrides.optimizer.learning_rate=0.01); repeatable.",
+            autocompletion=_complete.keys,
+            metavar="KEY=VALUE",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: _options.Jobs = None,
+    continue_on_error: Annotated[
+        bool | None,
+        typer.Option(
+            "--continue-on-error/--stop-on-error",
+            help="Whether the other jobs go on when one fails. Default: what the manifest says.",
+            show_default=False,
+        ),
+    ] = None,
+    only: Annotated[
+        Literal["failed", "missing"] | None,
+        typer.Option(
+            help="Begin some jobs anew: failed, what the last batch began and did not complete; "
+            "missing, what has no run at all.",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with the last batch of this manifest: what is done is left alone, what was "
+            "stopped is resumed, the rest begun.",
+        ),
+    ] = False,
+    fast_dev_run: _options.FastDevRun = False,
+    dry_run: _options.DryRun = False,
+    output_root: _options.OutputRoot = None,
+) -> None:
+    """Train every job of a manifest, and tell at the end what has come of each.
+
+    All jobs are checked before the first one starts. The exit status is 1 if any failed.
+
+    Example: topoqa-train batch --manifest run_core -o shared.overrides.trainer.num_epochs=20
+    """
+    from topoqa_train.config.recipes import default_manifest
+    from topoqa_train.workflows import batch as workflow
+
+    request = workflow.BatchRequest(
+        manifest=manifest or default_manifest(Path.cwd()),
+        overrides=_session.overrides(override),
+        jobs=jobs,
+        keep_going=continue_on_error,
+        only=None if only is None else workflow.Only(only),
+        resume=resume,
+        fast_dev_run=fast_dev_run,
+        output_root=output_root,
+        launcher=_session.launcher_name(),
+    )
+    plan = _session.planned_batch(request)
+    if dry_run:
+        _session.rehearse_batch(plan)
+    else:
+        _session.carry_out_batch(plan)

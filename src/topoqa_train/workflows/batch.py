@@ -1,0 +1,310 @@
+"""Every job of a manifest, checked before the first starts; told one by one at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from topoqa_train.clock import Clock
+from topoqa_train.config.manifest import load_manifest
+from topoqa_train.config.overrides import Override
+from topoqa_train.config.plan import LoadedManifest
+from topoqa_train.errors import (
+    InterruptedRunError,
+    RequestError,
+    TerminatedRunError,
+    TopoqaTrainError,
+)
+from topoqa_train.launch import base as launchers
+from topoqa_train.launch.job import Job
+from topoqa_train.runs import board, history, ledger, summary
+from topoqa_train.runs.board import Entry, Leaderboard
+from topoqa_train.runs.ledger import Ledger
+from topoqa_train.runs.reporting import JobOutcome, JobState, Plan, Reporter
+from topoqa_train.runs.status import Status
+from topoqa_train.workflows import going_on
+from topoqa_train.workflows.data import DataResolver
+from topoqa_train.workflows.going_on import ALIVE, Earlier
+from topoqa_train.workflows.jobs import (
+    check_jobs,
+    check_places,
+    identity,
+    jobs_at_once,
+    make_job,
+    root_of_jobs,
+    shown_plan,
+)
+from topoqa_train.workflows.rounds import Rounds, check_graphs
+
+BATCH = "batch"
+_STATES: Mapping[Status, JobState] = {
+    Status.COMPLETED: "done",
+    Status.FAILED: "failed",
+    Status.INTERRUPTED: "interrupted",
+    Status.CREATED: "running",
+    Status.RUNNING: "running",
+}
+
+
+class Only(StrEnum):
+    """Which jobs of a manifest to begin anew."""
+
+    FAILED = "failed"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """What was asked for. `keep_going` None leaves it to the manifest's `continue_on_error`."""
+
+    manifest: Path
+    overrides: tuple[Override, ...] = ()
+    jobs: int | None = None
+    keep_going: bool | None = None
+    only: Only | None = None
+    resume: bool = False
+    fast_dev_run: bool = False
+    output_root: Path | None = None
+    launcher: str = launchers.DEFAULT
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Everything checked, nothing begun.
+
+    `jobs` are all of the manifest, `chosen` those that this start is about, which are all done
+    where it is empty; `notes` are lines that people should read.
+    """
+
+    request: BatchRequest
+    manifest: LoadedManifest
+    jobs: tuple[Job, ...]
+    chosen: tuple[Job, ...]
+    root: Path
+    shown: Plan
+    earlier: Earlier
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What has come of every job of the manifest, in its order, and their board.
+
+    `failures` are the errors of jobs of this start; `stopped` is set where it was told to stop.
+    """
+
+    outcomes: tuple[JobOutcome, ...]
+    board: Leaderboard
+    failures: tuple[TopoqaTrainError, ...] = ()
+    stopped: TopoqaTrainError | None = None
+
+
+def plan_batch(request: BatchRequest, resolver: DataResolver, clock: Clock) -> BatchPlan:
+    """Load and check it all: manifest, configs, labels, coverage, checkpoints, where runs go.
+
+    Raises:
+        RequestError: with every fault that was found.
+    """
+    history.keep_runs()
+    if request.resume and request.only is not None:
+        raise RequestError(
+            f"--resume goes on with what was begun, --only {request.only} begins jobs anew",
+            hint="Leave one of them out.",
+        )
+    manifest = load_manifest(request.manifest, request.overrides)
+    root = root_of_jobs(manifest, request.output_root)
+    plans = [
+        replace(plan, fast_dev_run=plan.fast_dev_run or request.fast_dev_run)
+        for plan in manifest.jobs
+    ]
+    jobs = [make_job(plan, resolver, output_root=request.output_root) for plan in plans]
+    earlier = going_on.look(
+        root, BATCH, manifest.source, clock, {job.name: job.output_root for job in jobs}
+    )
+    chosen = _chosen(request, jobs, root, earlier, clock)
+    data = check_jobs(chosen, resolver)
+    check_places([job for job in chosen if not (request.resume and _is_begun(job, earlier))])
+    names = {job.name for job in chosen}
+    pairs = [(plan, job) for plan, job in zip(plans, jobs, strict=True) if job.name in names]
+    keep_going = manifest.continue_on_error if request.keep_going is None else request.keep_going
+    return BatchPlan(
+        request=request,
+        manifest=manifest,
+        jobs=tuple(jobs),
+        chosen=tuple(chosen),
+        root=root,
+        shown=shown_plan(
+            manifest.name,
+            [(BATCH, pairs)] if pairs else [],
+            data,
+            at_once=jobs_at_once(request.jobs, chosen),
+            keep_going=keep_going,
+        ),
+        earlier=earlier,
+        notes=tuple(_notes(request, earlier, jobs, chosen)),
+    )
+
+
+def rehearse_batch(plan: BatchPlan, reporter: Reporter) -> None:
+    """Read every graph and build every network, as before the first job; train nothing.
+
+    Raises:
+        TopoqaTrainError: the first fault found.
+    """
+    if plan.chosen:
+        with launchers.make(plan.request.launcher, plan.shown.at_once) as launcher:
+            check_graphs(launcher, reporter, _to_do(plan))
+
+
+def run_batch(plan: BatchPlan, reporter: Reporter, clock: Clock) -> BatchResult:
+    """Carry out a plan. Jobs that fail, and being told to stop, are in the result.
+
+    Raises:
+        TopoqaTrainError: the check before the first job found a fault, or was stopped.
+    """
+    for line in plan.notes:
+        reporter.note(line)
+    request, last = plan.request, plan.earlier.ledger
+    if not plan.chosen:
+        if request.resume and last is not None and last.completed is None:
+            last.finish(clock)  # it was stopped after its last job
+        return _result(plan, None, clock)
+    reporter.plan(plan.shown)
+    with launchers.make(request.launcher, plan.shown.at_once) as launcher:
+        check_graphs(launcher, reporter, _to_do(plan))
+        # Not before all is checked: a start that came to nothing is nothing to go on with.
+        goes_on = request.resume or request.only is not None
+        with plan.earlier.begun(plan.root, clock, goes_on=goes_on) as book:
+            previous = plan.earlier if request.resume else None
+            rounds = Rounds(launcher, reporter, clock, book, previous)
+            stopped = _attempt(plan, rounds)
+    return _result(plan, rounds, clock, stopped)
+
+
+def _attempt(plan: BatchPlan, rounds: Rounds) -> TopoqaTrainError | None:
+    """Do the jobs; returns the error where it was told to stop."""
+    try:
+        rounds.attempt(BATCH, plan.chosen, keep_going=plan.shown.keep_going)
+    except (InterruptedRunError, TerminatedRunError) as error:
+        return error
+    if all(job.name in {*rounds.runs, *rounds.failures} for job in plan.chosen):
+        rounds.ledger.finish(rounds.clock)
+    return None
+
+
+def _to_do(plan: BatchPlan) -> list[Job]:
+    """Of what is chosen, that which is not done."""
+    if not plan.request.resume:
+        return list(plan.chosen)
+    return [job for job in plan.chosen if not _is_done(job, plan.earlier)]
+
+
+def _chosen(
+    request: BatchRequest, jobs: Sequence[Job], root: Path, earlier: Earlier, clock: Clock
+) -> list[Job]:
+    """The jobs that this start is about; none where there is nothing to do."""
+    if request.only == Only.MISSING:
+        ledgers = ledger.every(root, earlier.manifest)
+        return [job for job in jobs if not _was_ever_begun(job, ledgers, clock)]
+    if request.only == Only.FAILED:
+        if earlier.ledger is None:
+            raise RequestError(
+                f"there is no batch of {earlier.manifest.name} whose failed jobs could be done",
+                hint="Start one without --only.",
+            )
+        begun = [(job, earlier.run_of(job.name)) for job in jobs]
+        over = (Status.COMPLETED, *ALIVE)
+        return [job for job, run in begun if run is not None and run.status not in over]
+    if request.resume:
+        earlier.check_over()
+        if all(_is_done(job, earlier) for job in jobs):
+            return []
+    return list(jobs)
+
+
+def _is_begun(job: Job, earlier: Earlier) -> bool:
+    return earlier.run_of(job.name, identity(job)) is not None
+
+
+def _is_done(job: Job, earlier: Earlier) -> bool:
+    run = earlier.run_of(job.name, identity(job))
+    return run is not None and run.status == Status.COMPLETED
+
+
+def _was_ever_begun(job: Job, ledgers: Sequence[Ledger], clock: Clock) -> bool:
+    """Whether a run of this very job is there, whichever batch or pipeline began it."""
+    wanted = identity(job)
+    names = {each.run_of(job.name, wanted) for each in ledgers} - {None}
+    return any(going_on.find(job.output_root, str(name), clock) for name in names)
+
+
+def _notes(
+    request: BatchRequest, earlier: Earlier, jobs: Sequence[Job], chosen: Sequence[Job]
+) -> Iterator[str]:
+    """What people should read before it begins."""
+    manifest = earlier.manifest.name
+    if request.only == Only.FAILED:
+        if not chosen:
+            yield f"Nothing to do: no job of the last batch of {manifest} failed."
+        never = [job.name for job in jobs if earlier.run_of(job.name) is None]
+        if never:
+            yield f"Never begun, and left out: {', '.join(never)}. --only missing begins them."
+    elif not chosen and request.only == Only.MISSING:
+        yield f"Nothing to do: every job of {manifest} has a run."
+    elif not chosen:
+        yield f"Nothing to do: every job of {manifest} is done."
+    elif request.resume and earlier.ledger is None:
+        yield f"There is no batch of {manifest} to go on with: this begins one."
+    elif request.only is None and not request.resume:
+        offer = earlier.offer()
+        if offer is not None:
+            yield offer
+
+
+def _result(
+    plan: BatchPlan, rounds: Rounds | None, clock: Clock, stopped: TopoqaTrainError | None = None
+) -> BatchResult:
+    """Read back what there is of every job, done now, before or by nobody."""
+    begun = {} if rounds is None else rounds.runs
+    failures = {} if rounds is None else rounds.failures
+    goes_on = plan.request.resume or plan.request.only is not None
+    before = {name: run.paths for name, run in plan.earlier.runs.items()} if goes_on else {}
+    known = {**before, **begun}
+    good, unreadable = summary.read_all(
+        [known[job.name] for job in plan.jobs if job.name in known], clock
+    )
+    ranked = board.rank(good, notes=unreadable)
+    entries = {entry.run.paths: entry for entry in ranked.entries}
+    now = set(begun) - (set() if rounds is None else rounds.left_alone)
+    outcomes = [
+        _outcome(
+            job.name,
+            entries.get(known[job.name]) if job.name in known else None,
+            ranked.metric,
+            failures.get(job.name),
+            now=job.name in now,
+        )
+        for job in plan.jobs
+    ]
+    return BatchResult(tuple(outcomes), ranked, tuple(failures.values()), stopped)
+
+
+def _outcome(
+    job: str, entry: Entry | None, metric: str, error: TopoqaTrainError | None, *, now: bool
+) -> JobOutcome:
+    if entry is None:
+        return JobOutcome(job, "not begun" if error is None else "failed")
+    state = _STATES[entry.run.status]
+    if error is not None and not isinstance(error, InterruptedRunError | TerminatedRunError):
+        state = "failed"  # also where its files could not take the word
+    return JobOutcome(
+        name=job,
+        state="done before" if state == "done" and not now else state,
+        run_dir=entry.run.paths.root,
+        metric=metric,
+        best=entry.value,
+        epoch=None if entry.best is None else entry.best.epoch,
+        seconds=entry.run.seconds,
+    )
