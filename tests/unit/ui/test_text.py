@@ -125,3 +125,18 @@ def test_what_is_drawn_stays_while_values_are_added() -> None:
     values = [float(number % 5) for number in range(40)]
     before, after = text.sparkline(values[:33], 10), text.sparkline(values[:36], 10)
     assert before[:8] == after[:8]
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 KiB"),
+        (3 * 2**20 + 2**19, "3.5 MiB"),
+        (250 * 2**20, "250 MiB"),
+        (2**60, "1048576 TiB"),
+    ],
+)
+def test_size(count: int, said: str) -> None:
+    assert text.size(count) == said

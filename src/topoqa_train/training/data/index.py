@@ -11,6 +11,8 @@ from topoqa_train import log
 from topoqa_train.errors import DataError
 
 SUFFIX = ".pt"
+# Where `topoqa-train graphs build --out DIR` puts them in DIR.
+BUILT = "graph_data"
 BUILD_HINT = "Build graphs:   topoqa-train graphs build --structures ... --out ..."
 _logger = log.get(__name__)
 
@@ -86,6 +88,12 @@ class GraphIndex:
 
     def _stem(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix().removesuffix(SUFFIX)
+
+
+def graph_folder(given: Path) -> Path:
+    """The folder of graphs that a user means: `given`, or the `graph_data` that was built in it."""
+    built = given / BUILT
+    return built if built.is_dir() else given
 
 
 def _flat(name: str) -> str:

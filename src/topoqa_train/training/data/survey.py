@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +26,16 @@ class Survey:
 
     def shared_targets(self) -> list[str]:
         """Targets that stand in more than one split, where they spoil what val and test say."""
-        seen: dict[str, set[str]] = {}
-        for split, part in self.labels.items():
-            for row in part.rows:
-                seen.setdefault(row.target, set()).add(split)
-        return sorted(target for target, splits in seen.items() if len(splits) > 1)
+        return shared_targets(self.labels.values())
+
+
+def shared_targets(splits: Iterable[Labels]) -> list[str]:
+    """Targets that stand in more than one of these splits, sorted."""
+    seen: dict[str, set[str]] = {}
+    for part in splits:
+        for row in part.rows:
+            seen.setdefault(row.target, set()).add(part.split)
+    return sorted(target for target, names in seen.items() if len(names) > 1)
 
 
 def survey(label_files: Mapping[str, Path], graph_dir: Path) -> Survey:

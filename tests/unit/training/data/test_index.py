@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from topoqa_train.errors import DataError
-from topoqa_train.training.data.index import GraphIndex
+from topoqa_train.training.data.index import GraphIndex, graph_folder
 
 
 @pytest.fixture
@@ -121,3 +121,9 @@ def test_missing_empty_and_wrong_folders_name_the_way_out(folder: Path, tmp_path
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DataError, match="is a file, not a folder"):
         GraphIndex.scan(tmp_path / "file")
+
+
+def test_the_folder_that_a_build_made_may_be_named_by_what_it_lies_in(tmp_path: Path) -> None:
+    assert graph_folder(tmp_path) == tmp_path
+    (tmp_path / "graph_data").mkdir()
+    assert graph_folder(tmp_path) == tmp_path / "graph_data"

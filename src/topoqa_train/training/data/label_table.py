@@ -1,0 +1,46 @@
+"""A label file line by line, so that a part of it can be written out with every column it has."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from topoqa_train.training.data.labels import Label, Labels, read_labels
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """The usable labels of a file, and each row as it stands there, by the line that it ends in."""
+
+    labels: Labels
+    header: str
+    rows: dict[int, str] = field(repr=False)
+
+    @property
+    def repeated_lines(self) -> tuple[int, ...]:
+        """Lines of rows that say again what a row before them says."""
+        known = {*(row.line for row in self.labels.rows), *self.labels.left_out_lines}
+        return tuple(line for line in self.rows if line not in known)
+
+    def text(self, labels: Iterable[Label]) -> str:
+        """A file of these labels alone, in the order given."""
+        return "".join([self.header, *(self.rows[label.line] for label in labels)])
+
+
+def read_table(path: Path, *, split: str) -> LabelTable:
+    """Read a label file with every column; see `read_labels` for what is refused."""
+    labels = read_labels(path, split=split)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = list(io.StringIO(file.read(), newline=""))
+    reader, before = csv.reader(lines), 0
+    pieces: dict[int, str] = {}
+    for cells in reader:
+        piece = "".join(lines[before : reader.line_num])
+        before = reader.line_num
+        if not pieces or any(cell.strip() for cell in cells):
+            pieces[reader.line_num] = piece if piece.endswith(("\n", "\r")) else f"{piece}\n"
+    (_, header), *rows = pieces.items()
+    return LabelTable(labels, header, dict(rows))
