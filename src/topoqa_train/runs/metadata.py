@@ -15,6 +15,7 @@ from topoqa_train import atomic
 from topoqa_train.errors import RequestError
 
 MAXIMUM_BYTES = 16 * 2**20
+MAXIMUM_DEPTH = 64
 
 
 class RunMetadata(BaseModel):
@@ -86,8 +87,8 @@ def read(path: Path) -> RunMetadata:
     return checked(load(path), path)
 
 
-def load(path: Path) -> Any:  # noqa: ANN401 - any JSON value
-    """The JSON in the file, unchecked.
+def load(path: Path) -> dict[str, Any]:
+    """The JSON object in the file, unchecked.
 
     Raises:
         MissingMetadataError: there is none.
@@ -98,14 +99,31 @@ def load(path: Path) -> Any:  # noqa: ANN401 - any JSON value
             raise RequestError(f"{path} is too large to be a run's metadata")
         if not path.resolve().is_relative_to(path.parent.resolve()):
             raise RequestError(f"{path} is a link that leads out of the run")
-        return json.loads(path.read_bytes())
+        document = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise MissingMetadataError(f"{path.parent} is not a run: it has no {path.name}") from None
     except (ValueError, RecursionError, OSError) as error:
         raise _unreadable(path, error) from error
+    if not isinstance(document, dict):
+        raise _unreadable(path, ValueError("it holds no JSON object"))
+    if _is_deeper(document, MAXIMUM_DEPTH):
+        raise _unreadable(path, ValueError("it is nested too deeply"))
+    return document
 
 
-def checked(document: Any, path: Path) -> RunMetadata:  # noqa: ANN401 - any JSON value
+def _is_deeper(document: object, limit: int) -> bool:
+    level: list[object] = [document]
+    for _ in range(limit):
+        containers = [item for item in level if isinstance(item, dict | list)]
+        level = [
+            inner
+            for item in containers
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+    return bool(level)
+
+
+def checked(document: Mapping[str, Any], path: Path) -> RunMetadata:
     """`document`, which was loaded from `path`; raises `RequestError` if it is not one of ours."""
     try:
         return RunMetadata.model_validate(document)

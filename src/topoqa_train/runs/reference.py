@@ -35,6 +35,7 @@ _CREATED = ("created", "created_at", "started", "started_at", "start_time", "sta
 _COMPLETED = ("completed", "completed_at", "finished", "finished_at", "end_time", "ended")
 _ENDED = (*_COMPLETED, "end")
 _SECTIONS = ("runtime", "progress")
+_READ_APART = {"run_name", "created", "completed", "status"}
 _TEXTS = {"job", "source_config", "notes", "trial_label"}
 _MAPPINGS = {
     *("overrides", "git", "host", "training_parameters", "data", "started_from"),
@@ -78,11 +79,9 @@ class Body:
     warnings: tuple[str, ...]
 
 
-def is_ours(raw: object) -> bool:
+def is_ours(raw: Mapping[str, Any]) -> bool:
     """Whether a metadata document is of this program: only ours name their process and state."""
-    if not isinstance(raw, Mapping) or not isinstance(raw.get("process"), Mapping):
-        return False
-    return raw.get("status") in tuple(Status)
+    return isinstance(raw.get("process"), Mapping) and raw.get("status") in tuple(Status)
 
 
 def looks_foreign(paths: RunPaths) -> bool:
@@ -141,7 +140,9 @@ def _fields(raw: Mapping[str, Any]) -> dict[str, Any]:
                 odd[name] = value
         elif (taken := _field(name, value)) is not None:
             fields[name] = taken
-        elif value is not None:
+        elif value is not None and not (
+            name in _READ_APART and isinstance(value, str | int | float)
+        ):
             odd[name] = value
     return {**fields, **({"as_written": odd} if odd else {})}
 

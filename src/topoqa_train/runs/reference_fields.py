@@ -40,9 +40,9 @@ def number(value: object) -> float | None:
 
 def truth(value: object) -> bool | None:
     """True or false, or a text or number that means one; None for anything else."""
-    if isinstance(value, bool):
-        return value
-    text = str(value).strip().lower() if isinstance(value, str | int | float) else None
+    if isinstance(value, int | float):
+        return bool(value) if value in (0, 1) else None
+    text = value.strip().lower() if isinstance(value, str) else None
     if text in _YES:
         return True
     return False if text in _NO else None

@@ -207,7 +207,7 @@ def _glance(paths: RunPaths, clock: Clock) -> Glance:
             raise
         fault = f"it has no {paths.metadata.name}" if missing else error.message
         return Glance(paths, *reference.head(paths, {}, clock), foreign=True, warnings=(fault,))
-    if isinstance(raw, Mapping) and not reference.is_ours(raw):
+    if not reference.is_ours(raw):
         return Glance(paths, *reference.head(paths, raw, clock), foreign=True, raw=raw)
     document = metadata.checked(raw, paths.metadata)
     return Glance(paths, document, status.derive(paths, document, clock))
