@@ -74,13 +74,16 @@ def root_of_jobs(manifest: LoadedManifest, output_root: Path | None) -> Path:
 
 
 def existing_checkpoint(path: Path) -> Path:
-    """`path`, absolute; raises `RequestError` if no file is there."""
+    """The file that `path` leads to now; raises `RequestError` if there is none.
+
+    Links are followed: `latest` and `best.ckpt` may lead elsewhere before the file is read.
+    """
     if not path.is_file():
         raise RequestError(
             f"there is no checkpoint {path}",
             hint="topoqa-train leaderboard lists the runs there are and their checkpoints.",
         )
-    return path.absolute()
+    return path.resolve()
 
 
 def network_differences(one: TrainingConfig, other: TrainingConfig) -> list[tuple[str, Any, Any]]:

@@ -23,6 +23,7 @@ from topoqa_train.runs.metadata import MetadataFile
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.reporting import Reporter
 from topoqa_train.runs.status import Status
+from topoqa_train.runs.store import run_of
 from topoqa_train.workflows import jobs as job_steps
 from topoqa_train.workflows.going_on import Earlier
 
@@ -81,6 +82,8 @@ class Rounds:
             InterruptedRunError, TerminatedRunError: it was told to stop.
         """
         self.reporter.phase(phase, [job.name for job in jobs])
+        # What a later job starts from is not to be put aside by the first.
+        self.ledger.pin(*(run_of(job.weights_from) for job in jobs if job.weights_from))
         identities = {job.name: job_steps.identity(job) for job in jobs}
         completed: dict[str, RunPaths] = {}
         waiting: list[Job] = []

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from topoqa_train.errors import RequestError
 from topoqa_train.runs.paths import HISTORY, RunPaths
-from topoqa_train.runs.store import RunStore
+from topoqa_train.runs.store import RunStore, is_run
 
 Read = TypeVar("Read")
 Wait = Callable[[float], None]
@@ -31,11 +31,11 @@ def read(
         try:
             found = reader(paths)
         except RequestError:
-            if paths.metadata.is_file() or (wait is None and not _places(paths)):
+            if is_run(paths.root) or (wait is None and not _places(paths)):
                 raise
         else:
             # Moved while it was read, it may have seemed to have no metrics.
-            if paths.metadata.is_file():
+            if is_run(paths.root):
                 return paths, found
         moved = _places(paths)
         if moved:
