@@ -189,18 +189,23 @@ class MonitorDocument(_Run):
 
     def recent(self, limit: int) -> MonitorDocument:
         """The same with the last `limit` rows of its history alone."""
-        rows = self.metrics_history[len(self.metrics_history) - limit :] if limit else []
+        rows = self.metrics_history[-limit:] if limit else []
         return self.model_copy(update={"metrics_history": rows})
 
 
 def to_json(document: BaseModel, *, indent: int | None) -> str:
-    """One JSON text, ASCII alone; a single line where `indent` is None.
+    """One JSON text, ASCII alone; a single line where `indent` is None; raises as `plain` does."""
+    return json.dumps(plain(document), indent=indent, allow_nan=False)
+
+
+def plain(document: BaseModel) -> dict[str, Any]:
+    """A document as JSON types.
 
     Raises:
-        RequestError: a document of the run is nested too deeply to be written again.
+        RequestError: what a file of the run held is nested too deeply to be written again.
     """
     try:
-        return json.dumps(document.model_dump(mode="json"), indent=indent, allow_nan=False)
+        return document.model_dump(mode="json")
     except (ValueError, RecursionError) as error:
         raise RequestError("a file of this run is nested too deeply to be shown") from error
 

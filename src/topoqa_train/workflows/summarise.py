@@ -40,7 +40,7 @@ def _summarise(paths: RunPaths, clock: Clock) -> SummaryDocument:
         run_dir=str(paths.root),
         status=run.status,
         reference=run.foreign,
-        metadata=run.metadata.model_dump(mode="json"),
+        metadata=documents.plain(run.metadata),
         learning_parameters=dict(run.parameters),
         selection={
             name: value

@@ -152,7 +152,7 @@ def test_one_picture(document: Document, capsys: pytest.CaptureFixture[str]) -> 
     assert err == ""
     assert "epoch 3 of 9" in out
     assert "\x1b" not in out
-    assert re.findall(r"^(\d) ", out, re.MULTILINE) == ["1", "2"]
+    assert re.findall(r"^(\d)     ", out, re.MULTILINE) == ["1", "2"]
 
 
 def test_paths_are_no_markup(document: Document, capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,7 +64,7 @@ class TestLook:
         assert document.latest == document.metrics_history[-1]
         assert [row.epoch for row in document.recent(2).metrics_history] == [2, 3]
         assert document.recent(0).metrics_history == []
-        assert document.recent(9) == document
+        assert document.recent(4) == document.recent(5) == document.recent(9) == document
 
     def test_learning_parameters(self, look: Any, run_files: Any) -> None:
         run = run_files("r", training_parameters={"learning_rate": 0.1, "batch_size": 4})

@@ -1,0 +1,123 @@
+"""The published schemas hold for what the commands really print, and for nothing else."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from documents import REPOSITORY
+
+from topoqa_train import cli
+from topoqa_train.runs import status
+
+FOLDER = REPOSITORY / "docs" / "reference"
+SCHEMAS = {
+    name: json.loads((FOLDER / f"{name}.schema.json").read_text("utf-8"))
+    for name in ("summary", "monitor")
+}
+COMMANDS = {"summary": "summarise", "monitor": "monitor"}
+DEAD = {**status.this_process(), "started": 1.0}
+
+
+@pytest.fixture
+def printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str, Path], dict[str, Any]]:
+    """What the command of a schema prints of a run."""
+
+    def _printed(name: str, run: Path) -> dict[str, Any]:
+        arguments = [cli.PROGRAM, COMMANDS[name], "--run-dir", str(run)]
+        monkeypatch.setattr(sys, "argv", arguments)
+        assert cli._status() == 0
+        document: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return document
+
+    return _printed
+
+
+@pytest.fixture(params=["whole", "running", "died", "failed", "empty", "nan", "bare", "damaged"])
+def run(request: pytest.FixtureRequest, run_files: Any, epoch: Any) -> Path:
+    """Runs in all the states that there are."""
+    parameters = {"num_epochs": 9, "early_stopping_patience": 3, "batch_size": 16}
+    lost = epoch(math.nan, math.nan)
+    kinds: dict[str, dict[str, Any]] = {
+        "whole": {"completed": "2026-01-31T13:00:00+00:00"},
+        "running": {"status": "running", "process": status.this_process()},
+        "died": {"status": "running", "process": DEAD},
+        "failed": {"status": "failed", "epochs": [], "error": {"message": "no memory"}},
+        "empty": {"status": "running", "epochs": [], "process": status.this_process()},
+        "nan": {"epochs": [lost, epoch(0.05), lost], "odd": math.nan},
+        "bare": {"links": "none"},
+        "damaged": {},
+    }
+    made = Path(run_files("r", **{"training_parameters": parameters, **kinds[request.param]}))
+    if request.param == "whole":
+        coverage = {"val": {"total": 4, "usable": 3, "coverage": 75.0, "missing": ["x"]}}
+        (made / "dataset_coverage.json").write_text(json.dumps(coverage))
+        (made / "feature_metadata.json").write_text('{"node_schema": {"dim": 7}}')
+    if request.param == "damaged":
+        for link in ("best.ckpt", "second_best.ckpt"):
+            (made / "model_checkpoints" / link).unlink()
+            (made / "model_checkpoints" / link).symlink_to("gone.chkpt")
+        (made / "dataset_coverage.json").write_text("{")
+    return made
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_it_is_a_schema_that_needs_nothing_else(name: str) -> None:
+    schema = SCHEMAS[name]
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert "$id" not in schema
+    text = json.dumps(schema)
+    assert text.count('"$ref": "#/$defs/') == text.count('"$ref"')
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_field_is_described(name: str) -> None:
+    for part in (SCHEMAS[name], *SCHEMAS[name]["$defs"].values()):
+        assert part["description"]
+        for field in part.get("properties", {}).values():
+            assert field["description"]
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_what_is_printed_is_valid(name: str, run: Path, printed: Any) -> None:
+    jsonschema.Draft202012Validator(SCHEMAS[name]).validate(printed(name, run))
+
+
+def spoilt(document: dict[str, Any], spoil: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    changed = copy.deepcopy(document)
+    spoil(changed)
+    return changed
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda document: document.pop("warnings"),
+        lambda document: document.update(colour="red"),
+        lambda document: document.update(status="sleeping"),
+        lambda document: document.update(schema_version=2),
+        lambda document: document["runtime"].update(epochs_done=None),
+        lambda document: document["runtime"].update(colour="red"),
+        lambda document: document["metrics_history"][0].update(epoch=0.5),
+        lambda document: document["metrics_history"][0].update(val_top1_high="much"),
+        lambda document: document["metrics_history"][0].pop("val_loss"),
+    ],
+)
+def test_what_is_otherwise_is_not(
+    name: str, spoil: Callable[[dict[str, Any]], None], run_files: Any, printed: Any
+) -> None:
+    document = printed(name, run_files("r"))
+    validator = jsonschema.Draft202012Validator(SCHEMAS[name])
+    assert validator.is_valid(document)
+    assert not validator.is_valid(spoilt(document, spoil))

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from topoqa_train import cli
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], run_files: Any
+) -> Call:
+    """`topoqa-train ...` on the runs that the test writes."""
+    monkeypatch.setenv("TOPOQA_TRAIN_RUNS", str(run_files.root))
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv(cli.DEBUG_VARIABLE, raising=False)
+    monkeypatch.chdir(run_files.root.parent)
+
+    def _call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", [cli.PROGRAM, *arguments])
+        return (cli._status(), *capsys.readouterr())
+
+    return _call
+
+
+@pytest.fixture
+def run(run_files: Any) -> Path:
+    made = Path(run_files("r"))
+    (made.parent / "latest").symlink_to("r")
+    return made
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--json",),
+        ("--run-id", "r"),
+        ("--run-dir", "runs/r"),
+        ("--run-dir", "runs/latest"),
+        ("--run-root", "runs"),
+        ("--output-root", "runs"),
+    ],
+)
+def test_piped_it_is_json_of_the_latest_or_the_named_run(
+    call: Call, arguments: tuple[str, ...]
+) -> None:
+    status, out, err = call("monitor", *arguments)
+    document = json.loads(out)
+    assert (status, err) == (0, "")
+    assert (document["run_id"], document["run_dir"]) == ("r", "runs/r")
+    assert document["best"]["path"].startswith("runs/r/model_checkpoints/checkpoint.")
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize(("arguments", "rows"), [((), 4), (("--metrics-limit", "2"), 2)])
+def test_metrics_limit(call: Call, arguments: tuple[str, ...], rows: int) -> None:
+    document = json.loads(call("monitor", *arguments)[1])
+    assert [row["epoch"] for row in document["metrics_history"]] == list(range(4 - rows, 4))
+    assert document["runtime"]["epochs_done"] == 4
+
+
+@pytest.mark.usefixtures("run")
+def test_a_table_where_it_is_asked_for(call: Call) -> None:
+    status, out, err = call("monitor", "--table")
+    assert (status, err) == (0, "")
+    assert out.startswith("r  completed\n")
+    assert "\x1b" not in out
+    assert out.splitlines()[-1].startswith("Best: runs/r/")
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize(("arguments", "is_json"), [((), False), (("--json",), True)])
+def test_on_a_terminal_it_is_a_table(
+    call: Call, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], is_json: bool
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert call("monitor", *arguments)[0] == 0
+    assert terminal.getvalue().startswith("{") == is_json
+
+
+@pytest.mark.usefixtures("run")
+def test_followed_what_is_over_is_one_line_of_json(call: Call) -> None:
+    status, out, err = call("monitor", "--follow")
+    assert (status, err, len(out.splitlines())) == (0, "", 1)
+    assert json.loads(out)["status"] == "completed"
+
+
+@pytest.mark.parametrize("command", ["monitor", "summarise"])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--run-id", "q"), "no run is called 'q'"),
+        (("--run-dir", "runs/q"), "is not a run"),
+        (("--run-dir", "runs/r", "--run-id", "r"), "not both"),
+        (("--run-root", "nowhere"), "there are no runs"),
+    ],
+)
+def test_a_wrong_request(
+    call: Call, run: Path, command: str, arguments: tuple[str, ...], said: str
+) -> None:
+    status, out, err = call(command, *arguments)
+    assert (status, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) <= 4
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--interval", "0"),
+        ("--interval", "-1"),
+        ("--interval", "nan"),
+        ("--interval", "inf"),
+        ("--metrics-limit", "-1"),
+    ],
+)
+def test_a_wrong_number(call: Call, arguments: tuple[str, ...]) -> None:
+    status, out, err = call("monitor", "--follow", *arguments)
+    assert (status, out) == (2, "")
+    assert arguments[0] in err
+
+
+@pytest.mark.usefixtures("run")
+def test_summarise_is_one_json_document(call: Call) -> None:
+    status, out, err = call("summarise")
+    document = json.loads(out)
+    assert (status, err) == (0, "")
+    assert (document["run_id"], len(document["metrics_history"])) == ("r", 4)
+    assert Path(document["run_dir"]).is_absolute()
+
+
+def test_metadata_nested_too_deeply_are_refused_in_words(call: Call, run: Path) -> None:
+    deep: Any = {}
+    for _ in range(400):
+        deep = {"a": deep}
+    file = run / "run_metadata.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "odd": deep}))
+    status, out, err = call("summarise")
+    assert (status, out) == (2, "")
+    assert "nested too deeply" in err
