@@ -54,6 +54,12 @@ class Plugin:
         return loaded
 
     @property
+    def version(self) -> str | None:
+        """That of its distribution, where it says one."""
+        found = self.entry_point.dist
+        return None if found is None or "Version" not in found.metadata else found.version
+
+    @property
     def line(self) -> str:
         """What it is, in a line, without importing it.
 
@@ -86,9 +92,7 @@ class Plugin:
         return PluginError(
             f"the plugin '{self.name}' of {self.distribution} is broken: {fault}",
             details=[f"{self.entry_point.group}: {self.entry_point.value}"],
-            hint="Install it again: pip install --force-reinstall topoqa-train"
-            if self.distribution == OWN_DISTRIBUTION
-            else f"Mend or remove it: pip uninstall {self.distribution}",
+            hint=way_out(self.distribution),
         )
 
 
@@ -98,10 +102,22 @@ def discover(group: str) -> dict[str, Plugin]:
     Where two distributions claim a name, ours wins, else the first by distribution name; the
     others are kept as `rivals`, so that nothing is overridden in silence.
     """
-    claims: dict[str, list[tuple[str, EntryPoint]]] = {}
+    return {name: plugins[0] for name, plugins in claims(group).items()}
+
+
+def claims(group: str) -> dict[str, list[Plugin]]:
+    """All that claim each name of `group`: first the one that has it, then those it hides."""
+    found: dict[str, list[tuple[str, EntryPoint]]] = {}
     for entry_point in _entry_points(group):
-        claims.setdefault(entry_point.name, []).append((_owner(entry_point), entry_point))
-    return {name: _winner(name, claims[name]) for name in sorted(claims)}
+        found.setdefault(entry_point.name, []).append((_owner(entry_point), entry_point))
+    return {name: _ranked(name, found[name]) for name in sorted(found)}
+
+
+def way_out(distribution: str) -> str:
+    """What to do about a plugin of `distribution` that is broken."""
+    if distribution == OWN_DISTRIBUTION:
+        return f"Install it again: pip install --force-reinstall {distribution}"
+    return f"Mend or remove it: pip uninstall {distribution}"
 
 
 def damaged() -> dict[str, str]:
@@ -150,9 +166,9 @@ def _owner(entry_point: EntryPoint) -> str:
     return (entry_point.dist.name if entry_point.dist is not None else None) or _NAMELESS
 
 
-def _winner(name: str, claims: list[tuple[str, EntryPoint]]) -> Plugin:
-    unique = {(owner, entry.value): (owner, entry) for owner, entry in claims}
+def _ranked(name: str, claimed: list[tuple[str, EntryPoint]]) -> list[Plugin]:
+    unique = {(owner, entry.value): (owner, entry) for owner, entry in claimed}
     ordered = sorted(unique.values(), key=lambda claim: (claim[0] != OWN_DISTRIBUTION, claim[0]))
-    owner, entry_point = ordered[0]
-    rivals = tuple(other for other, _ in ordered[1:])
-    return Plugin(name, entry_point, owner, rivals)
+    (owner, entry_point), *others = ordered
+    winner = Plugin(name, entry_point, owner, rivals=tuple(other for other, _ in others))
+    return [winner, *(Plugin(name, hidden, other) for other, hidden in others)]
