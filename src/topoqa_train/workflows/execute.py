@@ -33,6 +33,7 @@ from topoqa_train.training.stopping import StopRequest
 from topoqa_train.workflows import provenance
 from topoqa_train.workflows.console_log import console_log
 from topoqa_train.workflows.data import all_faults
+from topoqa_train.workflows.picking import where_now
 
 log = logging.getLogger(__name__)
 _READING_EVENT_SECONDS = 1.0
@@ -280,7 +281,7 @@ def _options(job: Job) -> FitOptions:
         limit_val_batches=limit or job.limit_val_batches,
         log_lr=job.log_lr,
         trainer_args=dict(job.trainer_args),
-        weights_from=job.weights_from,
+        weights_from=None if job.weights_from is None else where_now(job.weights_from),
         resume=job.resume_run is not None,
         resume_checkpoint=job.resume_checkpoint,
     )
