@@ -113,7 +113,7 @@ class Runtime(_Part):
     num_epochs: int | None = Field(description="at most; null where nothing tells")
     elapsed_seconds: Number = Field(
         description="time in epochs, all sittings together; while it runs, with the open epoch. "
-        "Where epochs have no times: from `created` to `completed`"
+        "Where epochs have no times: what was written down of the whole"
     )
     open_epoch_seconds: Number = Field(
         description="since the run last wrote, while it runs; else null"

@@ -19,9 +19,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 
 from topoqa_train.clock import Clock
+from topoqa_train.runs import reference_metrics
 from topoqa_train.runs.documents import EpochsLeft, Pace, Runtime, TimeLeft
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.summary import RunSummary
@@ -57,7 +57,7 @@ def runtime_of(run: RunSummary, clock: Clock) -> Runtime:
             patience=_whole(run.parameters.get("early_stopping_patience")),
             without_gain=epochs_without_gain(run.rows, run.ranking_metric),
             seconds=[row.get("epoch_seconds", math.nan) for row in run.rows],
-            total_seconds=_total(run, clock if running else None),
+            total_seconds=run.recorded_seconds,
             open_seconds=_since_last_write(run, clock) if running else None,
         )
     )
@@ -98,24 +98,11 @@ def _whole(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _total(run: RunSummary, clock: Clock | None) -> float | None:
-    """From `created` to `completed`, or to now while it runs."""
-    begun = _moment(run.metadata.created)
-    ended = clock.now() if clock is not None else _moment(run.metadata.completed)
-    return None if begun is None or ended is None else max(0.0, (ended - begun).total_seconds())
-
-
-def _moment(text: str | None) -> datetime | None:
-    try:
-        return None if text is None else datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
-        return None
-
-
 def _since_last_write(run: RunSummary, clock: Clock) -> float:
     """The metadata are written when a run or a sitting begins and at each epoch's end."""
     moments = []
-    for file in (run.paths.metadata, run.paths.metrics):
+    tables = reference_metrics.tables(run.paths.root) if run.foreign else [run.paths.metrics]
+    for file in (run.paths.metadata, *tables):
         with suppress(OSError):
             moments.append(file.stat().st_mtime)
     return max(0.0, clock.now().timestamp() - max(moments, default=math.inf))

@@ -169,7 +169,7 @@ class RunSummary:
 
 def glance(paths: RunPaths, clock: Clock) -> Glance:
     """Read what a run is, but not what it measured; raises `RequestError` as `read` does."""
-    return _steady(paths, lambda place: _glance(place, clock))
+    return steady(paths, lambda place: _glance(place, clock))
 
 
 def read(paths: RunPaths, clock: Clock) -> RunSummary:
@@ -177,14 +177,14 @@ def read(paths: RunPaths, clock: Clock) -> RunSummary:
 
     One that was moved to `history/`, be it meanwhile, is read there; `paths` of the result say so.
     """
-    return _steady(paths, lambda place: _read(place, clock))
+    return steady(paths, lambda place: _read(place, clock))
 
 
 _Seen = TypeVar("_Seen")
 
 
-def _steady(paths: RunPaths, look: Callable[[RunPaths], _Seen]) -> _Seen:
-    """Look at a run where it is; once more if it was moved while it was looked at."""
+def steady(paths: RunPaths, look: Callable[[RunPaths], _Seen]) -> _Seen:
+    """What `look` sees of a run where it is; it looks once more if the run was moved meanwhile."""
     place = whereabouts(paths)
     try:
         seen = look(place)

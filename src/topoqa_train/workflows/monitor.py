@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from topoqa_train.clock import Clock
+from topoqa_train.errors import RequestError
 from topoqa_train.runs import caveats, documents, estimates, summary
 from topoqa_train.runs.documents import LearningRate, MonitorDocument
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import Status
-from topoqa_train.workflows import steady
-from topoqa_train.workflows.steady import Wait
+from topoqa_train.runs.store import is_run, whereabouts
 
 Shown = Callable[[Path], Path]
+Wait = Callable[[float], None]
+_SEARCHES = 5
+_SEARCH_SECONDS = 0.2
 
 
 def look(paths: RunPaths, clock: Clock, shown: Shown) -> MonitorDocument:
@@ -23,8 +26,27 @@ def look(paths: RunPaths, clock: Clock, shown: Shown) -> MonitorDocument:
     Raises:
         RequestError: there is no run, or it can't be read.
     """
-    _, document = steady.read(paths, lambda place: _look(place, clock, shown))
-    return document
+    run = summary.read(paths, clock)
+    runtime = estimates.runtime_of(run, clock)
+    kept = [documents.checkpoint(each, str(shown(each.path))) for each in run.checkpoints()]
+    best, second, third, *_ = [*kept, None, None, None]
+    rows = [documents.epoch_metrics(row) for row in run.rows]
+    return MonitorDocument(
+        run_id=run.paths.run_id,
+        run_dir=str(shown(run.paths.root)),
+        status=run.status,
+        reference=run.foreign,
+        ranking_metric=run.ranking_metric,
+        best=best,
+        second_best=second,
+        third_best=third,
+        latest=rows[-1] if rows else None,
+        learning_rate=learning_rate(run.rows),
+        learning_parameters=dict(run.parameters),
+        metrics_history=rows,
+        runtime=runtime,
+        warnings=caveats.caveats(run, runtime),
+    )
 
 
 def follow(
@@ -42,32 +64,25 @@ def follow(
     yield document
     while document.status in (Status.CREATED, Status.RUNNING):
         wait(interval)
-        paths, document = steady.read(paths, lambda place: _look(place, clock, shown), wait=wait)
+        document = _look_again(paths, clock, shown, wait)
         yield document
 
 
-def _look(paths: RunPaths, clock: Clock, shown: Shown) -> MonitorDocument:
-    run = summary.read(paths, clock)
-    runtime = estimates.runtime_of(run, clock)
-    kept = [documents.checkpoint(each, str(shown(each.path))) for each in run.checkpoints()]
-    best, second, third, *_ = [*kept, None, None, None]
-    rows = [documents.epoch_metrics(row) for row in run.rows]
-    return MonitorDocument(
-        run_id=paths.run_id,
-        run_dir=str(shown(paths.root)),
-        status=run.status,
-        reference=run.foreign,
-        ranking_metric=run.ranking_metric,
-        best=best,
-        second_best=second,
-        third_best=third,
-        latest=rows[-1] if rows else None,
-        learning_rate=learning_rate(run.rows),
-        learning_parameters=dict(run.parameters),
-        metrics_history=rows,
-        runtime=runtime,
-        warnings=caveats.caveats(run, runtime),
-    )
+def _look_again(paths: RunPaths, clock: Clock, shown: Shown, wait: Wait) -> MonitorDocument:
+    """Look at a run that was there; on its way to another disk it is for a while nowhere."""
+    for _ in range(_SEARCHES):
+        try:
+            return look(paths, clock, shown)
+        except RequestError as error:
+            fault = error
+        wait(_SEARCH_SECONDS)
+    if is_run(whereabouts(paths).root):
+        raise fault
+    raise RequestError(
+        f"run {paths.run_id} is gone: it was deleted or renamed meanwhile",
+        details=[str(paths.root)],
+        hint="topoqa-train leaderboard lists the runs there are.",
+    ) from fault
 
 
 def learning_rate(rows: Sequence[Mapping[str, float]]) -> LearningRate | None:

@@ -20,13 +20,11 @@ from topoqa_train.runs.metadata import MAXIMUM_BYTES
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import SELECTION, VAL_LOSS
 from topoqa_train.runs.summary import Candidate, RunSummary
-from topoqa_train.workflows import steady
 
 
 def summarise(paths: RunPaths, clock: Clock) -> SummaryDocument:
     """Read the run in `paths`; raises `RequestError` where there is none."""
-    _, document = steady.read(paths, lambda place: _summarise(place, clock))
-    return document
+    return summary.steady(paths, lambda place: _summarise(place, clock))
 
 
 def _summarise(paths: RunPaths, clock: Clock) -> SummaryDocument:

@@ -184,15 +184,11 @@ class TestOfARun:
         )
         assert (found.num_epochs, found.epochs_left, found.time_left) == (None, None, None)
 
-    def test_whose_epochs_have_no_times(self, runtime: Any, epoch: Any) -> None:
-        untimed = [epoch(0.05, 0.5, {"epoch_seconds": math.nan})] * 4
-        found = runtime(epochs=untimed, completed="2026-01-31T12:02:00.000+00:00")
-        assert (found.elapsed_seconds, found.mean_epoch_seconds) == (120.0, 30.0)
-
-    @pytest.mark.parametrize("completed", [None, "yesterday", "9999-99-99"])
-    def test_whose_times_are_not_to_be_had(
-        self, runtime: Any, epoch: Any, completed: str | None
+    @pytest.mark.parametrize(("recorded", "mean"), [(120.0, 30.0), (None, None)])
+    def test_whose_epochs_have_no_times(
+        self, run_files: Any, clock: Any, epoch: Any, recorded: float | None, mean: float | None
     ) -> None:
-        untimed = [epoch(0.05, 0.5, {"epoch_seconds": math.nan})]
-        found = runtime(epochs=untimed, completed=completed)
-        assert (found.elapsed_seconds, found.mean_epoch_seconds) == (None, None)
+        untimed = [epoch(0.05, 0.5, {"epoch_seconds": math.nan})] * 4
+        read = summary.read(RunPaths(Path(run_files("r", untimed))), clock)
+        found = estimates.runtime_of(replace(read, recorded_seconds=recorded), clock)
+        assert (found.elapsed_seconds, found.mean_epoch_seconds) == (recorded, mean)
