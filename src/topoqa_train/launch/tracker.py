@@ -27,12 +27,13 @@ from topoqa_train.launch.environment import for_tracker
 from topoqa_train.runs import tracking
 from topoqa_train.runs.events import Event, Notice
 from topoqa_train.runs.paths import RunPaths
+from topoqa_train.runs.tracking import TrackingRecord
 from topoqa_train.training.stopping import StopRequest
 
 GRACE_VARIABLE = "TOPOQA_TRAIN_MLFLOW_SECONDS"
 DEFAULT_GRACE_SECONDS = 30.0
 # Whoever stops a run wants the prompt back; the tracker goes on without us.
-_STOPPED_SECONDS = 5.0
+_STOPPED_SECONDS = 3.0
 # With this status a tracker says that its time ran out.
 OVERDUE = 3
 _POLL_SECONDS = 0.1
@@ -136,8 +137,8 @@ class Tracking:
         if self._process is None or self._told:
             return
         code = self._process.poll()
-        record = tracking.read(self.paths.tracking)
-        if record is not None and record.pid == self._process.pid and record.problem is not None:
+        record = self._record()
+        if record is not None and record.problem is not None:
             self._tell(record.problem)
         elif code == OVERDUE:
             self._tell(self._overdue())
@@ -159,12 +160,19 @@ class Tracking:
         return self._process.poll() is not None
 
     def _overdue(self) -> str:
-        record = tracking.read(self.paths.tracking)
+        record = self._record()
+        trouble = "mlflow: the tracker was not done"
+        if record is not None and record.problem is not None:
+            trouble = record.problem
         epochs = 0 if record is None else record.epochs
-        return (
-            f"mlflow: the tracker was not done {self.grace_seconds:g} s after the run and was "
-            f"ended; epochs sent: {epochs}"
-        )
+        return f"{trouble}; given up {self.grace_seconds:g} s after the run, epochs sent: {epochs}"
+
+    def _record(self) -> TrackingRecord | None:
+        """What the tracker has to say; None of an earlier one."""
+        record = tracking.read(self.paths.tracking)
+        if record is None or self._process is None or record.pid != self._process.pid:
+            return None
+        return record
 
     def _tell(self, text: str) -> None:
         log.warning("%s", text)

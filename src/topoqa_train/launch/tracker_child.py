@@ -11,6 +11,7 @@ import time
 from types import FrameType
 
 from topoqa_train.clock import SystemClock
+from topoqa_train.config.tracking import without_secret
 from topoqa_train.launch.tracker import OVERDUE, TrackerTask
 from topoqa_train.log import ROOT as LOG_ROOT
 from topoqa_train.runs import lock
@@ -66,9 +67,17 @@ class Watchdog(threading.Thread):
         os._exit(OVERDUE)
 
 
+class _Formatter(logging.Formatter):
+    """No password of an address in the log, in a trace neither."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter.format`."""
+        return without_secret(super().format(record))
+
+
 def _log_to_standard_error() -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger(LOG_ROOT)
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,10 @@ class MLflowStore:
         """
         from mlflow import MlflowClient
 
+        if place.database is not None:
+            # What MLflow says without them leads nowhere.
+            import_module("sqlalchemy")
+            import_module("alembic")
         with _making(place):
             self._client: Any = MlflowClient(tracking_uri=place.uri)
             self._experiment = self._experiment_id(experiment, place)

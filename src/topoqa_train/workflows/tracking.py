@@ -36,7 +36,7 @@ from topoqa_train.workflows.tracking_entries import (
 NOT_INSTALLED = 'mlflow not installed: pip install "topoqa-train[mlflow]"'
 POLL_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 5.0
-# Once the run is over: so often is it tried again.
+# So many failures in a row are enough once the run is over.
 _LAST_TRIES = 3
 _LINE = 160
 
@@ -173,17 +173,17 @@ class Follower:
 
     def follow(self) -> bool:
         """Whether MLflow has all of the run in the end; trouble on the way is in the record."""
-        failures = last_tries = 0
+        failures = 0
         self._note()
         while True:
+            over = self.sitting.over
             done = self._try()
+            failures = 0 if done else failures + 1
             if self.record.state == "given up" or (done and self._over):
                 break
-            failures = 0 if done else failures + 1
-            last_tries += not done and self.sitting.over
-            if last_tries == _LAST_TRIES:
+            if over and failures >= _LAST_TRIES:
                 break
-            self.pause(min(POLL_SECONDS * 2**failures, _LONGEST_PAUSE_SECONDS))
+            self.pause(POLL_SECONDS if over else min(2**failures, _LONGEST_PAUSE_SECONDS))
         self._note(state="done" if done else "given up")
         return done
 
@@ -281,7 +281,7 @@ class Follower:
         if isinstance(error, ImportError):
             problem, state = _not_importable(error), "given up"
         else:
-            problem = f"mlflow: {self.record.store}: {_first_line(error)}"
+            problem = f"mlflow: {self.record.store}: {_reason(error)}"
         if problem != self.record.problem:
             log.warning("%s", problem, exc_info=error)
         self._note(problem=problem, state=state)
@@ -312,10 +312,16 @@ def artifacts(paths: RunPaths) -> Iterator[tuple[Path, str | None]]:
 def _not_importable(error: ImportError) -> str:
     if error.name == "mlflow":
         return NOT_INSTALLED
-    return f'mlflow: {_first_line(error)}; pip install "topoqa-train[mlflow]" brings what it needs'
+    return f'mlflow: {_reason(error)}; pip install "topoqa-train[mlflow]" brings what it needs'
 
 
-def _first_line(error: Exception) -> str:
-    text = without_secret(str(error)).strip() or type(error).__name__
-    line = text.splitlines()[0]
+def _reason(error: BaseException) -> str:
+    """One line: what the system says, where that is at the bottom of it, else what is on top."""
+    text = str(error)
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, OSError) and (below.strerror or isinstance(below, TimeoutError)):
+            text = below.strerror or "no answer in time"
+        below = below.__cause__ or below.__context__
+    line = (without_secret(text).strip() or type(error).__name__).splitlines()[0]
     return line if len(line) <= _LINE else f"{line[:_LINE]}..."

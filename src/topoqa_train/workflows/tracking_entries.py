@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from topoqa_train.config.models import MLflowConfig
+from topoqa_train.config.tracking import without_secret
 from topoqa_train.runs.metadata import RunMetadata, moment
 from topoqa_train.runs.status import Status
 
@@ -62,9 +63,11 @@ class Entries:
     def lacking(self, wanted: Entries) -> Entries:
         """What of `wanted` is not here yet.
 
-        A parameter can't be changed in MLflow: what it is now goes into a tag.
+        A parameter can't be changed in MLflow: what it is now goes into a tag. The error of an
+        earlier sitting is emptied.
         """
         parameters = wanted.parameters.items()
+        over = {"error": ""} if "error" in self.tags else {}
         changed = {
             f"now.{name}": value
             for name, value in parameters
@@ -74,7 +77,7 @@ class Entries:
             {name: value for name, value in parameters if name not in self.parameters},
             {
                 name: value
-                for name, value in {**changed, **wanted.tags}.items()
+                for name, value in {**over, **changed, **wanted.tags}.items()
                 if self.tags.get(name) != value
             },
             {at: metric for at, metric in wanted.metrics.items() if at not in self.metrics},
@@ -145,7 +148,7 @@ def tags(document: RunMetadata, status: Status, config: MLflowConfig) -> dict[st
         "git_commit": git.get("commit"),
         "git_dirty": git.get("dirty"),
         "mlflow.source.git.commit": git.get("commit"),
-        "mlflow.source.name": " ".join(document.command) or None,
+        "mlflow.source.name": without_secret(" ".join(document.command)) or None,
         "host": document.host.get("name"),
         "started": document.created,
         "best_checkpoint": ranking[0].get("path"),
