@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from topoqa_ramdisk import measures, staging
+from topoqa_ramdisk import disks, measures, staging
 from topoqa_ramdisk.disks import Disk
 from topoqa_ramdisk.guardian import Guardian
 from topoqa_ramdisk.measures import Side
@@ -43,6 +44,8 @@ def run(request: Request, pipelines: Pipelines, disk: Disk, clock: api.Clock) ->
         api.say(f"Took down {folder}, which a killed command had left.")
     plan = make_plan(request, pipelines, disk)
     plan.check()
+    if disks.is_in_memory(plan.graphs.source):
+        api.say(f"{plan.graphs.source} lies in memory already: there is nothing to gain.")
     return Benchmark(plan, pipelines, clock).run()
 
 
@@ -65,7 +68,7 @@ class Benchmark:
         self.report = self._begin()
         graphs = [file.path for file in self.plan.graphs.graphs]
         try:
-            self.report.page_cache = cached_share(graphs)
+            self.report.page_cache, self.report.load = cached_share(graphs), os.getloadavg()[0]
             if not self.plan.request.skip_baseline:
                 self._baseline()
             self._ramdisk()
@@ -109,7 +112,7 @@ class Benchmark:
             if self.report.staged is not None:
                 gone = not self.report.staged.folder.exists()
                 self.report.staged = replace(self.report.staged, taken_down=gone)
-        api.say(f"Took down {place.folder}.")
+                api.say(f"Took down {self.report.staged.folder}.")
 
     def _fill(self, place: Place) -> None:
         graphs, began = self.plan.graphs, self.clock.monotonic()
@@ -126,7 +129,11 @@ class Benchmark:
 
     def _timed(self, side: str, arguments: list[str], root: Path, graph_dir: Path) -> Side:
         since, began = self.clock.now(), self.clock.monotonic()
-        self.pipelines.run(arguments)
+        try:
+            self.pipelines.run(arguments)
+        except PipelineFailedError as error:
+            api.say(f"The pipeline ended with status {error.status}; so far: {self.report.path}")
+            raise
         seconds = self.clock.monotonic() - began
         runs = measures.runs_of(root, graph_dir, since)
         return Side(graph_dir, root, self.plan.workers(side), seconds, runs)

@@ -17,6 +17,7 @@ from typing import ClassVar, Protocol
 from topoqa_train.errors import MachineError
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+_MOUNTS = Path("/proc/self/mountinfo")
 _IN_MEMORY = ("tmpfs", "ramfs")
 _SECTOR = 512
 
@@ -91,9 +92,7 @@ class SharedMemory(PlainFolder):
     kind: ClassVar[str] = "tmpfs"
     in_memory: ClassVar[bool] = True
 
-    def __init__(
-        self, parent: Path = SHARED_MEMORY, mounts: Path = Path("/proc/self/mountinfo")
-    ) -> None:
+    def __init__(self, parent: Path = SHARED_MEMORY, mounts: Path = _MOUNTS) -> None:
         super().__init__(parent)
         self.mounts = mounts
 
@@ -229,6 +228,11 @@ def file_system(folder: Path, mounts: Path) -> str | None:
         if folder.resolve().is_relative_to(point) and len(point.parts) >= best:
             best, kind = len(point.parts), right.split()[0]
     return kind
+
+
+def is_in_memory(folder: Path, mounts: Path = _MOUNTS) -> bool:
+    """Whether `folder` lies in memory already; False where that can't be told."""
+    return mounts.is_file() and file_system(folder, mounts) in _IN_MEMORY
 
 
 def _unescaped(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shlex
 import sys
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _RATIOS = ("pipeline", "with_staging", "reading", "epoch")
 _CACHED = 0.5
+_BUSY = 0.5
 _NONE = "-"
 
 
@@ -53,6 +55,7 @@ class Report:
     status: str = "running"
     completed: str | None = None
     page_cache: float | None = None
+    load: float | None = None
     baseline: Side | None = None
     ramdisk: Side | None = None
     staged: Staged | None = None
@@ -93,7 +96,12 @@ class Report:
             "speed_up": self.speed_up(),
             "numbers_equal": None if differing is None else not differing,
             "jobs_that_differ": differing,
-            "host": {"name": platform.node(), "system": platform.platform()},
+            "host": {
+                "name": platform.node(),
+                "system": platform.platform(),
+                "cores": os.cpu_count(),
+                "load_before": self.load,
+            },
         }
 
     def write(self) -> None:
@@ -195,6 +203,12 @@ def closing_lines(report: Report) -> list[str]:
         lines.append(
             f"Page cache: {100 * report.page_cache:.0f} % of the graphs were in memory before the "
             "baseline read them" + _what_that_means(report.page_cache)
+        )
+    cores = os.cpu_count() or 1
+    if report.baseline is not None and report.load is not None and report.load > cores * _BUSY:
+        lines.append(
+            f"The machine was at work before it began (load {report.load:.1f}, {cores} cores): "
+            "the figures may tell of that instead"
         )
     return [*lines, f"Benchmark: {_shown(report.path)}"]
 

@@ -66,7 +66,9 @@ class Stop:
 def caught() -> Iterator[Stop]:
     """Note SIGINT, SIGTERM and SIGHUP instead of dying of them; the old handlers come back."""
     stop = Stop()
-    before = {number: signal.signal(number, stop.note) for number in _PASSED_ON}
+    # Under nohup a closed terminal is nothing to stop for.
+    wanted = [number for number in _PASSED_ON if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop.note) for number in wanted}
     try:
         yield stop
     finally:
