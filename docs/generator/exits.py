@@ -11,6 +11,7 @@ from topoqa_train import errors
 from topoqa_train.cli import DEBUG_VARIABLE
 from topoqa_train.datasets import CACHE_VARIABLE
 from topoqa_train.launch import base as launchers
+from topoqa_train.launch import tracker
 from topoqa_train.runs import store
 
 
@@ -44,7 +45,13 @@ def _said(kind: type[errors.TopoqaTrainError]) -> str:
 
 def render_environment() -> str:
     """The page on environment variables, from the options and constants that read them."""
-    constants = {store.ROOT_VARIABLE, launchers.VARIABLE, DEBUG_VARIABLE, CACHE_VARIABLE}
+    constants = {
+        store.ROOT_VARIABLE,
+        launchers.VARIABLE,
+        tracker.GRACE_VARIABLE,
+        DEBUG_VARIABLE,
+        CACHE_VARIABLE,
+    }
     if not constants <= set(meanings.ENVIRONMENT):
         raise RuntimeError(f"meanings.ENVIRONMENT lacks {constants - set(meanings.ENVIRONMENT)}")
     rows = [[code(name), text] for name, text in meanings.ENVIRONMENT.items()]

@@ -57,6 +57,8 @@ ROOMS_OF_LIBRARIES: dict[str, frozenset[str]] = {
     "psutil": frozenset({"runs"}),
     "filelock": frozenset({"datasets", "runs"}),
     **dict.fromkeys(HEAVY, frozenset({"training", "testing"})),
+    # Optional, and seconds to import: for the process of its own that runs `workflows` there.
+    **dict.fromkeys(("mlflow", "sqlalchemy", "alembic"), frozenset({"workflows"})),
 }
 # Outside `training`, only what runs inside the process that trains may load torch on import.
 IN_THE_TRAINING_PROCESS = frozenset(
@@ -71,6 +73,7 @@ LIGHT_TRAINING = frozenset(
         "data.keys",
         "data.label_table",
         "data.labels",
+        "data.split",
         "data.survey",
         "stopping",
     )

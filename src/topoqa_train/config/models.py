@@ -275,16 +275,20 @@ class EdgeSchemaConfig(Section):
 class MLflowConfig(Section):
     """Tracking, off by default."""
 
-    enabled: bool = Field(
-        default=False, description="read and checked; this version sends nothing to MLflow yet"
-    )
+    enabled: bool = Field(default=False, description="send the run to MLflow as it trains")
     tracking_uri: Text = Field(
-        default="./mlruns", description="as MLflow takes it, from the working directory"
+        default="./mlruns",
+        description="a folder, taken from the working directory, or an address as MLflow takes it",
     )
-    experiment: Text = Field(default="dynamic_topoqa", description="name of the experiment")
+    experiment: Text = Field(
+        default="dynamic_topoqa", description="name of the experiment, made where there is none"
+    )
     run_name: Text | None = Field(default=None, description="default: the run's own name")
-    log_artifacts: bool = Field(default=True, description="send files too")
-    tags: Tags = Field(default_factory=dict, description="names and values")
+    log_artifacts: bool = Field(
+        default=True,
+        description="at the end send config, metadata, metrics, coverage and best checkpoint",
+    )
+    tags: Tags = Field(default_factory=dict, description="names and values, beside the run's own")
 
 
 class ReferenceConfig(Section):
