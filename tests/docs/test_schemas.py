@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 from documents import REPOSITORY
+from reference_runs import write_reference_run
 
 from topoqa_train import cli
 from topoqa_train.runs import status
@@ -42,9 +43,16 @@ def printed(
     return _printed
 
 
-@pytest.fixture(params=["whole", "running", "died", "failed", "empty", "nan", "bare", "damaged"])
-def run(request: pytest.FixtureRequest, run_files: Any, epoch: Any) -> Path:
+OURS = ("whole", "running", "died", "failed", "empty", "nan", "bare", "damaged")
+
+
+@pytest.fixture(params=[*OURS, "reference", "reference that lost most"])
+def run(request: pytest.FixtureRequest, run_files: Any, epoch: Any, tmp_path: Path) -> Path:
     """Runs in all the states that there are."""
+    if request.param == "reference":
+        return write_reference_run(tmp_path)
+    if request.param not in OURS:
+        return write_reference_run(tmp_path, document="", names="bare", links="broken")
     parameters = {"num_epochs": 9, "early_stopping_patience": 3, "batch_size": 16}
     lost = epoch(math.nan, math.nan)
     kinds: dict[str, dict[str, Any]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -36,6 +37,8 @@ _EPOCH = 5
 _LONGEST_PLOT = 90
 _PLOTS = (6, 3, 1)
 _PLOT = 3
+# Worse than the median so many times as the best is better: off the plot.
+_WORSE = 4
 # Of a checkpoint's name, what is worth its place.
 _LEAST_NAME = 20
 
@@ -124,8 +127,8 @@ def _times(document: MonitorDocument, width: int) -> str:
         parts.append(f"{text.duration(runtime.elapsed_seconds)} {gone}")
     left = runtime.time_left
     if left is not None:
-        span = f"{text.duration(left.best)} to {text.duration(left.worst)}"
-        parts.append(f"{text.duration(left.median)} left ({span})")
+        best, median, worst = map(text.duration, (left.best, left.median, left.worst))
+        parts.append(f"{median} left" + (f" ({best} to {worst})" if best != worst else ""))
     if runtime.pace is not None:
         parts.append(f"{_took(runtime.pace.median)} an epoch")
     if runtime.epochs_left is not None and runtime.epochs_left.fewest < runtime.epochs_left.most:
@@ -219,15 +222,18 @@ def _curves(history: Sequence[Metrics], width: int, tall: int) -> list[Text]:
 
 
 def _span(name: str, values: Sequence[float]) -> tuple[float, float]:
-    """What is drawn from bottom to top: the worst tenth, mostly the first epochs, is cut off.
+    """What is drawn from bottom to top.
 
-    Else one bad epoch would flatten all the others.
+    What is so much worse than the median is cut off, mostly the first epochs: else one bad epoch
+    would flatten all the others.
     """
-    bad_last = sorted(filter(math.isfinite, values), reverse=not lower_is_better(name))
-    if not bad_last:
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
         return 0.0, 0.0
-    good, bad = bad_last[0], bad_last[math.ceil((len(bad_last) - 1) * 0.9)]
-    return min(good, bad), max(good, bad)
+    low, high, middle = min(finite), max(finite), statistics.median(finite)
+    if lower_is_better(name):
+        return low, min(high, middle + _WORSE * (middle - low)) if middle > low else high
+    return max(low, middle - _WORSE * (high - middle)) if middle < high else low, high
 
 
 def _scale(name: str, values: Sequence[float]) -> str:
@@ -239,17 +245,27 @@ def _scale(name: str, values: Sequence[float]) -> str:
 
 
 def _recent(document: MonitorDocument, width: int, rows: int) -> list[Text]:
-    names = _columns(document, [SELECTION, VAL_LOSS, _RHO], width)
-    names = ["train_mse", *names]
+    shown = document.metrics_history[-rows:]
+    if not shown:
+        return []
+    names = ["train_mse", *_columns(document, [SELECTION, VAL_LOSS, _RHO], width)]
     headings = [_FIGURES[name][0].rjust(_FIGURES[name][2]) for name in names]
-    head = _GAP.join(["epoch".ljust(_LABEL), *headings, "lr".rjust(8), "time".rjust(7)])
-    lines = [Text(head, style="bold")]
-    for row in document.metrics_history[-rows:]:
-        rate = "-" if row.learning_rate is None else f"{row.learning_rate:.3g}"
-        took = "-" if row.epoch_seconds is None else _took(row.epoch_seconds)
-        cells = [str(row.epoch).ljust(_LABEL), *_cells(row, names), rate.rjust(8), took.rjust(7)]
-        lines.append(Text(_GAP.join(cells)))
-    return [*lines, Text()] if len(lines) > 1 else []
+    timed = any(row.epoch_seconds is not None for row in document.metrics_history)
+    further = [document.learning_rate is not None, timed]
+    ends = [["lr".rjust(8), "time".rjust(7)], *map(_end_cells, shown)]
+    starts = [["epoch".ljust(_LABEL), *headings]]
+    starts += [[str(row.epoch).ljust(_LABEL), *_cells(row, names)] for row in shown]
+    head, *lines = [
+        _GAP.join([*start, *(cell for cell, there in zip(end, further, strict=True) if there)])
+        for start, end in zip(starts, ends, strict=True)
+    ]
+    return [Text(head, style="bold"), *map(Text, lines), Text()]
+
+
+def _end_cells(row: Metrics) -> list[str]:
+    rate = "-" if row.learning_rate is None else f"{row.learning_rate:.3g}"
+    took = "-" if row.epoch_seconds is None else _took(row.epoch_seconds)
+    return [rate.rjust(8), took.rjust(7)]
 
 
 def _parameters(parameters: Mapping[str, Any], width: int) -> list[Text]:

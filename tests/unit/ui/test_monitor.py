@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reference_runs import write_reference_run
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
 
@@ -200,6 +201,17 @@ def test_one_bad_epoch_does_not_flatten_the_curve(run_files: Any, clock: Any, ep
     assert "val_loss 0.0810 to 9.0000" in text
 
 
+def test_a_long_plateau_is_not_drawn_as_if_it_were_bad(
+    run_files: Any, clock: Any, epoch: Any
+) -> None:
+    measured = [epoch(0.2), epoch(0.049), *[epoch(0.050)] * 30]
+    found = workflow.look(RunPaths(run_files("r", measured)), clock, Path)
+    lines = shown(found, 200).splitlines()
+    heading = next(n for n, line in enumerate(lines) if line.startswith("val_loss 0"))
+    assert lines[heading + 1][:4].rstrip() == "█"
+    assert lines[heading + 3][2:32].strip()
+
+
 def test_a_run_of_nan_has_no_curve_and_no_best(run_files: Any, clock: Any, epoch: Any) -> None:
     run = run_files("r", [epoch(math.nan, math.nan)] * 3)
     found = workflow.look(RunPaths(run), clock, Path)
@@ -219,3 +231,13 @@ def test_one_line_for_where_nothing_can_be_redrawn(document: Document) -> None:
 def test_the_closing_line_says_where_the_best_is(document: Document) -> None:
     line = monitor.closing_line(document(name="r"))
     assert line == ("Best: r/model_checkpoints/checkpoint.sel--0.45000_val-0.05000_epoch15.chkpt")
+
+
+def test_of_one_of_the_reference_what_it_did_not_measure_has_no_column(
+    clock: Any, tmp_path: Path
+) -> None:
+    run = write_reference_run(tmp_path, "r")
+    text = shown(workflow.look(RunPaths(run), clock, Path), 100)
+    assert text.splitlines()[0] == "r  completed"
+    assert "epoch   train_mse  selection  val_loss     rho\n" in text
+    assert "2:30:00 in all" in text

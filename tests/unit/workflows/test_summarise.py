@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reference_runs import Measured, write_reference_run
 
 from topoqa_train.errors import RequestError
 from topoqa_train.runs import documents, status, summary
@@ -167,3 +168,29 @@ def test_one_in_history(told: Any, run_files: Any) -> None:
 def test_what_is_no_run(told: Any, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="is not a run"):
         told(tmp_path)
+
+
+def test_one_of_the_reference(told: Any, tmp_path: Path) -> None:
+    history = [Measured(0.09, 0.1), Measured(0.04, 0.2), Measured(0.06, 0.8), Measured(0.08, 0.3)]
+    run = write_reference_run(tmp_path, history=history, names="sel", links="elsewhere")
+    document = told(run)
+    assert document.reference
+    assert "read only" in document.warnings[0]
+    assert [row.epoch for row in document.metrics_history] == [0, 1, 2, 3]
+    best = document.checkpoint_ranking[0]
+    assert (best.epoch, best.metrics.val_loss, best.metrics.val_spearman_corr) == (2, 0.06, 0.8)
+    assert best.links == ["best.ckpt"]
+    assert document.best_by_val_loss.epoch == 1
+    assert document.learning_parameters["batch_size"] == 16
+    assert document.runtime.elapsed_seconds == 9000.5
+    assert document.runtime.mean_epoch_seconds == 9000.5 / 4
+    assert not list(run.rglob("*.tmp"))
+
+
+def test_of_one_of_the_reference_the_links_that_lead_nowhere_are_told(
+    told: Any, tmp_path: Path
+) -> None:
+    document = told(write_reference_run(tmp_path, links="broken"))
+    assert set(document.broken_links) == {"best.ckpt", "second_best.ckpt", "third_best.ckpt"}
+    assert document.links == {}
+    assert len(document.checkpoint_ranking) == 3
