@@ -81,12 +81,14 @@ def read(path: Path) -> dict[str, Any]:
         RequestError: there is none, it is damaged, it would run code, or it is of another make.
     """
     document = read_any(path)
-    if document.get("format") != FORMAT:
-        raise RequestError(
-            f"{path} is no checkpoint of topoqa-train",
-            hint="Published weights are read by topoqa_train.training.model.published.",
-        )
+    if not is_ours(document):
+        raise RequestError(f"{path} is no checkpoint of topoqa-train")
     return document
+
+
+def is_ours(document: dict[str, Any]) -> bool:
+    """Whether a checkpoint is of this program, and so has more than weights."""
+    return bool(document.get("format") == FORMAT)
 
 
 def read_any(path: Path) -> dict[str, Any]:

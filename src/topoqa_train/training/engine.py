@@ -31,6 +31,7 @@ from topoqa_train.training.data.load import LoadedData
 from topoqa_train.training.determinism import seed_everything
 from topoqa_train.training.lit_module import DockQModule
 from topoqa_train.training.model.build import ModelOptions, build_model
+from topoqa_train.training.model.published import PUBLISHED_AS, published_weights
 from topoqa_train.training.stopping import StopRequest
 
 log = logging.getLogger(__name__)
@@ -248,8 +249,27 @@ def _resume(
 
 
 def _load_weights(module: DockQModule, path: Path, identity: NetworkIdentity) -> None:
-    weights, theirs = load_network_weights(path)
+    """Of a checkpoint of ours, or of one with the published network of TopoQA."""
+    document = checkpoint.read_any(path)
+    if checkpoint.is_ours(document):
+        weights, theirs = document["state_dict"], checkpoint.identity(document)
+    else:
+        weights, theirs = _published(document, path, identity)
     _load_state(module, weights, theirs, identity, path)
+
+
+def _published(
+    document: dict[str, Any], path: Path, ours: NetworkIdentity
+) -> tuple[dict[str, Any], NetworkIdentity]:
+    found = published_weights(document, path)
+    options = {
+        # How it pools, and what no weight depends on, is for the config to say.
+        **ours.options,
+        "attention_head": found.attention_head,
+        "use_layer_norm": found.use_layer_norm,
+    }
+    theirs = NetworkIdentity(PUBLISHED_AS, options, found.node_dim, found.edge_dim)
+    return found.weights, theirs
 
 
 def _load_state(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from torch import Tensor
 
@@ -13,6 +14,8 @@ from topoqa_train.training.checkpoint import read_any
 from topoqa_train.training.model.build import ModelOptions, Pooling
 from topoqa_train.training.model.proteingat import ProteinGAT
 
+# The network of ours that theirs is.
+PUBLISHED_AS: Final = "proteingat"
 # Their name of a module, then ours. In their GATv2, lin_l is of the source, lin_r of the target.
 _LAYER: Final = {
     "att": "attention.attention",
@@ -37,6 +40,17 @@ _LINEARS: Final = {
 _UNUSED: Final = "conv3."
 
 
+@dataclass(frozen=True)
+class PublishedWeights:
+    """Weights under our names, and the network that they are of; how it pools is not in them."""
+
+    weights: dict[str, Tensor]
+    attention_head: int
+    use_layer_norm: bool
+    node_dim: int
+    edge_dim: int
+
+
 def load_published(path: Path, *, pooling: Pooling = "mean") -> ProteinGAT:
     """Read the published Lightning checkpoint (`topoqa.ckpt`) into a network ready to predict.
 
@@ -47,8 +61,32 @@ def load_published(path: Path, *, pooling: Pooling = "mean") -> ProteinGAT:
         RequestError: no such file, damaged, more than tensors and plain values in it, or not the
             published network.
     """
-    theirs = read_any(path)["state_dict"]
-    names = dict(_names())
+    found = published_weights(read_any(path), path)
+    options = ModelOptions(
+        attention_head=found.attention_head,
+        pooling_type=pooling,
+        use_layer_norm=found.use_layer_norm,
+    )
+    try:
+        network = ProteinGAT(options, node_dim=found.node_dim, edge_dim=found.edge_dim)
+        network.load_state_dict(found.weights)
+    except RuntimeError as error:
+        raise _other_shapes(path, error) from error
+    return network.eval()
+
+
+def published_weights(document: Mapping[str, Any], path: Path) -> PublishedWeights:
+    """The weights in a checkpoint of theirs, as `read_any` gave it.
+
+    Taken too: the same network inside a module (one word before every name), and with the edge
+    embedding that has a layer norm.
+
+    Raises:
+        RequestError: they are not of the published network.
+    """
+    theirs = _without_module(document["state_dict"])
+    layer_norm = "edge_embed.1.weight" in theirs
+    names = dict(_names(layer_norm=layer_norm))
     missing = sorted(names.keys() - theirs.keys())
     unknown = sorted(name for name in theirs.keys() - names.keys() if not name.startswith(_UNUSED))
     wrong = [f"missing: {', '.join(missing[:5])}"] if missing else []
@@ -60,35 +98,45 @@ def load_published(path: Path, *, pooling: Pooling = "mean") -> ProteinGAT:
             f"{path} does not hold the published network of TopoQA", details=wrong[:5]
         )
     ours = {names[name]: theirs[name] for name in names}
+    edges = "edge_embedding.0.weight" if layer_norm else "edge_embedding.weight"
     try:
-        network = _network(ours, pooling)
         # Theirs is [1, heads, width].
         for name in ours:
             if name.endswith("attention.attention"):
                 ours[name] = ours[name].squeeze(0)
-        network.load_state_dict(ours)
-    except (RuntimeError, IndexError, ValueError) as error:
-        raise RequestError(
-            f"the weights in {path} are not of the published shapes",
-            details=str(error).splitlines()[:4],
-        ) from error
-    return network.eval()
+        return PublishedWeights(
+            ours,
+            attention_head=ours["layers.0.attention.attention"].shape[0],
+            use_layer_norm=layer_norm,
+            node_dim=ours["node_embedding.weight"].shape[1],
+            edge_dim=ours[edges].shape[1],
+        )
+    except (RuntimeError, IndexError) as error:
+        raise _other_shapes(path, error) from error
 
 
-def _names() -> Iterator[tuple[str, str]]:
+def _other_shapes(path: Path, error: Exception) -> RequestError:
+    return RequestError(
+        f"the weights in {path} are not of the published shapes",
+        details=str(error).splitlines()[:4],
+    )
+
+
+def _without_module(weights: Mapping[str, Any]) -> dict[str, Any]:
+    first = {str(name).partition(".")[0] for name in weights}
+    if len(first) != 1:
+        return {str(name): value for name, value in weights.items()}
+    return {str(name).partition(".")[2]: value for name, value in weights.items()}
+
+
+def _names(*, layer_norm: bool) -> Iterator[tuple[str, str]]:
     """Each of their weights that is used, with our name of it."""
-    for theirs, ours in _LINEARS.items():
+    linears = dict(_LINEARS)
+    if layer_norm:
+        linears |= {f"edge_embed.{n}": f"edge_embedding.{n}" for n in (0, 1, 3)}
+    for theirs, ours in linears.items():
         for part in ("weight", "bias"):
             yield f"{theirs}.{part}", f"{ours}.{part}"
     for number in (1, 2):
         for theirs, ours in _LAYER.items():
             yield f"conv{number}.0.{theirs}", f"layers.{number - 1}.{ours}"
-
-
-def _network(weights: Mapping[str, Tensor], pooling: Pooling) -> ProteinGAT:
-    heads = weights["layers.0.attention.attention"].shape[1]
-    return ProteinGAT(
-        ModelOptions(attention_head=heads, pooling_type=pooling, use_layer_norm=False),
-        node_dim=weights["node_embedding.weight"].shape[1],
-        edge_dim=weights["edge_embedding.weight"].shape[1],
-    )

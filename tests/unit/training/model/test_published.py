@@ -96,6 +96,22 @@ def test_their_names_become_ours(
     assert load_published(path, pooling="max").pooling == "max"
 
 
+def test_so_do_those_inside_a_module_and_with_a_layer_norm(
+    tmp_path: Path, batch: GraphBatch
+) -> None:
+    torch.manual_seed(2)
+    expected = build(ModelOptions(attention_head=4, use_layer_norm=True), node_dim=6, edge_dim=3)
+    weights = dict(expected.state_dict())
+    plain = {name: value for name, value in weights.items() if "edge_embedding" not in name}
+    theirs = as_published(plain)
+    for name, value in weights.items():
+        if "edge_embedding" in name:
+            theirs[name.replace("edge_embedding", "edge_embed")] = value
+    inside = {f"model.{name}": value for name, value in theirs.items()}
+    model = load_published(save(tmp_path / "p.ckpt", inside))
+    assert torch.equal(model(batch), expected.eval()(batch))
+
+
 def test_missing_and_unknown_weights_are_named(tmp_path: Path, weights: dict[str, Tensor]) -> None:
     theirs = as_published(weights)
     del theirs["conv2.0.att"]
