@@ -107,6 +107,15 @@ class TestCheckpoints:
             "the best that is kept has -0.4300, of epoch 2",
         ]
 
+    def test_one_that_is_about_to_be_written_is_not_missed(
+        self, told: Any, run_files: Any, epoch: Any
+    ) -> None:
+        run = run_files("r", [epoch(0.09), epoch(0.05)], status="running", process=ME)
+        for link in ("best.ckpt", "best_val_loss.ckpt"):
+            (run / "model_checkpoints" / link).unlink()
+        next((run / "model_checkpoints").glob("*epoch1.chkpt")).unlink()
+        assert told(run) == [caveats.IN_PROGRESS]
+
 
 class TestFigures:
     def test_nan(self, told: Any, run_files: Any, epoch: Any) -> None:
