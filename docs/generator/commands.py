@@ -11,7 +11,7 @@ from topoqa_train.cli import PROGRAM, build_menu
 from topoqa_train.menu import Menu
 
 # What this repository ships; other plugins of the machine at hand stay out of the page.
-OURS = ("topoqa-train", "topoqa-graphs")
+OURS = ("topoqa-train", "topoqa-graphs", "topoqa-ramdisk")
 _EXAMPLE = "Example:"
 
 

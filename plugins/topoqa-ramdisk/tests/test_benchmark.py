@@ -14,7 +14,13 @@ from topoqa_ramdisk.benchmark import run
 from topoqa_ramdisk.disks import PlainFolder
 from topoqa_ramdisk.pipelines import PipelineFailedError
 from topoqa_ramdisk.plan import Request
-from topoqa_ramdisk.report import Report, closing_lines, plan_table, result_table
+from topoqa_ramdisk.report import (
+    Report,
+    closing_lines,
+    plan_table,
+    result_table,
+    show_report,
+)
 from topoqa_train import api
 from topoqa_train.errors import InterruptedRunError, MachineError
 
@@ -190,13 +196,25 @@ class TestScreens:
 
     def test_the_figures_stand_beside_each_other(self, start: Any) -> None:
         report, _ = start()
-        report.path = Path("/runs/x.json")
         lines = self.shown(80, result_table(report), *closing_lines(report))
         assert lines[0].split() == ["seconds", "disk", "memory", "speed-up"]
         assert lines[1].split() == ["pipeline", "40.00", "20.00", "2.00x"]
         assert lines[3].split() == ["reading", "graphs", "-", "-", "-"]
         assert "Test mode: no RAM disk was made" in "\n".join(lines)
-        assert lines[-1] == "Benchmark: /runs/x.json"
+
+    def test_the_file_is_named_unbroken(
+        self, start: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "40")
+        report, _ = start()
+        capsys.readouterr()
+        show_report(report, as_json=False)
+        assert capsys.readouterr().out.splitlines()[-1] == f"Benchmark: {report.path}"
+        monkeypatch.chdir(report.path.parent)
+        show_report(report, as_json=False)
+        assert capsys.readouterr().out.splitlines()[-1] == f"Benchmark: {report.path.name}"
+        show_report(report, as_json=True)
+        assert json.loads(capsys.readouterr().out) == report.to_json()
 
     def test_numbers_that_differ_are_told(
         self, start: Any, monkeypatch: pytest.MonkeyPatch

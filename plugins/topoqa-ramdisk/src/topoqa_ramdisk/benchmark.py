@@ -15,7 +15,7 @@ from topoqa_ramdisk.measures import Side
 from topoqa_ramdisk.page_cache import cached_share
 from topoqa_ramdisk.pipelines import PipelineFailedError, Pipelines
 from topoqa_ramdisk.plan import BenchmarkPlan, Request, make_plan
-from topoqa_ramdisk.report import Report, Staged
+from topoqa_ramdisk.report import Report, Staged, shown_path
 from topoqa_ramdisk.sizes import shown_size
 from topoqa_ramdisk.staging import Place
 from topoqa_ramdisk.stopping import caught
@@ -132,7 +132,9 @@ class Benchmark:
         try:
             self.pipelines.run(arguments)
         except PipelineFailedError as error:
-            api.say(f"The pipeline ended with status {error.status}; so far: {self.report.path}")
+            if not _is_stop(error):
+                figures = shown_path(self.report.path)
+                api.say(f"The pipeline ended with status {error.status}: {figures}")
             raise
         seconds = self.clock.monotonic() - began
         runs = measures.runs_of(root, graph_dir, since)

@@ -125,7 +125,9 @@ def show_report(report: Report, *, as_json: bool) -> None:
     out = api.output_console()
     out.print(result_table(report))
     for line in closing_lines(report):
-        out.print(line, soft_wrap=True)
+        out.print(line)
+    # Unbroken, so that it can be taken up whole.
+    out.print(f"Benchmark: {shown_path(report.path)}", soft_wrap=True)
 
 
 def plan_table(plan: BenchmarkPlan) -> Table:
@@ -190,7 +192,7 @@ def result_table(report: Report) -> Table:
 
 
 def closing_lines(report: Report) -> list[str]:
-    """What to know of the figures, and where they are kept."""
+    """What to know of the figures."""
     lines = []
     differing = report.differing
     if differing:
@@ -210,7 +212,7 @@ def closing_lines(report: Report) -> list[str]:
             f"The machine was at work before it began (load {report.load:.1f}, {cores} cores): "
             "the figures may tell of that instead"
         )
-    return [*lines, f"Benchmark: {_shown(report.path)}"]
+    return lines
 
 
 def _what_that_means(share: float) -> str:
@@ -221,7 +223,8 @@ def _figure(value: float | None, unit: str = "") -> str:
     return _NONE if value is None else f"{value:.2f}{unit}"
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
+    """Relative to the working directory where it lies below it."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
