@@ -311,6 +311,15 @@ class TestLinks:
         make(folder / "latest")
         assert atomic.resolve_link(folder / "latest") is None
 
+    def test_what_a_link_says_is_told_even_if_it_leads_nowhere(self, folder: Path) -> None:
+        (folder / "latest").symlink_to("/home/elsewhere/runs/r")
+        assert atomic.link_target(folder / "latest") == Path("/home/elsewhere/runs/r")
+        (folder / "pointer").write_text("gone\n")
+        assert atomic.link_target(folder / "pointer") == folder / "gone"
+        assert atomic.link_target(folder / "nothing") is None
+        (folder / "a_folder").mkdir()
+        assert atomic.link_target(folder / "a_folder") is None
+
     def test_a_loop_leads_nowhere(self, folder: Path) -> None:
         (folder / "latest").symlink_to("latest")
         assert atomic.resolve_link(folder / "latest") is None

@@ -98,10 +98,9 @@ def scan(root: Path, folders: Iterable[Path]) -> Shelf:
 
     One that is not there is empty, and so is one that is a link out of the run.
     """
-    inside = root.resolve()
     files: list[Path] = []
     links: list[Path] = []
-    within = [folder for folder in folders if folder.resolve().is_relative_to(inside)]
+    within = [folder for folder in folders if leads_within(folder, root)]
     for entry in [entry for folder in within for entry in _entries(folder)]:
         if entry.is_symlink():
             links.append(entry)
@@ -113,6 +112,20 @@ def scan(root: Path, folders: Iterable[Path]) -> Shelf:
         links={link: target for link, target in led.items() if target is not None},
         broken={link.name: _text(link) for link, target in led.items() if target is None},
     )
+
+
+def is_tied(root: Path, folders: Iterable[Path]) -> bool:
+    """Whether a link leads into the run in `root` by its whole path, so that a move breaks it."""
+    links = [entry for folder in folders for entry in _entries(folder) if entry.is_symlink()]
+    return any(Path(_text(link)).is_absolute() and leads_within(link, root) for link in links)
+
+
+def leads_within(path: Path, root: Path) -> bool:
+    """Whether `path` is there, and is in `root` when all links are followed."""
+    try:
+        return path.resolve(strict=True).is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError):  # RuntimeError: a loop
+        return False
 
 
 def is_last(name: str) -> bool:

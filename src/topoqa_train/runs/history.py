@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from topoqa_train import atomic
 from topoqa_train.clock import Clock
 from topoqa_train.errors import RequestError
-from topoqa_train.runs import ledger, lock, summary
+from topoqa_train.runs import checkpoint_files, ledger, lock, reference, summary
 from topoqa_train.runs.metadata import moment
 from topoqa_train.runs.paths import HISTORY, LATEST, RunPaths
 from topoqa_train.runs.status import Status
@@ -114,8 +114,9 @@ def tidy(
 ) -> list[RunPaths]:
     """Move finished runs beyond the newest `keep` to `history/`; says where they are now.
 
-    Never one that is `held` or in `spare`. What can't be moved stays where it is, with a line to
-    `warn`. While another process is at it, nothing is done here.
+    Never one that is `held` or in `spare`, nor one of the reference whose links would break. What
+    can't be moved stays where it is, with a line to `warn`. While another process is at it, nothing
+    is done here.
     """
     if len(store.here()) <= keep:
         return []
@@ -134,7 +135,13 @@ def _beyond(store: RunStore, clock: Clock, keep: int, spare: Collection[str]) ->
     stay = {*held(store, clock), *spare}
     finished = [glance for glance in _glances(store.here(), clock) if glance.status in _FINISHED]
     finished.sort(key=lambda glance: (_created(glance), glance.paths.run_id), reverse=True)
-    return [glance for glance in finished[keep:] if glance.paths.run_id not in stay]
+    beyond = [glance for glance in finished[keep:] if glance.paths.run_id not in stay]
+    return [glance for glance in beyond if not (glance.foreign and _is_tied(glance.paths))]
+
+
+def _is_tied(paths: RunPaths) -> bool:
+    # Its own tools may follow links that hold the whole path; ours are relative.
+    return checkpoint_files.is_tied(paths.root, reference.folders(paths))
 
 
 def _moved(

@@ -108,7 +108,7 @@ def in_progress(root: Path, clock: Clock) -> list[Ledger]:
 
 
 def _lives(ledger: Ledger, clock: Clock) -> bool:
-    lives = status.process_lives(ledger.process) if ledger.process else False
+    lives = status.process_lives(ledger.process) if ledger.process.get("host") else False
     if lives is not None:
         return lives
     try:

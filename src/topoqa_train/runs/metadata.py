@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from topoqa_train import atomic
 from topoqa_train.errors import RequestError
+from topoqa_train.runs.checkpoint_files import leads_within
 
 MAXIMUM_BYTES = 16 * 2**20
 MAXIMUM_DEPTH = 64
@@ -97,7 +98,7 @@ def load(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAXIMUM_BYTES:
             raise RequestError(f"{path} is too large to be a run's metadata")
-        if not path.resolve().is_relative_to(path.parent.resolve()):
+        if not leads_within(path, path.parent):
             raise RequestError(f"{path} is a link that leads out of the run")
         document = json.loads(path.read_bytes())
     except FileNotFoundError:

@@ -114,7 +114,7 @@ def body(paths: RunPaths, raw: Mapping[str, Any], until: datetime | None) -> Bod
 
     `until` is now for a run that has no end yet, and None for one that has.
     """
-    shelf = checkpoint_files.scan(paths.root, _folders(paths))
+    shelf = checkpoint_files.scan(paths.root, folders(paths))
     rows, faults = reference_metrics.read(paths.root)
     config, more = reference_parameters.config_document(_configs(paths) if _terse(raw) else ())
     settings, doubt = _selection(raw, config, shelf, rows)
@@ -217,15 +217,19 @@ def _moments(files: Iterable[Path]) -> Iterable[float]:
             continue
 
 
-def _folders(paths: RunPaths) -> list[Path]:
+def folders(paths: RunPaths) -> list[Path]:
+    """Where a run of the reference may keep checkpoints and links to them."""
     return [paths.checkpoints, paths.root / "checkpoints", paths.root]
 
 
 def _configs(paths: RunPaths) -> list[Path]:
     """Where the config of a run may be: the one in effect first."""
-    inside = paths.root.resolve()
     places = (paths.config, paths.root / "config.yaml", paths.original_config)
-    return [file for file in places if file.is_file() and file.resolve().is_relative_to(inside)]
+    return [
+        file
+        for file in places
+        if file.is_file() and checkpoint_files.leads_within(file, paths.root)
+    ]
 
 
 def _terse(raw: Mapping[str, Any]) -> bool:
@@ -251,7 +255,7 @@ def _selection(
     settings, doubt = reference_selection.guessed(
         [(each, row_of(each.epoch, rows)) for each in named]
     )
-    return settings, (doubt,)
+    return settings, (doubt,) if rows or shelf.files else ()
 
 
 def _with_selection(

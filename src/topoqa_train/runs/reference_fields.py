@@ -23,6 +23,8 @@ _SECONDS = {"days": 86400.0, "hours": 3600.0, "minutes": 60.0, "seconds": 1.0}
 _DEPTH = 8
 # A number of seconds beyond the year 5138 is one of milliseconds.
 _MILLISECONDS = 1e11
+# And one before the year 1973 is a number of something else.
+_EARLIEST = 1e8
 _YES = ("true", "yes", "on", "1")
 _NO = ("false", "no", "off", "0", "none", "null", "")
 
@@ -59,7 +61,7 @@ def moment(value: object) -> datetime | None:
         seconds = number(value)
         if seconds is not None:
             seconds = seconds / 1000 if abs(seconds) >= _MILLISECONDS else seconds
-            return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
+            return datetime.fromtimestamp(seconds, UTC) if seconds >= _EARLIEST else None
         return _spelled(value.strip()) if isinstance(value, str) else None
     except (ValueError, OverflowError, OSError):
         return None

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from topoqa_train.runs.checkpoint_files import leads_within
 from topoqa_train.runs.metrics_file import LEADING_COLUMNS
 
 MAXIMUM_BYTES = 64 * 2**20
@@ -39,12 +40,11 @@ Cells = dict[str, float]
 
 def tables(root: Path) -> list[Path]:
     """The tables of the run in `root`, those of later sittings behind; no link leads out of it."""
-    inside = root.resolve()
     found = {
         file
         for pattern in _PATTERNS
         for file in root.glob(pattern)
-        if file.is_file() and file.resolve().is_relative_to(inside)
+        if file.is_file() and leads_within(file, root)
     }
     return sorted(found, key=lambda file: (_version(file, root), str(file)))
 

@@ -173,7 +173,10 @@ def whereabouts(paths: RunPaths) -> RunPaths:
 
 def run_of(checkpoint: Path | str) -> str:
     """The name of the run that a checkpoint belongs to, going by where it lies."""
-    folder = Path(checkpoint).expanduser().resolve().parent
+    try:
+        folder = Path(checkpoint).expanduser().resolve().parent
+    except (OSError, RuntimeError, ValueError):  # no path at all, or a loop
+        folder = Path(checkpoint).parent
     return folder.parent.name if folder.name == CHECKPOINTS else folder.name
 
 

@@ -193,7 +193,7 @@ def steady(paths: RunPaths, look: Callable[[RunPaths], _Seen]) -> _Seen:
             raise
     else:
         # One rename moves a run: while it is in its place, all that was read was there.
-        if whereabouts(place) == place:
+        if is_run(place.root):
             return seen
     return look(whereabouts(place))
 

@@ -111,6 +111,11 @@ class TestMetric:
             ("val_spearman_corr", False),
             ("val_target_spearman", False),
             ("val_top10_high", False),
+            ("val_top1_acceptable", False),
+            ("lr-Adam", True),
+            ("learning_rate", True),
+            ("step", True),
+            ("val_steepness", False),
         ],
     )
     def test_which_way_is_better(self, metric: str, lower: bool) -> None:
@@ -128,7 +133,19 @@ class TestMetric:
     ) -> None:
         run_files("a", [epoch(0.5, extra={"val_new": 1.0})])
         run_files("b", [epoch(0.1)])
-        assert order(board.rank(runs(), metric="val_new")) == [(1, "a"), (None, "b")]
+        run_files("c", [], status="failed")
+        ranked = board.rank(runs(), metric="val_new")
+        assert order(ranked) == [(1, "a"), (None, "c"), (None, "b")]
+        assert ranked.notes == ("No val_new to be ranked by: b",)
+
+    def test_one_that_came_with_a_later_epoch_is_known(
+        self, run_files: RunFiles, runs: Any, epoch: Any
+    ) -> None:
+        run_files("a", [epoch(0.5)])
+        run_files(
+            "b", [epoch(0.4, extra={"val_new": math.nan}), epoch(0.3, extra={"val_new": 2.0})]
+        )
+        assert order(board.rank(runs(), metric="val_new"))[0] == (1, "b")
 
 
 class TestWhatIsShown:

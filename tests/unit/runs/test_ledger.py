@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -158,3 +159,46 @@ def test_ledgers_are_no_runs(tmp_path: Path, begun: Ledger) -> None:
 
     assert RunStore(tmp_path).all() == []
     assert json.loads(begun.path.read_text())["kind"] == "pipeline"
+
+
+def test_what_is_pinned_is_on_the_disk_once(begun: Ledger) -> None:
+    begun.pin("a", "b", "a")
+    begun.pin("b")
+    found = last(begun.path.parent.parent)
+    assert found is not None
+    assert found.pinned == ["a", "b"]
+    begun.note("job", "identity", "c")
+    assert begun.runs() == {"a", "b", "c"}
+
+
+def test_one_is_in_progress_while_its_process_lives_and_it_is_not_over(
+    begun: Ledger, tmp_path: Path, clock: Any
+) -> None:
+    assert ledger.in_progress(tmp_path, clock) == [begun]
+    assert begun.process["pid"] == os.getpid()
+    begun.process = {**begun.process, "started": 1.0}
+    begun.write()
+    assert ledger.in_progress(tmp_path, clock) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"process": {}},
+        {"process": "x"},
+        {"process": {"pid": "x"}},
+        {"pinned": 7},
+        {"process": None},
+    ],
+)
+def test_one_that_names_no_process_is_over(
+    begun: Ledger, tmp_path: Path, clock: Any, changes: dict[str, Any]
+) -> None:
+    document = json.loads(begun.path.read_text()) | {"process": {}} | changes
+    begun.path.write_text(json.dumps(document))
+    assert ledger.in_progress(tmp_path, clock) == []
+
+
+def test_one_that_is_over_is_not_in_progress(begun: Ledger, tmp_path: Path, clock: Any) -> None:
+    begun.finish(clock)
+    assert ledger.in_progress(tmp_path, clock) == []

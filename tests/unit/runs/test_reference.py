@@ -31,7 +31,7 @@ from reference_runs import (
 
 from topoqa_train.clock import SystemClock
 from topoqa_train.errors import RequestError
-from topoqa_train.runs import board, summary
+from topoqa_train.runs import board, history, summary
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import RunStore
@@ -154,6 +154,8 @@ class TestMetadata:
             ({"completed": "2025-11-03T11:47:33Z"}, Status.COMPLETED),
             ({"completed": 1762161302}, Status.COMPLETED),
             ({"completed": True}, Status.COMPLETED),
+            ({"completed": 1}, Status.COMPLETED),
+            ({"completed": 0}, Status.RUNNING),
             ({"completed": "yes"}, Status.COMPLETED),
             ({"completed": "at night"}, Status.COMPLETED),
             ({"completed": {"at": "2025-11-03T11:47:33Z"}}, Status.COMPLETED),
@@ -478,6 +480,26 @@ class TestCheckpoints:
         found = read(run)
         assert (found.best(), found.checkpoints()) == (None, [])
         assert board.rank([found]).entries[0].rank is None
+
+
+class TestLoops:
+    def test_links_that_lead_to_themselves_are_nowhere(self, write: Any) -> None:
+        run = write()
+        for name in ("model_checkpoints", "config", "gpu_training", "lightning_logs"):
+            if (run / name).is_dir():
+                (run / name).rename(run / f"{name}_")
+            (run / name).symlink_to(name)
+        (run / "best.ckpt").symlink_to(run / "best.ckpt")
+        found = read(run)
+        assert len(found.rows) == 30
+        assert found.checkpoints() == []
+        assert found.broken_links == {"best.ckpt": str(run / "best.ckpt")}
+
+    def test_a_starting_point_that_is_no_path_is_none(self, write: Any) -> None:
+        write(document=metadata(NAME, started_from={"checkpoint": "a\0b", "run_id": 7}))
+        write("other", document=metadata("other", started_from={"checkpoint": "~no one/x"}))
+        root = write("third").parent
+        assert history.held(RunStore(root), SystemClock()) == {}
 
 
 class TestNeverWritten:

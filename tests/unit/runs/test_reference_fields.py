@@ -51,7 +51,23 @@ class TestMoment:
 
     @pytest.mark.parametrize(
         "value",
-        [None, "", "soon", True, [], {}, math.nan, math.inf, -1, 0, 1e300, "2025-13-45", b"2025"],
+        [
+            None,
+            "",
+            "soon",
+            True,
+            [],
+            {},
+            math.nan,
+            math.inf,
+            -1,
+            0,
+            1,
+            5e7,
+            1e300,
+            "2025-13-45",
+            b"2025",
+        ],
     )
     def test_what_is_none(self, value: object) -> None:
         assert fields.moment(value) is None

@@ -15,6 +15,7 @@ import pytest
 from topoqa_train.clock import Clock, stamp
 from topoqa_train.errors import MachineError, RequestError
 from topoqa_train.runs import store
+from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.store import RunStore, check_run_name, root_of_runs
 
 RunFiles = Callable[..., Path]
@@ -353,6 +354,24 @@ class TestLatest:
             (root / "latest").symlink_to(target)
         assert RunStore(root).find("latest").run_id == "third"
 
+    @pytest.mark.parametrize("target", ["/home/elsewhere/runs/second", "../gone/second"])
+    @pytest.mark.parametrize("folder", ["", "history"])
+    def test_a_link_of_another_machine_means_the_run_of_that_name(
+        self, root: Path, target: str, folder: str
+    ) -> None:
+        if folder:
+            (root / folder).mkdir()
+            (root / "second").rename(root / folder / "second")
+        (root / "latest").symlink_to(target)
+        assert RunStore(root).find("latest").root == root / folder / "second"
+        found = RunStore(root).latest()
+        assert found is not None
+        assert found.root == root / folder / "second"
+
+    def test_a_link_to_a_run_that_was_deleted_means_none(self, root: Path) -> None:
+        (root / "latest").symlink_to("gone")
+        assert RunStore(root).latest() is None
+
     def test_it_is_found_in_history_too(self, root: Path) -> None:
         (root / "history").mkdir()
         for name in ("second", "third"):
@@ -364,3 +383,66 @@ class TestLatest:
         with pytest.raises(RequestError) as caught:
             RunStore(tmp_path).find("latest")
         assert "pipeline" in (caught.value.hint or "")
+
+
+class TestMoved:
+    def test_a_run_is_where_it_went(self, run_files: RunFiles) -> None:
+        old = RunPaths(run_files("old", folder="history"))
+        root = old.root.parent.parent
+        assert store.whereabouts(RunPaths(root / "old")) == old
+        assert store.whereabouts(old) == old
+        there = RunPaths(run_files("new"))
+        assert store.whereabouts(there) == there
+        assert store.whereabouts(RunPaths(root / "no")) == RunPaths(root / "no")
+
+    def test_one_that_is_in_both_places_is_in_its_own(self, run_files: RunFiles) -> None:
+        run_files("twice", folder="history")
+        here = RunPaths(run_files("twice"))
+        assert store.whereabouts(here) == here
+        runs = RunStore(here.root.parent)
+        assert runs.find("twice") == here
+        assert len(runs.all()) == 2
+
+    def test_one_that_moves_between_two_looks_is_listed_once(
+        self, run_files: RunFiles, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        root = run_files("moving").parent
+        (root / "history").mkdir()
+        walk = RunStore._walk
+
+        def move_behind_its_back(folder: Path) -> list[RunPaths]:
+            found = walk(folder)
+            if folder == root:
+                (root / "moving").rename(root / "history" / "moving")
+            return found
+
+        monkeypatch.setattr(RunStore, "_walk", staticmethod(move_behind_its_back))
+        assert RunStore(root).all() == [RunPaths(root / "history" / "moving")]
+
+    def test_a_root_that_can_t_be_read_is_a_wrong_request(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(self: Path) -> None:
+            raise PermissionError(13, "Permission denied", str(self))
+
+        monkeypatch.setattr(Path, "iterdir", refuse)
+        with pytest.raises(RequestError, match="can't be read: Permission denied"):
+            RunStore(tmp_path).all()
+
+
+@pytest.mark.parametrize(
+    ("path", "run_id"),
+    [
+        ("/runs/a/model_checkpoints/best.ckpt", "a"),
+        ("/runs/a/model.0.5.chkpt", "a"),
+        ("/home/elsewhere/runs/a/model_checkpoints/x.chkpt", "a"),
+    ],
+)
+def test_the_run_of_a_checkpoint(path: str, run_id: str) -> None:
+    assert store.run_of(path) == store.run_of(Path(path)) == run_id
+
+
+def test_the_run_of_a_checkpoint_behind_latest(run_files: RunFiles) -> None:
+    root = run_files("a").parent
+    (root / "latest").symlink_to("a")
+    assert store.run_of(root / "latest" / "model_checkpoints" / "best.ckpt") == "a"

@@ -174,3 +174,128 @@ def test_one_that_can_t_be_read_is_told_of_and_spares_the_others(
         assert str(run) in line
     with pytest.raises(RequestError):
         summary.read(RunPaths(runs[2]), clock)
+
+
+class TestCheckpoints:
+    def test_all_that_are_kept_best_first_with_the_links_to_them(
+        self, read: Any, run_files: RunFiles, two_bests: Any
+    ) -> None:
+        found = read(run_files("r", two_bests))
+        kept = found.checkpoints()
+        assert [each.epoch for each in kept] == [2, 3, 1]
+        assert [each.links for each in kept] == [
+            ("best.ckpt",),
+            ("second_best.ckpt",),
+            ("best_val_loss.ckpt", "third_best.ckpt"),
+        ]
+        assert kept[0] == found.best()
+        for each in kept:
+            assert (
+                each.path.read_text() == each.link.read_text() == f"weights of epoch {each.epoch}"
+            )
+        assert [each.epoch for each in found.checkpoints("val_loss")] == [1, 2, 3]
+        assert [each.epoch for each in found.checkpoints("val_pearson_corr")] == [2, 3, 1]
+        assert found.warnings == ()
+
+    def test_of_copies_in_place_of_links_too(
+        self, read: Any, run_files: RunFiles, two_bests: Any
+    ) -> None:
+        kept = read(run_files("r", two_bests, links="copies")).checkpoints()
+        assert [each.epoch for each in kept] == [2, 3, 1]
+        assert kept[0].links == ("best.ckpt",)
+
+    def test_links_that_a_copy_lost_are_not_told(
+        self, read: Any, run_files: RunFiles, two_bests: Any
+    ) -> None:
+        found = read(run_files("r", two_bests, links="none"))
+        assert [each.links for each in found.checkpoints()] == [(), (), ()]
+        assert found.broken_links == {}
+
+    def test_the_last_is_none_of_them(self, read: Any, run_files: RunFiles) -> None:
+        run = run_files("r")
+        (run / "model_checkpoints" / "last.ckpt").write_text("")
+        assert all(each.path.name != "last.ckpt" for each in read(run).checkpoints())
+
+    def test_a_link_that_leads_nowhere_is_told(self, read: Any, run_files: RunFiles) -> None:
+        run = run_files("r")
+        link = run / "model_checkpoints" / "best.ckpt"
+        link.unlink()
+        link.symlink_to("gone.chkpt")
+        assert read(run).broken_links == {"best.ckpt": "gone.chkpt"}
+
+    def test_without_a_figure_it_stands_last(
+        self, read: Any, run_files: RunFiles, epoch: Any
+    ) -> None:
+        history = [epoch(0.4, extra={"val_new": math.nan}), epoch(0.5, extra={"val_new": 3.0})]
+        found = read(run_files("r", history))
+        assert [each.epoch for each in found.checkpoints("val_new")] == [1, 0]
+        assert [each.epoch for each in found.checkpoints("no_such")] == [0, 1]
+
+    def test_a_name_that_the_metrics_belie_is_told(self, read: Any, run_files: RunFiles) -> None:
+        run = run_files("r", ranking_metric="val_loss")
+        folder = run / "model_checkpoints"
+        wrong = "checkpoint.val-0.00001_epoch1.chkpt"
+        (folder / "checkpoint.val-0.05000_epoch1.chkpt").rename(folder / wrong)
+        found = read(run)
+        assert found.checkpoints()[0].figures == {"val_loss": 0.00001}
+        assert wrong in found.warnings[0]
+
+
+class TestMovedWhileRead:
+    @pytest.mark.parametrize("after", ["load", "scan", "metrics"])
+    def test_it_is_read_where_it_went(
+        self, read: Any, run_files: RunFiles, monkeypatch: pytest.MonkeyPatch, after: str
+    ) -> None:
+        run = run_files("r")
+        moved = run.parent / "history" / "r"
+        moved.parent.mkdir()
+        module, name = {
+            "load": (summary.metadata, "load"),
+            "scan": (summary.checkpoint_files, "scan"),
+            "metrics": (summary.metrics_file, "read"),
+        }[after]
+        step = getattr(module, name)
+
+        def move_behind_its_back(*arguments: Any) -> Any:
+            done = step(*arguments)
+            if run.is_dir():
+                run.rename(moved)
+            return done
+
+        monkeypatch.setattr(module, name, move_behind_its_back)
+        found = read(run)
+        assert found.paths.root == moved
+        assert len(found.rows) == 4
+        best = found.best()
+        assert best is not None
+        assert best.path.is_file()
+
+    def test_one_that_was_deleted_is_a_wrong_request(
+        self, read: Any, run_files: RunFiles, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run = run_files("r")
+        load = summary.metadata.load
+
+        def delete_behind_its_back(path: Path) -> Any:
+            document = load(path)
+            shutil.rmtree(run)
+            return document
+
+        monkeypatch.setattr(summary.metadata, "load", delete_behind_its_back)
+        with pytest.raises(RequestError, match="is not a run"):
+            read(run)
+
+
+def test_a_glance_says_what_a_run_is(run_files: RunFiles, clock: Any) -> None:
+    seen = summary.glance(RunPaths(run_files("r", status="failed")), clock)
+    assert (seen.metadata.run_name, seen.status, seen.foreign) == ("r", Status.FAILED, False)
+
+
+@pytest.mark.parametrize(
+    ("limit", "limited"), [(None, False), (1.0, False), (1, True), (0.5, True)]
+)
+def test_a_share_of_all_is_no_limit(
+    read: Any, run_files: RunFiles, limit: float | None, limited: bool
+) -> None:
+    run = run_files("r", training_parameters={"limit_val_batches": limit})
+    assert read(run).limited is limited
