@@ -92,6 +92,6 @@ def schema(
 
     Example: topoqa-train config schema > config.schema.json
     """
-    from topoqa_train.config.schema import config_schema, manifest_schema
+    from topoqa_train.config.schema import as_text, config_schema, manifest_schema
 
-    typer.echo(json.dumps(manifest_schema() if manifest else config_schema(), indent=2))
+    typer.echo(as_text(manifest_schema() if manifest else config_schema()), nl=False)

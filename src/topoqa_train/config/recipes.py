@@ -49,10 +49,10 @@ def find_recipe(kind: Kind, name: str) -> Path:
 
 
 def locate(kind: Kind, given: Path) -> Path:
-    """The file that a user means by `given`: that file, else the shipped one of that name.
+    """The file that a user means by `given`: that file, else one's own or the shipped one so named.
 
-    `run_core` and `manifests/run_core.yaml` both name a shipped file where there is none on disk;
-    any other path has to be there.
+    `run_core` is `manifests/run_core.yaml` of the working directory; where there is none on disk,
+    both name the shipped file. Any other path has to be there.
 
     Raises:
         ConfigError: there is neither.
@@ -62,6 +62,10 @@ def locate(kind: Kind, given: Path) -> Path:
             return given
     except (OSError, ValueError) as error:
         raise ConfigError(f"{str(given)[:200]!r} is no path", []) from error
+    if given.parent == Path():
+        own = _named(Path(kind), given.name)
+        if own is not None:
+            return own
     if given.parent in (Path(), Path(kind)):
         found = _shipped(kind, given.name)
         if found is not None:
@@ -90,7 +94,11 @@ def default_manifest(cwd: Path) -> Path:
 
 def _shipped(kind: Kind, name: str) -> Path | None:
     folder = shipped_folder(kind)
-    if folder is None or Path(name).name != name:
+    return None if folder is None else _named(folder, name)
+
+
+def _named(folder: Path, name: str) -> Path | None:
+    if Path(name).name != name:
         return None
     candidates = [folder / name, *(folder / f"{name}{suffix}" for suffix in _SUFFIXES)]
     return next((path for path in candidates if path.suffix in _SUFFIXES and path.is_file()), None)

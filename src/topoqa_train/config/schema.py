@@ -7,6 +7,7 @@ the loader knows; and it takes `16.0` for a whole number, as JSON does.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -62,6 +63,11 @@ def manifest_schema() -> Schema:
         "then": {"properties": {"jobs": {"items": _with_text({"config": _TEXT})}}},
         "definitions": {"overrides": _overrides()},
     }
+
+
+def as_text(schema: Schema) -> str:
+    """A schema as the text of its file."""
+    return json.dumps(schema, indent=2) + "\n"
 
 
 def _with_text(properties: dict[str, Schema]) -> Schema:

@@ -117,6 +117,9 @@ def test_ones_own_file_goes_before_the_shipped_one(write) -> None:
     own = write("configs/sched_boost_seed222.yaml", "paths: {dataset: mine}\n")
     write("manifests/run_core.yaml", f"jobs: [{{name: own, config: ../{own}}}]\n")
     assert load_config(own).config.paths.dataset == "mine"
+    assert load_config(Path("sched_boost_seed222")).config.paths.dataset == "mine"
+    assert locate("manifests", Path("run_core")) == Path("manifests/run_core.yaml")
+    assert locate("manifests", Path("run_extended")) == find_recipe("manifests", "run_extended")
     assert [job.name for job in load_manifest(Path("manifests/run_core.yaml")).jobs] == ["own"]
 
 
