@@ -18,9 +18,12 @@ class Fold:
 
     @property
     def words(self) -> str:
-        """`… 7 done, 1 failed`."""
+        """`… 7 done, 1 trains, 9 wait`."""
         states = Counter(view.state for view in self.views)
-        return "… " + ", ".join(f"{count} {state}" for state, count in states.items())
+        return "… " + ", ".join(
+            f"{count} {state if count == 1 else state.removesuffix('s')}"
+            for state, count in states.items()
+        )
 
     @property
     def best(self) -> JobView | None:

@@ -24,6 +24,7 @@ from topoqa_train.runs.board import Entry, Leaderboard
 from topoqa_train.runs.ledger import Ledger
 from topoqa_train.runs.reporting import JobOutcome, JobState, Plan, Reporter
 from topoqa_train.runs.status import Status
+from topoqa_train.runs.summary import Glance
 from topoqa_train.workflows import going_on
 from topoqa_train.workflows.data import DataResolver
 from topoqa_train.workflows.going_on import ALIVE, Earlier
@@ -74,8 +75,9 @@ class BatchRequest:
 class BatchPlan:
     """Everything checked, nothing begun.
 
-    `jobs` are all of the manifest, `chosen` those that this start is about, which are all done
-    where it is empty; `notes` are lines that people should read.
+    `jobs` are all of the manifest, `chosen` those that this start is about, none where there is
+    nothing to do. `before` are the runs of jobs that an earlier start began, where this one goes on
+    with it; `notes` are lines that people should read.
     """
 
     request: BatchRequest
@@ -85,6 +87,7 @@ class BatchPlan:
     root: Path
     shown: Plan
     earlier: Earlier
+    before: Mapping[str, Glance]
     notes: tuple[str, ...] = ()
 
 
@@ -123,9 +126,10 @@ def plan_batch(request: BatchRequest, resolver: DataResolver, clock: Clock) -> B
     earlier = going_on.look(
         root, BATCH, manifest.source, clock, {job.name: job.output_root for job in jobs}
     )
-    chosen = _chosen(request, jobs, root, earlier, clock)
+    before = _before(request, jobs, root, earlier, clock)
+    chosen = _chosen(request, jobs, before)
     data = check_jobs(chosen, resolver)
-    check_places([job for job in chosen if not (request.resume and _is_begun(job, earlier))])
+    check_places([job for job in chosen if not (request.resume and job.name in before)])
     names = {job.name for job in chosen}
     pairs = [(plan, job) for plan, job in zip(plans, jobs, strict=True) if job.name in names]
     keep_going = manifest.continue_on_error if request.keep_going is None else request.keep_going
@@ -143,6 +147,7 @@ def plan_batch(request: BatchRequest, resolver: DataResolver, clock: Clock) -> B
             keep_going=keep_going,
         ),
         earlier=earlier,
+        before=before,
         notes=tuple(_notes(request, earlier, jobs, chosen)),
     )
 
@@ -179,6 +184,7 @@ def run_batch(plan: BatchPlan, reporter: Reporter, clock: Clock) -> BatchResult:
         with plan.earlier.begun(plan.root, clock, goes_on=goes_on) as book:
             previous = plan.earlier if request.resume else None
             rounds = Rounds(launcher, reporter, clock, book, previous)
+            _take_over(plan, book)
             stopped = _attempt(plan, rounds)
     return _result(plan, rounds, clock, stopped)
 
@@ -198,46 +204,60 @@ def _to_do(plan: BatchPlan) -> list[Job]:
     """Of what is chosen, that which is not done."""
     if not plan.request.resume:
         return list(plan.chosen)
-    return [job for job in plan.chosen if not _is_done(job, plan.earlier)]
+    return [job for job in plan.chosen if not _is_done(job, plan.before)]
 
 
-def _chosen(
+def _take_over(plan: BatchPlan, book: Ledger) -> None:
+    """What other starts did of this batch's jobs is the batch's from now on."""
+    for job in plan.jobs:
+        if job.name in plan.before and book.run_of(job.name) is None:
+            book.note(job.name, identity(job), plan.before[job.name].paths.run_id)
+
+
+def _before(
     request: BatchRequest, jobs: Sequence[Job], root: Path, earlier: Earlier, clock: Clock
-) -> list[Job]:
-    """The jobs that this start is about; none where there is nothing to do."""
+) -> dict[str, Glance]:
+    """The runs of earlier starts that this one goes on with or around, by job."""
+    found: dict[str, Glance | None] = {}
     if request.only == Only.MISSING:
+        # Whichever batch or pipeline began them.
         ledgers = ledger.every(root, earlier.manifest)
-        return [job for job in jobs if not _was_ever_begun(job, ledgers, clock)]
-    if request.only == Only.FAILED:
+        found = {job.name: _ever_begun(job, ledgers, clock) for job in jobs}
+    elif request.only == Only.FAILED:
         if earlier.ledger is None:
             raise RequestError(
                 f"there is no batch of {earlier.manifest.name} whose failed jobs could be done",
                 hint="Start one without --only.",
             )
-        begun = [(job, earlier.run_of(job.name)) for job in jobs]
-        over = (Status.COMPLETED, *ALIVE)
-        return [job for job, run in begun if run is not None and run.status not in over]
-    if request.resume:
+        # By name: what was wrong with its config may have been mended.
+        found = {job.name: earlier.run_of(job.name) for job in jobs}
+    elif request.resume:
         earlier.check_over()
-        if all(_is_done(job, earlier) for job in jobs):
-            return []
+        found = {job.name: earlier.run_of(job.name, identity(job)) for job in jobs}
+    return {name: run for name, run in found.items() if run is not None}
+
+
+def _ever_begun(job: Job, ledgers: Sequence[Ledger], clock: Clock) -> Glance | None:
+    wanted = identity(job)
+    names = dict.fromkeys(each.run_of(job.name, wanted) for each in ledgers)
+    runs = (going_on.find(job.output_root, name, clock) for name in names if name is not None)
+    return next((run for run in runs if run is not None), None)
+
+
+def _chosen(request: BatchRequest, jobs: Sequence[Job], before: Mapping[str, Glance]) -> list[Job]:
+    if request.only == Only.MISSING:
+        return [job for job in jobs if job.name not in before]
+    if request.only == Only.FAILED:
+        begun = [job for job in jobs if job.name in before]
+        over = (Status.COMPLETED, *ALIVE)
+        return [job for job in begun if before[job.name].status not in over]
+    if request.resume and all(_is_done(job, before) for job in jobs):
+        return []
     return list(jobs)
 
 
-def _is_begun(job: Job, earlier: Earlier) -> bool:
-    return earlier.run_of(job.name, identity(job)) is not None
-
-
-def _is_done(job: Job, earlier: Earlier) -> bool:
-    run = earlier.run_of(job.name, identity(job))
-    return run is not None and run.status == Status.COMPLETED
-
-
-def _was_ever_begun(job: Job, ledgers: Sequence[Ledger], clock: Clock) -> bool:
-    """Whether a run of this very job is there, whichever batch or pipeline began it."""
-    wanted = identity(job)
-    names = {each.run_of(job.name, wanted) for each in ledgers} - {None}
-    return any(going_on.find(job.output_root, str(name), clock) for name in names)
+def _is_done(job: Job, before: Mapping[str, Glance]) -> bool:
+    return job.name in before and before[job.name].status == Status.COMPLETED
 
 
 def _notes(
@@ -257,7 +277,11 @@ def _notes(
         yield f"Nothing to do: every job of {manifest} is done."
     elif request.resume and earlier.ledger is None:
         yield f"There is no batch of {manifest} to go on with: this begins one."
-    elif request.only is None and not request.resume:
+    elif request.resume:
+        changed = earlier.changed({job.name: identity(job) for job in jobs})
+        if changed is not None:
+            yield changed
+    elif request.only is None:
         offer = earlier.offer()
         if offer is not None:
             yield offer
@@ -269,9 +293,7 @@ def _result(
     """Read back what there is of every job, done now, before or by nobody."""
     begun = {} if rounds is None else rounds.runs
     failures = {} if rounds is None else rounds.failures
-    goes_on = plan.request.resume or plan.request.only is not None
-    before = {name: run.paths for name, run in plan.earlier.runs.items()} if goes_on else {}
-    known = {**before, **begun}
+    known = {**{name: run.paths for name, run in plan.before.items()}, **begun}
     good, unreadable = summary.read_all(
         [known[job.name] for job in plan.jobs if job.name in known], clock
     )

@@ -60,6 +60,20 @@ class Earlier:
             "it is.",
         )
 
+    def changed(self, identities: Mapping[str, str]) -> str | None:
+        """A line that names the jobs that are not what they were, and so are begun anew."""
+        names = [
+            job
+            for job, identity in identities.items()
+            if self.run_of(job) is not None and self.run_of(job, identity) is None
+        ]
+        if not names:
+            return None
+        return (
+            f"Begun anew, for config, overrides or data are not those of the last {self.kind}: "
+            f"{', '.join(names)}"
+        )
+
     def offer(self) -> str | None:
         """A line for who begins anew while the last one did not finish; else None."""
         if self.ledger is None or self.ledger.completed is not None:

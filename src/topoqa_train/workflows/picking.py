@@ -72,7 +72,7 @@ def of_run(run_dir: Path, checkpoint: Path, clock: Clock) -> Pick:
     run = summary.read(RunPaths(root), clock)
     found = of_file(checkpoint)
     notes = (
-        (f"{found.checkpoint} is of {found.run_id}; what it is fine-tuned to is called by {root}",)
+        (f"The checkpoint is of {found.run_id}; the new runs are called by {run.paths.run_id}.",)
         if found.run_id not in (None, run.paths.run_id)
         else ()
     )

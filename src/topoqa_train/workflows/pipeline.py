@@ -146,7 +146,9 @@ def plan_pipeline(request: PipelineRequest, resolver: DataResolver, clock: Clock
             keep_going=manifest.continue_on_error,
         ),
         earlier=earlier,
-        notes=tuple(_notes(request, earlier, pick, jobs)),
+        notes=tuple(
+            _notes(request, earlier, pick, [job for _, job in sweep], [job for _, job in fine])
+        ),
         lacking=lacking,
     )
 
@@ -270,7 +272,11 @@ def _check_same_network(jobs: Sequence[Job], phase1: Sequence[Job]) -> None:
 
 
 def _notes(
-    request: PipelineRequest, earlier: Earlier, pick: Pick | None, jobs: Sequence[Job]
+    request: PipelineRequest,
+    earlier: Earlier,
+    pick: Pick | None,
+    sweep: Sequence[Job],
+    fine: Sequence[Job],
 ) -> list[str]:
     """What people should read before it begins."""
     notes = []
@@ -279,11 +285,14 @@ def _notes(
             "--resume-from is given: fine-tuning starts from it, not from the best of this sweep "
             "(--skip-sweep saves the sweep)."
         )
-    offer = None if request.resume or not jobs else earlier.offer()
+    offer = None if request.resume or not (sweep or fine) else earlier.offer()
     if offer is not None:
         notes.append(offer)
     if request.resume and earlier.ledger is None:
         notes.append(f"There is no {request.kind} of this manifest to go on with: this begins one.")
+    elif request.resume:
+        changed = earlier.changed({job.name: identity(job) for job in sweep})
+        notes += [] if changed is None else [changed]
     return [*notes, *(() if pick is None else pick.notes)]
 
 

@@ -27,15 +27,15 @@ def test_what_has_room_is_shown_whole() -> None:
 @pytest.mark.parametrize(
     ("states", "room", "wanted"),
     [
-        ("ddddtwwwww", 3, ["… 4 done", "4", "… 5 waits"]),
-        ("ddddtwwwww", 5, ["… 3 done", "3", "4", "5", "… 4 waits"]),
-        ("ddddttwwww", 4, ["… 4 done", "4", "5", "… 4 waits"]),
-        ("fdddddtwww", 6, ["0", "… 4 done", "5", "6", "7", "… 2 waits"]),
-        ("wwwwwwwwww", 3, ["0", "1", "… 8 waits"]),
+        ("ddddtwwwww", 3, ["… 4 done", "4", "… 5 wait"]),
+        ("ddddtwwwww", 5, ["… 3 done", "3", "4", "5", "… 4 wait"]),
+        ("ddddttwwww", 4, ["… 4 done", "4", "5", "… 4 wait"]),
+        ("fdddddtwww", 6, ["0", "… 4 done", "5", "6", "7", "… 2 wait"]),
+        ("wwwwwwwwww", 3, ["0", "1", "… 8 wait"]),
         ("dddddddddd", 3, ["… 8 done", "8", "9"]),
-        ("tttttttttt", 4, ["0", "1", "2", "… 7 trains"]),
-        ("dftwdftwdf", 1, ["… 3 done, 3 failed, 2 trains, 2 waits"]),
-        ("ddddtwwwww", 0, ["… 4 done, 1 trains, 5 waits"]),
+        ("tttttttttt", 4, ["0", "1", "2", "… 7 train"]),
+        ("dftwdftwdf", 1, ["… 3 done, 3 failed, 2 train, 2 wait"]),
+        ("ddddtwwwww", 0, ["… 4 done, 1 trains, 5 wait"]),
     ],
 )
 def test_the_rest_is_folded(states: str, room: int, wanted: list[str]) -> None:

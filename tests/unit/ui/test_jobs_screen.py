@@ -245,7 +245,7 @@ def test_more_jobs_than_lines_are_folded_about_those_that_run(
         assert name in text
     assert " done " in text
     assert "…" in text
-    assert " waits" in text
+    assert " wait" in text
     assert "-0.648 @ 4" in next(line for line in written if "…" in line)
 
 
