@@ -195,7 +195,7 @@ def test_a_failure_in_the_middle_leaves_nothing(
 def test_labels_without_graphs_stop_it_before_anything_is_written(here: Path) -> None:
     (here / "built/graph_data/3KLM_1.pt").unlink()
     with pytest.raises(
-        DataError, match="1 of 12 labels in built/labels.csv have no graph"
+        DataError, match=r"1 of 12 labels in built/labels\.csv have no graph"
     ) as caught:
         make(graphs=Path("built"), labels=Path("built/labels.csv"))
     assert caught.value.details == ("3KLM_1",)
