@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from topoqa_train.errors import RequestError
+from topoqa_train.runs import ledger
+from topoqa_train.runs.status import Status, this_process
+from topoqa_train.workflows import going_on
+from topoqa_train.workflows.going_on import Earlier
+
+MANIFEST = Path("/m/tiny.yaml")
+
+
+@pytest.fixture
+def look(run_files: Any, clock: Any) -> Any:
+    return lambda **roots: going_on.look(run_files.root, "batch", MANIFEST, clock, roots)
+
+
+@pytest.fixture
+def stopped(run_files: Any, clock: Any) -> ledger.Ledger:
+    """A batch that did one job and was stopped in another."""
+    run_files("a_1")
+    run_files("b_1", status="interrupted")
+    begun = ledger.begin(run_files.root, "batch", MANIFEST, clock)
+    begun.note("a", "id-a", "a_1")
+    begun.note("b", "id-b", "b_1")
+    begun.note("gone", "id-gone", "gone_1")
+    begun.leave()
+    return begun
+
+
+def test_nothing_before_is_nothing_to_go_on_with(look: Any) -> None:
+    earlier = look()
+    assert earlier == Earlier("batch", MANIFEST)
+    assert (earlier.offer(), earlier.run_of("a")) == (None, None)
+    earlier.check_over()
+
+
+def test_runs_are_known_by_job_and_those_that_are_gone_are_not(
+    look: Any, stopped: ledger.Ledger
+) -> None:
+    earlier = look()
+    assert {job: run.status for job, run in earlier.runs.items()} == {
+        "a": Status.COMPLETED,
+        "b": Status.INTERRUPTED,
+    }
+    assert earlier.run_of("a", "id-a") is earlier.runs["a"]
+    assert earlier.run_of("a") is earlier.runs["a"]
+    assert earlier.run_of("a", "other") is None
+    assert earlier.run_of("gone") is None
+
+
+def test_a_job_s_run_is_looked_for_where_its_runs_go(
+    look: Any, stopped: ledger.Ledger, tmp_path: Path
+) -> None:
+    assert look(a=tmp_path / "elsewhere").run_of("a") is None
+
+
+def test_what_changed_is_named(look: Any, stopped: ledger.Ledger) -> None:
+    earlier = look()
+    assert earlier.changed({"a": "id-a", "b": "id-b", "new": "id"}) is None
+    assert earlier.changed({"a": "id-a", "b": "other"}).endswith("the last batch: b")
+
+
+def test_it_is_offered_until_it_is_finished(look: Any, stopped: ledger.Ledger, clock: Any) -> None:
+    assert look().offer() == (
+        "The last batch of tiny.yaml did not finish (1 done, 1 interrupted): --resume goes on "
+        "with it; this begins anew."
+    )
+    stopped.finish(clock)
+    assert look().offer() is None
+
+
+def test_one_at_work_can_t_be_gone_on_with(
+    look: Any, stopped: ledger.Ledger, run_files: Any, clock: Any
+) -> None:
+    stopped.process = this_process()
+    stopped.write()
+    with pytest.raises(RequestError, match="still at work"):
+        look().check_over()
+    assert "this is a second" in look().offer()
+
+
+def test_nor_one_with_a_run_at_work(look: Any, stopped: ledger.Ledger, run_files: Any) -> None:
+    run_files("c_1", status="running", process=this_process())
+    stopped.note("c", "id-c", "c_1")
+    with pytest.raises(RequestError) as caught:
+        look().check_over()
+    assert caught.value.details == ("running: c",)
+
+
+def test_a_new_start_knows_what_the_last_did_only_if_it_goes_on(
+    look: Any, stopped: ledger.Ledger, run_files: Any, clock: Any
+) -> None:
+    clock.advance(60)
+    with look().begun(run_files.root, clock, goes_on=True) as second:
+        assert set(second.jobs) == {"a", "b", "gone"}
+        assert look().lives
+    assert not look().lives
+    clock.advance(60)
+    with look().begun(run_files.root, clock, goes_on=False) as third:
+        assert third.jobs == {}
+
+
+def test_a_start_that_fails_is_no_longer_at_work(look: Any, run_files: Any, clock: Any) -> None:
+    with pytest.raises(KeyError), look().begun(run_files.root, clock, goes_on=False):
+        raise KeyError
+    assert not look().lives
