@@ -30,8 +30,10 @@ print(json.dumps({"ended": ended, "loaded": [name for name in heavy if name in s
 """
 
 
-def probe(lines: list[list[str]], folder: Path, before: str = "") -> dict[str, Any]:
-    arguments = json.dumps([lines, HEAVY, before])
+def probe(
+    lines: list[list[str]], folder: Path, before: str = "", heavy: tuple[str, ...] = HEAVY
+) -> dict[str, Any]:
+    arguments = json.dumps([lines, heavy, before])
     done = subprocess.run(
         [sys.executable, "-c", PROBE, arguments],
         capture_output=True,
@@ -59,6 +61,18 @@ def test_help_of_every_command_loads_nothing_heavy(tmp_path: Path) -> None:
         assert (line, status, err) == (line, 0, "")
         assert out
     assert found["loaded"] == []
+
+
+def test_the_list_of_commands_loads_none_of_them(tmp_path: Path) -> None:
+    from topoqa_train import plugins
+
+    modules = {plugin.entry_point.module for plugin in plugins.discover(plugins.COMMANDS).values()}
+    names = tuple(sorted({*modules, "topoqa_train.config.models"}))
+    found = probe([["--help"], ["--version"], ["no-such"]], tmp_path, heavy=names)
+    assert [status for status, _, _ in found["ended"]] == [0, 0, 2]
+    assert found["loaded"] == []
+    found = probe([["leaderboard", "--help"]], tmp_path, heavy=tuple(sorted(modules)))
+    assert found["loaded"] == ["topoqa_train.commands.leaderboard"]
 
 
 def test_reading_runs_loads_nothing_heavy(run_files: Callable[..., Path]) -> None:

@@ -85,14 +85,14 @@ def _yaml_files(incomplete: str) -> Iterator[str]:
         if not entry.name.startswith(start) or entry.name.startswith("."):
             continue
         path = f"{above}{slash}{entry.name}"
-        if entry.is_dir():
-            yield from (f"{path}/{inner.name}" for inner in _listed(path) if _is_yaml(inner))
-        elif _is_yaml(entry):
+        if _is_yaml(entry):
             yield path
+        # Of anything but a folder there is nothing to list.
+        yield from (f"{path}/{inner.name}" for inner in _listed(path) if _is_yaml(inner))
 
 
 def _is_yaml(entry: os.DirEntry[str]) -> bool:
-    return entry.name.endswith(_YAML) and entry.is_file()
+    return entry.name.endswith(_YAML) and Path(entry).is_file()
 
 
 def _listed(folder: str) -> list[os.DirEntry[str]]:
