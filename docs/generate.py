@@ -1,6 +1,6 @@
-"""Write `docs/reference/` from the code; with `--check`, say which of its pages are stale.
+"""Write `docs/reference/` from the code, and the schemas beside the recipes.
 
-Exit status 1 if any is, or if a page stands there that nothing makes.
+With `--check` it says which of them are stale. Exit status 1 if any is, or if a page stands there that nothing makes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from pathlib import Path
 
 from generator import commands, config, exits, metrics, run_directory, schemas
 
-FOLDER = Path(__file__).parent / "reference"
+from topoqa_train.config.schema import CONFIG_FILE, MANIFEST_FILE
+
+FOLDER = Path(__file__).resolve().parent / "reference"
+REPOSITORY = FOLDER.parents[1]
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands.render,
     "config.md": config.render_config,
@@ -25,6 +28,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "exit-status.md": exits.render_exits,
     "environment.md": exits.render_environment,
     **{name: partial(schemas.render, name) for name in schemas.SCHEMAS},
+    # Beside the recipes too, where their first line names it.
+    f"../../configs/{CONFIG_FILE}": partial(schemas.render, CONFIG_FILE),
+    f"../../manifests/{MANIFEST_FILE}": partial(schemas.render, MANIFEST_FILE),
 }
 # Written by hand.
 OTHERS = {"index.md"}
@@ -49,7 +55,8 @@ def _check(made: dict[str, str]) -> int:
     there = {path.name for pattern in ("*.md", "*.json") for path in FOLDER.glob(pattern)}
     orphans = sorted(there - set(made) - OTHERS)
     for name in stale:
-        sys.stderr.write(f"docs/reference/{name} is stale: run python docs/generate.py\n")
+        file = (FOLDER / name).resolve().relative_to(REPOSITORY)
+        sys.stderr.write(f"{file} is stale: run python docs/generate.py\n")
         sys.stderr.writelines(_difference(_current(name), made[name]))
     for name in orphans:
         sys.stderr.write(f"docs/reference/{name} is made by nothing: remove it\n")

@@ -1,4 +1,4 @@
-"""JSON Schemas of what is printed, and `documents.md`, which tells the same to people."""
+"""JSON Schemas of what is read and printed, and `documents.md`, which tells the same to people."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from generator.markdown import code, page, paragraphs, prose, table
+from topoqa_train.config.schema import (
+    CONFIG_FILE,
+    MANIFEST_FILE,
+    config_schema,
+    manifest_schema,
+)
 from topoqa_train.runs import documents, estimates
 
 Schema = dict[str, Any]
@@ -49,6 +55,8 @@ SCHEMAS: dict[str, Callable[[], Mapping[str, Any]]] = {
     "monitor.schema.json": lambda: of_model(
         documents.MonitorDocument, "what topoqa-train monitor --json prints"
     ),
+    CONFIG_FILE: config_schema,
+    MANIFEST_FILE: manifest_schema,
 }
 
 
