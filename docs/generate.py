@@ -1,6 +1,7 @@
 """Write `docs/reference/` from the code, and the schemas beside the recipes.
 
-With `--check` it says which of them are stale. Exit status 1 if any is, or if a page stands there that nothing makes.
+With `--check` it says which of them are stale. Exit status 1 if any is, or if a page stands there
+that nothing makes.
 """
 
 from __future__ import annotations
