@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands import _options
+from topoqa_train.commands import _complete, _options
 
 app = typer.Typer(help="Configs: show what one comes to, schema for editors.", no_args_is_help=True)
 _HINT = (
@@ -22,12 +22,22 @@ def show(
     config: Annotated[
         Path | None,
         typer.Argument(
-            help="YAML config, or the name of a shipped one.", metavar="CONFIG", show_default=False
+            help="YAML config, or the name of a shipped one.",
+            autocompletion=_complete.configs,
+            metavar="CONFIG",
+            show_default=False,
         ),
     ] = None,
     config_option: Annotated[
         Path | None,
-        typer.Option("--config", "-c", help="As CONFIG.", metavar="CONFIG", show_default=False),
+        typer.Option(
+            "--config",
+            "-c",
+            help="As CONFIG.",
+            autocompletion=_complete.configs,
+            metavar="CONFIG",
+            show_default=False,
+        ),
     ] = None,
     override: _options.Overrides = None,
     manifest: Annotated[
@@ -37,6 +47,7 @@ def show(
             "-m",
             help="Show the config of a job of this manifest. Default with --job: "
             "manifests/run_core.yaml, here or as shipped.",
+            autocompletion=_complete.manifests,
             metavar="FILE",
             show_default=False,
         ),
