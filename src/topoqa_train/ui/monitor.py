@@ -72,7 +72,7 @@ def closing_line(document: MonitorDocument) -> str:
 def change_line(document: MonitorDocument) -> str:
     """The last epoch and the best in one line, for where no picture can be redrawn."""
     runtime, latest, best = document.runtime, document.latest, document.best
-    parts = [f"{document.run_id}: {_state(document)}, {_epochs(runtime)}"]
+    parts = [_epochs(runtime)]
     if latest is not None:
         parts += [
             f"val_loss {text.figure(latest.val_loss, 4)}",

@@ -113,7 +113,7 @@ class TestLines:
             lines.show(document(3, status="completed"))
         text = file.getvalue()
         assert "\x1b" not in text
-        assert re.findall(r"^r: running, epoch (\d) of 9", text, re.MULTILINE) == ["2", "3"]
+        assert re.findall(r"^epoch (\d) of 9  val_loss", text, re.MULTILINE) == ["2", "3"]
         assert text.count("selection  val_loss     rho  epoch\n") == 2
         assert text.splitlines()[-1].startswith("Best: ")
 
