@@ -151,21 +151,6 @@ class RunSummary:
         link = links[0] if links else file
         return Candidate(file, link, found.epoch, found.figures, names, found.doubt)
 
-    def check_ours(self) -> None:
-        """Refuse to write to, or train on from, a run that is not of this program.
-
-        Raises:
-            RequestError: it is a run of the reference.
-        """
-        if not self.foreign:
-            return
-        anew = f": topoqa-train run -c {self.paths.config}" if self.paths.config.is_file() else "."
-        raise RequestError(
-            f"{self.paths.run_id} is a run of the reference, which is only read",
-            details=["This program can't load the weights of its checkpoints."],
-            hint=f"Start a new run{anew}",
-        )
-
 
 def glance(paths: RunPaths, clock: Clock) -> Glance:
     """Read what a run is, but not what it measured; raises `RequestError` as `read` does."""

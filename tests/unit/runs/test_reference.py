@@ -502,18 +502,6 @@ class TestLoops:
         assert history.held(RunStore(root), SystemClock()) == {}
 
 
-class TestNeverWritten:
-    def test_it_is_refused_with_a_way_out(self, write: Any) -> None:
-        run = read(write(config=FLAT_CONFIG))
-        with pytest.raises(RequestError) as caught:
-            run.check_ours()
-        assert "is a run of the reference" in caught.value.message
-        assert str(run.paths.config) in (caught.value.hint or "")
-
-    def test_ours_is_not(self, run_files: Any) -> None:
-        read(run_files("ours")).check_ours()
-
-
 class TestFound:
     def test_among_ours_and_in_history(self, write: Any, run_files: Any, tmp_path: Path) -> None:
         run_files("ours")
