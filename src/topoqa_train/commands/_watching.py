@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -12,28 +14,42 @@ from typing import NoReturn
 import typer
 
 from topoqa_train.clock import SystemClock
-from topoqa_train.errors import InterruptedRunError, TerminatedRunError
+from topoqa_train.errors import InterruptedRunError, RequestError, TerminatedRunError
 from topoqa_train.launch import signals
 from topoqa_train.runs import documents
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.ui import board_table, console, monitor_screen
 from topoqa_train.workflows import monitor as workflow
 
+# More seconds than this the system does not sleep for.
+_LONGEST_SLEEP = 1e6
 
-def look(run: RunPaths, *, rows: int, as_json: bool | None) -> None:
-    """Show a run as it is now."""
+
+def show(
+    run: RunPaths, *, following: bool, interval: float, rows: int, as_json: bool | None
+) -> None:
+    """Show a run as it is now; `following`, until it ends or whoever follows it leaves."""
+    if not 0 < interval < math.inf:
+        raise RequestError(f"--interval: {interval:g} is no number of seconds above 0")
+    to_json = as_json if as_json is not None else not sys.stdout.isatty()
+    if following:
+        _follow(run, interval, rows, to_json=to_json)
+    else:
+        _look(run, rows, to_json=to_json)
+
+
+def _look(run: RunPaths, rows: int, *, to_json: bool) -> None:
     document = workflow.look(run, SystemClock(), _shown)
-    if _json_wanted(as_json):
+    if to_json:
         typer.echo(documents.to_json(document.recent(rows), indent=2))
     else:
         monitor_screen.show(document, rows)
 
 
-def follow(run: RunPaths, *, interval: float, rows: int, as_json: bool | None) -> None:
-    """Show a run until it ends; a person who leaves it before is told how to come back."""
-    looks = workflow.follow(run, SystemClock(), _shown, interval=interval, wait=time.sleep)
+def _follow(run: RunPaths, interval: float, rows: int, *, to_json: bool) -> None:
+    looks = workflow.follow(run, SystemClock(), _shown, interval=interval, wait=_wait)
     with _may_be_left(run):
-        if _json_wanted(as_json):
+        if to_json:
             for document in looks:
                 typer.echo(documents.to_json(document.recent(rows), indent=None))
             return
@@ -42,8 +58,8 @@ def follow(run: RunPaths, *, interval: float, rows: int, as_json: bool | None) -
                 screen.show(document)
 
 
-def _json_wanted(asked: bool | None) -> bool:
-    return asked if asked is not None else not sys.stdout.isatty()
+def _wait(seconds: float) -> None:
+    time.sleep(min(seconds, _LONGEST_SLEEP))
 
 
 def _shown(path: Path) -> Path:
@@ -65,6 +81,6 @@ def _may_be_left(run: RunPaths) -> Iterator[None]:
         # The usual way to leave a run that goes on: no error to be told in red.
         console.say(
             "The run is not touched. Look again: "
-            f"topoqa-train monitor --follow --run-dir {_shown(run.root)}"
+            f"topoqa-train monitor --follow --run-dir {shlex.quote(str(_shown(run.root)))}"
         )
         raise typer.Exit(error.exit_status) from None

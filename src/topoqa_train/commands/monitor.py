@@ -17,7 +17,7 @@ def monitor(
     ] = False,
     interval: Annotated[
         float,
-        typer.Option(min=0.05, max=86_400, help="Seconds between two looks.", metavar="SECONDS"),
+        typer.Option(help="Seconds between two looks.", metavar="SECONDS"),
     ] = 2.0,
     metrics_limit: Annotated[
         int, typer.Option(min=0, help="How many of the last epochs to show.", metavar="N")
@@ -44,7 +44,4 @@ def monitor(
     from topoqa_train.commands import _watching
 
     run = _session.chosen_run(run_dir, run_id, run_root)
-    if follow:
-        _watching.follow(run, interval=interval, rows=metrics_limit, as_json=as_json)
-    else:
-        _watching.look(run, rows=metrics_limit, as_json=as_json)
+    _watching.show(run, following=follow, interval=interval, rows=metrics_limit, as_json=as_json)
