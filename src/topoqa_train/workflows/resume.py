@@ -55,6 +55,9 @@ def plan_resume(request: ResumeRequest, resolver: DataResolver, clock: Clock) ->
         trial_label=run.metadata.trial_label,
     )
     job = make_job(plan, resolver, output_root=request.run.root.parent)
+    if any(override.key == "trainer.num_epochs" for override in request.overrides):
+        # Asked for by number, a try-out goes further than its one epoch.
+        job = job.model_copy(update={"config": config.config})
     checkpoint = _own_checkpoint(request)
     begun = checkpoint is not None or request.run.last.exists()
     changes = _changes(run, job.config) if begun else []

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from topoqa_train.config.overrides import parse_override
-from topoqa_train.errors import ConfigError, RequestError, TopoqaTrainError
+from topoqa_train.errors import (
+    ConfigError,
+    InterruptedRunError,
+    RequestError,
+    TopoqaTrainError,
+)
+from topoqa_train.launch.job import Job
 from topoqa_train.runs import ledger
 from topoqa_train.runs.reporting import Change
 from topoqa_train.workflows import pipeline
@@ -259,11 +265,155 @@ class TestSkipSweep:
         assert launcher.did == []
         assert len(result.board.entries) == 4
 
-    def test_with_no_finished_run_it_says_what_to_do(self, run: Run, launcher: Any) -> None:
+    def test_another_metric_picks_another_run(self, plan: Plan, before: Any) -> None:
+        picked = plan(skip_sweep=True, metric="val_spearman_corr").pick
+        assert picked is not None
+        assert picked.base == "good"
+
+    def test_what_is_picked_is_known_in_the_plan(
+        self, plan: Plan, before: Any, recorder: Any, launcher: Any
+    ) -> None:
+        planned = plan(skip_sweep=True)
+        assert [job.name for job in planned.shown.jobs] == [
+            "low_finetune_phase1",
+            "low_phase2_seed101",
+            "low_phase2_seed555",
+        ]
+        assert planned.notes == ("Picked low: val_loss 0.04000 @ 0",)
+        assert planned.pick is not None
+        assert planned.shown.jobs[0].options == (f"starts from: {planned.pick.checkpoint}",)
+        # So its weights are tried on the network before anything begins.
+        pipeline.rehearse_pipeline(planned, recorder)
+        (check,) = launcher.did
+        assert check.jobs[0].weights_from == planned.pick.checkpoint
+
+    def test_where_the_runs_are_the_manifest_may_say(
+        self, plan: Plan, before: Any, project: Any
+    ) -> None:
+        before.root.rename(project.root / "elsewhere")
+        planned = plan(f"shared.output_root={project.root / 'elsewhere'}", skip_sweep=True)
+        assert planned.root == project.root / "elsewhere"
+        assert planned.lacking is None
+
+    def test_with_no_finished_run_it_says_what_to_do(
+        self, run: Run, plan: Plan, launcher: Any
+    ) -> None:
         with pytest.raises(RequestError) as caught:
             run(skip_sweep=True)
         assert "no finished run" in caught.value.message
         assert "--resume-from" in (caught.value.hint or "")
+        assert launcher.did == []
+        # The plan can be shown all the same.
+        assert plan(skip_sweep=True).shown.jobs[0].name == "…_finetune_phase1"
+
+
+class TestFineTune:
+    """The same chain, without the sweep, by the names that its own options give."""
+
+    @pytest.fixture
+    def tune(self, run: Run) -> Run:
+        return lambda *overrides, **options: run(
+            *overrides, kind=pipeline.FINE_TUNE, skip_sweep=True, **options
+        )
+
+    @pytest.fixture
+    def mine(self, run_files: Any, project: Any, epoch: Any) -> Path:
+        run_files.root = project.root / "training_runs"
+        run_files.root.mkdir()
+        run_files("best", [epoch(0.01)])
+        mine: Path = run_files("mine", [epoch(0.05), epoch(0.04)])
+        return mine
+
+    def test_the_run_that_is_named_gives_the_names(
+        self, tune: Run, mine: Path, launcher: Any
+    ) -> None:
+        second = mine / "model_checkpoints" / "second_best.ckpt"
+        result = tune(resume_from=second, run_dir=mine)
+        assert [job.name for job in launcher.jobs()] == [
+            "mine_finetune_phase1",
+            "mine_phase2_seed101",
+            "mine_phase2_seed555",
+        ]
+        assert launcher.jobs()[0].weights_from == second.resolve()
+        assert launcher.jobs()[0].started_from == {
+            "checkpoint": str(second.resolve()),
+            "run_id": "mine",
+            "epoch": 0,
+        }
+        assert len(result.board.entries) == 3
+
+    def test_without_one_it_is_the_best_of_all(
+        self, tune: Run, mine: Path, launcher: Any, recorder: Any
+    ) -> None:
+        assert tune().pick.base == "best"
+        assert recorder.notes[0].startswith("Picked best: val_loss 0.01000")
+
+    @pytest.mark.parametrize("given", ["resume_from", "run_dir"])
+    def test_one_without_the_other_is_refused(
+        self, tune: Run, mine: Path, launcher: Any, given: str
+    ) -> None:
+        with pytest.raises(RequestError) as caught:
+            tune(**{given: mine})
+        assert "--checkpoint" in caught.value.message
+        assert "--run-dir" in caught.value.message
+        assert launcher.did == []
+
+    def test_a_metric_and_a_checkpoint_are_too_much(self, tune: Run, mine: Path) -> None:
+        best = mine / "model_checkpoints" / "best.ckpt"
+        with pytest.raises(RequestError, match="--metric picks a checkpoint, and --checkpoint"):
+            tune(resume_from=best, run_dir=mine, metric="val_loss")
+
+    def test_a_manifest_without_the_section_is_refused(
+        self, tune: Run, mine: Path, project: Any
+    ) -> None:
+        project.manifest(fine_tune=False)
+        with pytest.raises(RequestError, match="no section fine_tune"):
+            tune()
+
+    def test_resumed_it_goes_on_from_what_it_picked_though_there_is_better_now(
+        self, tune: Run, mine: Path, launcher: Any, recorder: Any
+    ) -> None:
+        launcher.losses = {"best_finetune_phase1": 0.001}
+        launcher.outcomes = {"best_phase2_seed101": "interrupted"}
+        with pytest.raises(TopoqaTrainError):
+            tune()
+        launcher.outcomes = {}
+        launcher.did.clear()
+        recorder.notes.clear()
+        result = tune(resume=True)
+        assert [job.name for job in launcher.jobs()] == [
+            "best_phase2_seed101",
+            "best_phase2_seed555",
+        ]
+        assert launcher.jobs()[0].resume_run is not None
+        assert result.pick.base == "best"
+        assert recorder.notes[0] == "Goes on from best, as before."
+
+    def test_its_start_is_kept_where_it_is_while_it_works(
+        self, tune: Run, mine: Path, project: Any, launcher: Any, clock: Any
+    ) -> None:
+        from topoqa_train.runs import history
+        from topoqa_train.runs.store import RunStore
+
+        store, seen = RunStore(mine.parent), []
+        whole = launcher.run
+
+        def run_and_look(tasks: Any, on_event: Any, *, keep_going: bool) -> Any:
+            seen.append(history.held(store, clock).get("best"))
+            return whole(tasks, on_event, keep_going=keep_going)
+
+        launcher.run = run_and_look
+        tune()
+        assert seen[0] is None  # while graphs are checked
+        assert all("fine-tune in progress" in why or "starting point" in why for why in seen[1:])
+
+    def test_it_has_a_ledger_of_its_own(self, tune: Run, mine: Path, project: Any) -> None:
+        tune()
+        manifest = project.root / "manifests" / "tiny.yaml"
+        assert ledger.last(mine.parent, "pipeline", manifest) is None
+        begun = ledger.last(mine.parent, "fine-tune", manifest)
+        assert begun is not None
+        assert begun.completed is not None
 
 
 class TestResumeFrom:
@@ -324,8 +474,68 @@ class TestResume:
         assert not {job.name for job in rest} & set(done)
         assert len(result.board.entries) == 6
 
-    def test_without_resume_all_begins_anew(self, run: Run, launcher: Any) -> None:
+    def test_without_resume_all_begins_anew(self, run: Run, launcher: Any, recorder: Any) -> None:
         run()
         launcher.did.clear()
+        recorder.notes.clear()
         run()
         assert len(launcher.jobs()) == 6
+        assert not any("--resume" in note for note in recorder.notes)
+
+    def test_but_going_on_is_offered_where_the_last_did_not_finish(
+        self, run: Run, launcher: Any, recorder: Any
+    ) -> None:
+        launcher.outcomes = {"two": "interrupted"}
+        with pytest.raises(TopoqaTrainError):
+            run()
+        launcher.outcomes = {}
+        run()
+        (line,) = [note for note in recorder.notes if "--resume" in note]
+        assert "The last pipeline of tiny.yaml did not finish (1 done, 1 interrupted)" in line
+
+    def test_a_check_that_fails_forgets_nothing_of_before(
+        self, run: Run, launcher: Any, project: Any
+    ) -> None:
+        launcher.outcomes = {"three": "interrupted"}
+        with pytest.raises(TopoqaTrainError):
+            run()
+        launcher.outcomes = {f"graphs of {project.root / 'graphs'}": "failed"}
+        with pytest.raises(TopoqaTrainError):
+            run(resume=True)
+        launcher.outcomes = {}
+        launcher.did.clear()
+        run(resume=True)
+        assert launcher.jobs()[0].name == "three"
+
+    def test_a_third_start_knows_what_the_first_did_though_the_second_came_nowhere(
+        self, run: Run, launcher: Any
+    ) -> None:
+        launcher.losses = {"two": 0.01}
+        launcher.outcomes = {"two_2_finetune_phase1": "interrupted"}
+        with pytest.raises(TopoqaTrainError):
+            run()
+        whole = launcher.run
+
+        def refuse(tasks: Any, on_event: Any, *, keep_going: bool) -> Any:
+            if any(isinstance(task, Job) for task in tasks) or not tasks:
+                raise InterruptedRunError("stopped")
+            return whole(tasks, on_event, keep_going=keep_going)
+
+        launcher.run = refuse
+        with pytest.raises(InterruptedRunError):
+            run(resume=True)
+        launcher.run, launcher.outcomes = whole, {}
+        launcher.did.clear()
+        run(resume=True)
+        first = launcher.jobs()[0]
+        assert first.name == "two_2_finetune_phase1"
+        assert first.resume_run is not None
+
+    def test_a_job_that_changed_is_named(
+        self, run: Run, launcher: Any, recorder: Any, project: Any
+    ) -> None:
+        run()
+        recorder.notes.clear()
+        project.config("two", "optimizer: {learning_rate: 0.1}\n")
+        run(resume=True)
+        assert recorder.notes[0].endswith("those of the last pipeline: two")

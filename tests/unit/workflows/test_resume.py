@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reference_runs import write_reference_run
+
+from topoqa_train.config.load import load_config
+from topoqa_train.config.overrides import parse_override
+from topoqa_train.errors import RequestError
+from topoqa_train.runs.paths import RunPaths
+from topoqa_train.runs.status import this_process
+from topoqa_train.workflows import resume as workflow
+from topoqa_train.workflows.resume import ResumeRequest
+from topoqa_train.workflows.run import RunPlan
+
+PARAMETERS = {
+    "architecture": "proteingat",
+    "attention_head": 8,
+    "batch_size": 16,
+    "seed": 222,
+    "num_workers": 0,
+    "num_epochs": 4,
+    "accumulate_grad_batches": 32,
+    "devices": 1,
+    "learning_rate": 0.005,
+    "scheduler": {"type": "reduce_on_plateau", "factor": 0.5, "patience": 10},
+    "edge_layer_norm": True,
+}
+DONE = {"epochs_done": 4, "epochs_without_gain": 2}
+Resume = Callable[..., RunPlan]
+
+
+@pytest.fixture
+def make(project: Any, run_files: Any) -> Callable[..., Path]:
+    """A run as the program leaves it; `last` is where it goes on."""
+
+    def _make(*, last: bool = True, **changes: Any) -> Path:
+        known = {"training_parameters": PARAMETERS, "job": "one", "progress": DONE}
+        run: Path = run_files("mine", **{**known, **changes})
+        config = load_config(project.root / "configs" / "one.yaml").config
+        lines = "\n".join(f"  {key}: {value}" for key, value in config.paths if value is not None)
+        text = f"paths:\n{lines}\ntrainer: {{num_epochs: 4}}\n"
+        (run / "config" / "config.yaml").write_text(text)
+        if last:
+            (run / "model_checkpoints" / "last.ckpt").touch()
+        return run
+
+    return _make
+
+
+@pytest.fixture
+def resume(resolver: Any, clock: Any, project: Any) -> Resume:
+    def _resume(run: Path, *overrides: str, checkpoint: Path | None = None) -> RunPlan:
+        parsed = [parse_override(text, base=project.root) for text in overrides]
+        return workflow.plan_resume(
+            ResumeRequest(RunPaths(run), parsed, checkpoint), resolver, clock
+        )
+
+    return _resume
+
+
+def refusal(resume: Resume, *arguments: Any, **options: Any) -> str:
+    with pytest.raises(RequestError) as caught:
+        resume(*arguments, **options)
+    return "\n".join([caught.value.message, *caught.value.details, caught.value.hint or ""])
+
+
+class TestGoingOn:
+    def test_further_epochs_by_an_override(self, make: Any, resume: Resume) -> None:
+        run = make()
+        plan = resume(run, "trainer.num_epochs=9")
+        assert (plan.job.resume_run, plan.job.config.trainer.num_epochs) == (run, 9)
+        assert plan.job.overrides == {"trainer.num_epochs": 9}
+        assert (plan.notes, plan.job.weights_from, plan.job.name) == ((), None, "one")
+        (shown,) = plan.shown.jobs
+        assert (shown.epochs, shown.graphs) == (9, {"train": 6, "val": 3})
+
+    @pytest.mark.parametrize("status", ["failed", "interrupted"])
+    def test_one_that_is_not_done_needs_no_override(
+        self, make: Any, resume: Resume, status: str
+    ) -> None:
+        assert resume(make(status=status, progress={"epochs_done": 2})).notes == ()
+
+    @pytest.mark.parametrize("status", ["failed", "interrupted"])
+    def test_nor_does_one_that_was_stopped_after_its_last_epoch(
+        self, make: Any, resume: Resume, status: str
+    ) -> None:
+        assert resume(make(status=status)).job.config.trainer.num_epochs == 4
+
+    def test_a_try_out_goes_as_far_as_is_asked(self, make: Any, resume: Resume) -> None:
+        parameters = {**PARAMETERS, "fast_dev_run": True, "num_epochs": 1}
+        run = make(training_parameters=parameters, progress={"epochs_done": 1})
+        plan = resume(run, "trainer.num_epochs=3")
+        assert (plan.job.fast_dev_run, plan.job.config.trainer.num_epochs) == (True, 3)
+        assert "has done all of its 1 epochs" in refusal(resume, run)
+
+    def test_what_makes_other_numbers_is_told_and_done(self, make: Any, resume: Resume) -> None:
+        plan = resume(make(), "trainer.num_epochs=9", "dataloader.batch_size=8")
+        (note,) = plan.notes
+        assert note.startswith("dataloader.batch_size: 16 in the run, 8 now: ")
+
+    def test_what_makes_none_is_not(self, make: Any, resume: Resume) -> None:
+        overrides = ("dataloader.num_workers=2", "early_stopping.patience=50")
+        assert resume(make(), "trainer.num_epochs=9", *overrides).notes == ()
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("status", ["running", "created"])
+    def test_one_that_is_running(self, make: Any, resume: Resume, status: str) -> None:
+        told = refusal(resume, make(status=status, process=this_process()))
+        assert "mine is running" in told
+        assert "topoqa-train monitor --run-dir" in told
+
+    def test_one_of_the_reference(self, resume: Resume, tmp_path: Path) -> None:
+        told = refusal(resume, write_reference_run(tmp_path, "theirs"))
+        assert "theirs is a run of the reference" in told
+        assert "--resume-from" in told
+
+    def test_one_that_is_done(self, make: Any, resume: Resume) -> None:
+        told = refusal(resume, make())
+        assert "has done all of its 4 epochs" in told
+        assert "trainer.num_epochs=8" in told
+
+    def test_one_that_early_stopping_ended(self, make: Any, resume: Resume) -> None:
+        run = make(progress={"epochs_done": 3, "epochs_without_gain": 20})
+        assert "early_stopping.patience=40" in refusal(resume, run)
+
+    def test_a_folder_that_is_no_run(self, resume: Resume, tmp_path: Path) -> None:
+        assert "is not a run" in refusal(resume, tmp_path)
+
+    @pytest.mark.parametrize(
+        ("override", "said"),
+        [
+            ("model.attention_head=4", "model.attention_head: 8 in the run, 4 now"),
+            ("edge_schema.use_layer_norm=false", "edge_schema.use_layer_norm: True in the run"),
+            ("optimizer.learning_rate=0.1", "optimizer.learning_rate: 0.005 in the run, 0.1 now"),
+            ("scheduler.patience=3", "scheduler.patience: 10 in the run, 3 now"),
+            ("selection.spearman_weight=2.0", "selection.spearman_weight: 1.0 in the run"),
+        ],
+    )
+    def test_what_the_checkpoint_can_t_take_on_by_its_keys(
+        self, make: Any, resume: Resume, override: str, said: str
+    ) -> None:
+        told = refusal(resume, make(), "trainer.num_epochs=9", override)
+        assert said in told
+        assert "num_epochs" not in told
+
+    def test_also_where_the_config_was_edited_by_hand(self, make: Any, resume: Resume) -> None:
+        run = make()
+        config = run / "config" / "config.yaml"
+        config.write_text(config.read_text() + "model: {attention_head: 4}\n")
+        assert "model.attention_head" in refusal(resume, run, "trainer.num_epochs=9")
+
+    def test_but_not_where_nothing_was_trained_yet(self, make: Any, resume: Resume) -> None:
+        run = make(last=False, status="interrupted", progress={})
+        plan = resume(run, "model.attention_head=4", "dataloader.seed=3")
+        assert (plan.job.config.model.attention_head, plan.notes) == (4, ())
+
+    def test_labels_that_are_gone(self, make: Any, resume: Resume, project: Any) -> None:
+        (project.root / "val.csv").unlink()
+        assert "val.csv" in refusal(resume, make(), "trainer.num_epochs=9")
+
+
+class TestCheckpoint:
+    def test_one_of_its_own(self, make: Any, resume: Resume) -> None:
+        run = make()
+        best = run / "model_checkpoints" / "best.ckpt"
+        plan = resume(run, checkpoint=best)
+        assert plan.job.resume_checkpoint == best.resolve()
+        assert plan.job.weights_from is None
+
+    def test_one_of_another_run_is_refused(self, make: Any, resume: Resume, run_files: Any) -> None:
+        other = run_files("other") / "model_checkpoints" / "best.ckpt"
+        assert "no checkpoint of mine" in refusal(resume, make(), checkpoint=other)
+
+    def test_one_with_no_epoch_after_it_is_refused(self, make: Any, resume: Resume) -> None:
+        run = make()
+        (last,) = (run / "model_checkpoints").glob("*_epoch3.chkpt")
+        assert "there is no epoch left of 4" in refusal(resume, run, checkpoint=last)
+
+
+class TestStart:
+    """What it started from matters only where it was stopped before its first epoch's end."""
+
+    @pytest.fixture
+    def base(self, run_files: Any) -> Path:
+        run_files("base")
+        (found,) = (run_files.root / "base" / "model_checkpoints").glob("*_epoch1.chkpt")
+        return Path(found)
+
+    def begun(self, make: Any, base: Path, *, last: bool) -> Any:
+        start = {"checkpoint": str(base), "run_id": "base", "epoch": 1}
+        return make(last=last, status="interrupted", started_from=start, progress={})
+
+    def test_it_begins_from_there_again(self, make: Any, resume: Resume, base: Path) -> None:
+        assert resume(self.begun(make, base, last=False)).job.weights_from == base
+
+    def test_wherever_its_run_was_moved_to(
+        self, make: Any, resume: Resume, base: Path, run_files: Any
+    ) -> None:
+        run = self.begun(make, base, last=False)
+        (run_files.root / "history").mkdir()
+        (run_files.root / "base").rename(run_files.root / "history" / "base")
+        weights = resume(run).job.weights_from
+        assert weights is not None
+        assert weights.is_file()
+
+    def test_gone_it_is_named(self, make: Any, resume: Resume, base: Path) -> None:
+        run = self.begun(make, base, last=False)
+        base.unlink()
+        told = refusal(resume, run)
+        assert "the checkpoint that it started from is gone" in told
+        assert str(base) in told
+
+    def test_but_only_where_it_is_needed(self, make: Any, resume: Resume, base: Path) -> None:
+        run = self.begun(make, base, last=True)
+        base.unlink()
+        assert resume(run).job.weights_from is None
