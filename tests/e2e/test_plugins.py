@@ -225,6 +225,24 @@ def wait_at(gate: Path, process: subprocess.Popen[str]) -> int:
 
 
 class TestTheRottenOne:
+    def test_the_list_of_plugins_says_which_is_what(self, say: Say) -> None:
+        # The gate is open: how long it would wait for a slow one is a matter of a clock.
+        done = say("topoqa-train", "plugins", "list", "--json", GATE=os.devnull)
+        assert done.returncode == 0
+        found = {
+            (each["kind"], each["name"], each["distribution"]): each["state"]
+            for each in json.loads(done.stdout)["plugins"]
+        }
+        ours = {name: state for name, state in found.items() if name[2] == "topoqa-baselines"}
+        kinds = [("command", "contacts"), ("data set", "clouds")]
+        kinds += [("network", "node-mean"), ("launcher", "nice")]
+        assert ours == {(*name, "topoqa-baselines"): "ok" for name in kinds}
+        theirs = {name[1]: state for name, state in found.items() if name[2] == "topoqa-rotten"}
+        hidden = ("leaderboard", "contacts", "proteingat", "clouds", "children")
+        assert theirs.pop("slow") == "ok"
+        assert {theirs.pop(name) for name in hidden} == {"hidden"}
+        assert set(theirs.values()) == {"broken"}
+
     def test_its_commands_are_listed_without_a_look_at_them(self, say: Say) -> None:
         done = say("topoqa-train", "--help", COLUMNS="200")
         assert done.returncode == 0

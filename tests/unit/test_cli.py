@@ -296,7 +296,10 @@ def test_messages_name_only_commands_that_there_are() -> None:
         f"{path.relative_to(repository)}: topoqa-train {name}"
         for project in projects
         for path in sorted((project / "src").rglob("*.py"))
-        for name in re.findall(r"topoqa-train ([a-z][a-z-]*)", path.read_text("utf-8"))
+        # The title of a schema is no command line.
+        for name in re.findall(
+            r'(?<!"title": ")topoqa-train ([a-z][a-z-]*)', path.read_text("utf-8")
+        )
         if name not in known
     ]
     assert faults == []
