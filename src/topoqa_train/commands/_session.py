@@ -23,7 +23,7 @@ from topoqa_train.launch import base as launchers
 from topoqa_train.runs.board import Leaderboard
 from topoqa_train.runs.paths import LATEST, RunPaths
 from topoqa_train.runs.reporting import JobOutcome, Plan, Reporter, Reporters
-from topoqa_train.runs.store import RunStore, root_of_runs
+from topoqa_train.runs.store import RunStore, root_of_runs, run_at
 from topoqa_train.ui import board_table, console, jobs_screen, outcome_table, plan_table
 from topoqa_train.ui.jobs_plain import PlainJobs
 from topoqa_train.ui.progress import progress
@@ -203,7 +203,9 @@ def chosen_run(run_dir: Path | None, run_id: str | None, root: Path | None) -> R
     if run_dir is not None and run_id is not None:
         raise RequestError("give --run-dir or --run-id, not both")
     if run_dir is not None:
-        return RunPaths(run_dir.expanduser().resolve())
+        asked = run_dir.expanduser()
+        # `latest` is a file that names the run where links can't be made.
+        return RunPaths((atomic.resolve_link(asked) or asked).resolve())
     return RunStore(root_of_runs(root)).find(run_id or LATEST)
 
 
@@ -248,5 +250,5 @@ def _close(board: Leaderboard) -> None:
     out = console.out()
     for line in board.notes:
         console.say(line)
-    for line in board_table.closing_lines(board, Path.cwd()):
+    for line in board_table.closing_lines(board, Path.cwd(), root_of_runs(None)):
         out.print(line, markup=False, soft_wrap=True)

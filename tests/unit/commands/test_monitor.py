@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from topoqa_train import cli
+from topoqa_train import atomic, cli
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -154,3 +154,15 @@ def test_metadata_nested_too_deeply_are_refused_in_words(call: Call, run: Path) 
     status, out, err = call("summarise")
     assert (status, out) == (2, "")
     assert "nested too deeply" in err
+
+
+def test_a_file_that_stands_for_the_link_to_the_newest_run(
+    call: Call, run: Path, no_links: None
+) -> None:
+    latest = run.parent / "latest"
+    latest.unlink()
+    atomic.replace_link(latest, run.name)
+    assert not latest.is_symlink()
+    for arguments in ((), ("--run-dir", "runs/latest")):
+        status, out, _ = call("monitor", *arguments)
+        assert (status, json.loads(out)["run_id"]) == (0, "r")
