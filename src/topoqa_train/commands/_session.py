@@ -203,9 +203,7 @@ def chosen_run(run_dir: Path | None, run_id: str | None, root: Path | None) -> R
     if run_dir is not None and run_id is not None:
         raise RequestError("give --run-dir or --run-id, not both")
     if run_dir is not None:
-        asked = run_dir.expanduser()
-        # `latest` is a file that names the run where links can't be made.
-        return RunPaths((atomic.resolve_link(asked) or asked).resolve())
+        return run_at(run_dir)
     return RunStore(root_of_runs(root)).find(run_id or LATEST)
 
 

@@ -133,7 +133,10 @@ class RunStore:
         return [
             RunPaths(entry)
             for entry in entries
-            if entry.name not in (LATEST, HISTORY) and not entry.is_symlink() and is_run(entry)
+            if entry.name not in (LATEST, HISTORY)
+            and not entry.name.startswith(".")  # on its way out: see `runs.removal`
+            and not entry.is_symlink()
+            and is_run(entry)
         ]
 
     def _create_named(self, run_name: str) -> RunPaths:
@@ -163,6 +166,14 @@ def is_run(folder: Path) -> bool:
         return RunPaths(folder).checkpoints.is_dir() and bool(reference_metrics.tables(folder))
     except (OSError, ValueError):  # a name too long, or no name at all
         return False
+
+
+def run_at(path: Path) -> RunPaths:
+    """The run that a path names; of `latest` the one that is meant, see `RunStore.latest`."""
+    given = path.expanduser()
+    # `latest` may lead to another machine, or be a file where links can't be made.
+    named = RunStore(given.absolute().parent).latest() if given.name == LATEST else None
+    return named or RunPaths(given.resolve())
 
 
 def whereabouts(paths: RunPaths) -> RunPaths:

@@ -7,7 +7,7 @@ from topoqa_train.datasets import Progress
 from topoqa_train.errors import RequestError
 from topoqa_train.runs import board, summary
 from topoqa_train.runs.board import Leaderboard
-from topoqa_train.runs.store import RunStore
+from topoqa_train.runs.store import RunStore, is_run
 
 # Fewer are read before one could look at a bar.
 MANY = 100
@@ -27,6 +27,12 @@ def build(
         RequestError: there is no such folder or no run in it, or no run has that metric.
     """
     runs = store.all()
+    if not runs and is_run(store.root):
+        raise RequestError(
+            f"{store.root} is a run, not a folder of runs",
+            hint=f"Its folder is {store.root.parent}; all about the one: "
+            f"topoqa-train summarise --run-dir {store.root}",
+        )
     if not runs:
         raise RequestError(
             f"there are no runs under {store.root}",

@@ -446,3 +446,29 @@ def test_the_run_of_a_checkpoint_behind_latest(run_files: RunFiles) -> None:
     root = run_files("a").parent
     (root / "latest").symlink_to("a")
     assert store.run_of(root / "latest" / "model_checkpoints" / "best.ckpt") == "a"
+
+
+class TestByItsPath:
+    def test_a_path_is_a_run_s(self, run_files: RunFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+        run = run_files("a")
+        monkeypatch.chdir(run.parent)
+        assert store.run_at(run) == store.run_at(Path("a")) == RunPaths(run)
+
+    @pytest.mark.parametrize("target", ["b", "/home/elsewhere/runs/b"])
+    def test_latest_is_what_it_means(
+        self, run_files: RunFiles, monkeypatch: pytest.MonkeyPatch, target: str
+    ) -> None:
+        run_files("a")
+        run = run_files("b", folder="history" if target != "b" else "")
+        root = RunPaths(run_files("c")).root.parent
+        (root / "latest").symlink_to(target)
+        monkeypatch.chdir(root)
+        assert store.run_at(Path("latest")).root == store.run_at(root / "latest").root == run
+
+    def test_where_links_can_t_be_made_too(self, run_files: RunFiles) -> None:
+        root = run_files("a").parent
+        (root / "latest").write_text("a\n")
+        assert store.run_at(root / "latest").run_id == "a"
+
+    def test_one_that_is_not_there_is_for_the_reader_to_tell(self, tmp_path: Path) -> None:
+        assert store.run_at(tmp_path / "latest") == RunPaths(tmp_path / "latest")
