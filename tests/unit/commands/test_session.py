@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from topoqa_train.commands import _session
-from topoqa_train.errors import RequestError
+from topoqa_train.errors import DataError, RequestError, TrainingError
 from topoqa_train.launch import base
 from topoqa_train.runs import board, summary
 from topoqa_train.runs.events import Notice
 from topoqa_train.runs.paths import RunPaths
+from topoqa_train.runs.reporting import JobOutcome
 
 
 @pytest.mark.parametrize(
@@ -76,3 +77,47 @@ def test_a_board_is_a_table_notes_and_the_winner(
         "Next:   topoqa-train monitor --run-id a --run-root runs",
         "        topoqa-train leaderboard --run-root runs",
     ]
+
+
+class TestFailures:
+    def test_none_is_no_error(self) -> None:
+        _session.raise_failures(())
+
+    def test_one_is_told_as_it_is_and_ends_with_1(self) -> None:
+        one = DataError("a: no graphs", details=["x.pt"], hint="Build them.")
+        with pytest.raises(TrainingError) as caught:
+            _session.raise_failures([one], "Or so.")
+        assert (caught.value.message, caught.value.details) == ("a: no graphs", ("x.pt",))
+        assert (caught.value.hint, caught.value.exit_status) == ("Build them.\nOr so.", 1)
+
+    def test_several_are_told_with_their_reasons_and_each_way_out_once(self) -> None:
+        two = [
+            TrainingError("a: NaN", details=["epoch 3"], hint="Lower it."),
+            TrainingError("b: NaN", hint="Lower it."),
+        ]
+        with pytest.raises(TrainingError) as caught:
+            _session.raise_failures(two)
+        assert caught.value.message == "2 jobs failed"
+        assert caught.value.details == ("a: NaN", "  epoch 3", "b: NaN")
+        assert caught.value.hint == "Lower it."
+
+
+def test_outcomes_are_a_table_notes_and_the_winner(
+    run_files: Any, clock: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run_files.root.parent)
+    monkeypatch.setenv("COLUMNS", "40")
+    run = run_files("a")
+    outcomes = [
+        JobOutcome("a", "done", run, "val_loss", 0.05, 1, 10.0),
+        JobOutcome("b", "not begun"),
+    ]
+    ranked = board.rank([summary.read(RunPaths(run), clock)], notes=["c can't be read"])
+    _session.show_outcomes(outcomes, ranked)
+    out, err = capsys.readouterr()
+    assert err == "c can't be read\n"
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["job", "a", "runs/a"]
+    assert lines[3].split()[:3] == ["b", "not", "begun"]
+    # However narrow, a path is never cut.
+    assert "Winner: runs/a/model_checkpoints/best.ckpt" in lines

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from topoqa_train.config.load import load_config
+from topoqa_train.config.load import LoadedConfig, load_config
 from topoqa_train.config.models import TrainingConfig
+from topoqa_train.config.overrides import Override
 
 WHOLE = """\
 # A config with comments.
@@ -148,3 +149,43 @@ def test_what_has_no_effect_is_said(write, caplog: pytest.LogCaptureFixture) -> 
         config = load_config(path).config
     assert config.reference.profiling == {"enabled": True}
     assert "flat.yaml: profiling is kept for the record and has no effect" in caplog.text
+
+
+class TestBeforeOverrides:
+    def load(self, folder: Path, text: str) -> LoadedConfig:
+        (folder / "x.yaml").write_text(text)
+        overrides = [
+            Override(key, value, folder)
+            for key, value in (
+                ("paths.graph", "/alt"),
+                ("trainer.num_epochs", 3),
+                ("model.options.depth", 2),
+            )
+        ]
+        return load_config(folder / "x.yaml", overrides)
+
+    def test_what_is_written_else_the_default_else_nothing(self, tmp_path: Path) -> None:
+        loaded = self.load(
+            tmp_path,
+            "paths: {graph: g, train_labels: t.csv, val_labels: v.csv}\n"
+            "trainer: {num_epochs: 77}\n",
+        )
+        assert loaded.before_overrides("trainer.num_epochs") == 77
+        assert loaded.before_overrides("paths.graph") == "g"
+        assert loaded.before_overrides("trainer.accumulate_grad_batches") == 32
+        assert loaded.before_overrides("paths.metadata") is None
+        assert loaded.before_overrides("model.options.depth") is None
+        assert loaded.before_overrides("model.nonsense") is None
+        assert loaded.before_overrides("nonsense") is None
+
+    def test_in_a_flat_config_too(self, tmp_path: Path) -> None:
+        loaded = self.load(
+            tmp_path,
+            "graph_dir: g\ntrain_label_file: t.csv\nval_label_file: v.csv\nnum_epochs: 77\n",
+        )
+        assert loaded.before_overrides("trainer.num_epochs") == 77
+        assert loaded.before_overrides("paths.graph") == "g"
+
+    def test_where_only_an_override_makes_it_valid(self, tmp_path: Path) -> None:
+        loaded = self.load(tmp_path, "paths: {train_labels: t.csv, val_labels: v.csv}\n")
+        assert loaded.before_overrides("paths.graph") is None

@@ -7,7 +7,7 @@ import pytest
 
 from topoqa_train.config.load import load_config
 from topoqa_train.config.plan import JobPlan
-from topoqa_train.errors import TopoqaTrainError
+from topoqa_train.errors import RequestError, TopoqaTrainError
 from topoqa_train.workflows import run as workflow
 from topoqa_train.workflows.run import RunPlan
 
@@ -26,6 +26,39 @@ def test_a_plan_makes_nothing(planned: Any, project: Any) -> None:
     assert plan.shown.title == "one"
     assert [job.epochs for job in plan.shown.jobs] == [4]
     assert not (project.root / "training_runs").exists()
+
+
+def test_the_data_is_looked_at_but_its_coverage_left_to_the_run(planned: Any, project: Any) -> None:
+    (project.root / "graphs" / "2XYZ_000.pt").unlink()
+    (data,) = planned().shown.data
+    assert data.graphs == {"train": 6, "val": 2}
+    assert data.coverage == pytest.approx(100 * 8 / 9)
+
+
+@pytest.mark.parametrize("gone", ["train.csv", "graphs"])
+def test_labels_or_graphs_that_are_not_there_start_nothing(
+    planned: Any, project: Any, gone: str
+) -> None:
+    (project.root / gone).rename(project.root / "away")
+    with pytest.raises(RequestError, match=gone):
+        planned()
+    assert not (project.root / "training_runs").exists()
+
+
+def test_nor_does_a_name_that_is_taken(planned: Any, project: Any, run_files: Any) -> None:
+    run_files.root = project.root / "training_runs"
+    run_files("mine", folder="history")
+    with pytest.raises(RequestError, match="'mine' is there already"):
+        planned(run_name="mine")
+
+
+def test_nor_a_place_where_no_run_can_go(
+    planned: Any, project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.root / "file").touch()
+    monkeypatch.setenv("TOPOQA_TRAIN_RUNS", str(project.root / "file"))
+    with pytest.raises(RequestError, match="runs can't go to"):
+        planned()
 
 
 def test_one_job_is_trained_and_ranked(
