@@ -78,9 +78,16 @@ def test_the_list_of_commands_loads_none_of_them(tmp_path: Path) -> None:
 def test_reading_runs_loads_nothing_heavy(run_files: Callable[..., Path]) -> None:
     runs = [run_files(f"run_{number}") for number in range(3)]
     root = str(runs[0].parent)
-    lines = [["leaderboard", "--run-root", root], ["leaderboard", "--run-root", root, "--json"]]
+    lines = [
+        ["leaderboard", "--run-root", root],
+        ["leaderboard", "--run-root", root, "--json"],
+        ["summarise", "--run-root", root],
+        ["monitor", "--run-root", root],
+        ["monitor", "--run-root", root, "--table"],
+        ["monitor", "--run-root", root, "--follow"],
+    ]
     found = probe(lines, runs[0].parent.parent)
-    assert [status for status, _, _ in found["ended"]] == [0, 0]
+    assert [status for status, _, _ in found["ended"]] == [0] * len(lines)
     assert len(json.loads(found["ended"][1][1])["runs"]) == 3
     assert found["loaded"] == []
 
