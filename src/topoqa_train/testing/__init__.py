@@ -6,4 +6,5 @@ A plugin's own tests subclass a suite and name the implementation; pytest collec
 import pytest
 
 # So that an assert that fails in a suite shows its values, as in a test file.
-pytest.register_assert_rewrite(__name__)
+_SUITES = ("commands", "datasets", "launchers", "models")
+pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in _SUITES))
