@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,13 +17,15 @@ from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import DEFAULT_ROOT
 from topoqa_train.ui import text
 
+_PER_TARGET = "val_target_spearman"
 # What a board shows of each checkpoint: column of metrics.csv, heading, digits.
 _COLUMNS = (
     (SELECTION, "selection", 3),
     (VAL_LOSS, "val_loss", 4),
     ("val_spearman_corr", "rho", 3),
-    ("val_target_spearman", "per-target rho", 2),
+    (_PER_TARGET, "per-target rho", 2),
 )
+_NARROW = 2
 _GAP = 2
 _LEAST_NAME = 32
 _LONGEST_HEADING = 14
@@ -48,9 +51,15 @@ def _cells(
     board: Leaderboard, entries: Sequence[Entry], *, narrow: bool
 ) -> tuple[list[str], list[list[str]]]:
     """Headings and rows, the column of names left out."""
-    shown = [column for column in _COLUMNS if column[0] != board.metric]
-    if narrow:
-        shown = [column for column in shown if column[0] != "val_spearman_corr"][:2]
+    shown = [
+        column
+        for column in _COLUMNS
+        # Runs of the reference have no per-target figures, and a column of dashes says nothing.
+        if column[0] != board.metric
+        and (column[0] != _PER_TARGET or any(_has(entry, _PER_TARGET) for entry in entries))
+    ]
+    if narrow and len(shown) > _NARROW:
+        shown = [column for column in shown if column[0] != "val_spearman_corr"][:_NARROW]
     headings = [heading_of(board.metric), *(heading for _, heading, _ in shown)]
     if narrow:
         headings = [_short(heading) for heading in headings]
@@ -105,6 +114,10 @@ def _name(entry: Entry) -> str:
 
 def _figure(entry: Entry, name: str) -> float | None:
     return None if entry.best is None else entry.best.figures.get(name)
+
+
+def _has(entry: Entry, name: str) -> bool:
+    return (value := _figure(entry, name)) is not None and math.isfinite(value)
 
 
 def heading_of(metric: str) -> str:

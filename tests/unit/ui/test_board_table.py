@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reference_runs import Measured, write_reference_run
 
 from topoqa_train.runs import board, summary
 from topoqa_train.runs.board import Leaderboard
@@ -75,6 +76,28 @@ def test_a_wide_board_has_every_column(ranked: Callable[..., Leaderboard], lines
         "epoch",
         "time",
     ]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_without_per_target_figures_rho_stands_in_their_place(
+    run_files: Any, epoch: Any, clock: Any, lines: Lines, width: int
+) -> None:
+    run_files(f"{LONG}_theirs", [epoch(0.05, 0.25)], ranking_metric="val_loss")
+    runs = [summary.read(RunPaths(run), clock) for run in run_files.root.iterdir()]
+    heading, row = lines(board_table.board_table(board.rank(runs), limit=None, width=width), width)
+    assert "rho" in heading.split()
+    assert "t. rho" not in heading
+    assert "per-target" not in heading
+    assert "0.250" in row.split()
+
+
+def test_what_nothing_tells_is_a_dash(tmp_path: Path, clock: Any, lines: Lines) -> None:
+    history = [Measured(0.25, 0.5), Measured(0.25, 0.6)]
+    document = {"completed": True, "selection": {"use_val_spearman": False}}
+    run = write_reference_run(tmp_path, "theirs", history, document=document, names="bare")
+    ranked = board.rank([summary.read(RunPaths(run), clock)])
+    (row,) = lines(board_table.board_table(ranked, limit=None, width=80), 80)[1:]
+    assert row.split() == ["1", "theirs", "0.2500", "-", "-", "-", "-"]
 
 
 def test_a_short_name_stands_whole(run_files: Any, clock: Any, lines: Lines) -> None:
