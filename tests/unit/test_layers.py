@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).parents[2]
 SOURCE = REPOSITORY / "src"
 PACKAGE = "topoqa_train"
 
-_BASE = frozenset({"package", "errors", "atomic", "clock", "log"})
+_BASE = frozenset({"package", "errors", "atomic", "clock", "files", "log"})
 _RUNS = _BASE | {"config", "runs"}
 _WORK = _RUNS | {"plugins", "datasets", "training", "launch", "workflows"}
 
@@ -26,6 +26,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "package": frozenset(),
     "errors": frozenset(),
     "clock": frozenset(),
+    "files": frozenset(),
     "log": frozenset(),
     "atomic": frozenset({"errors"}),
     "help_line": frozenset(),

@@ -1,0 +1,101 @@
+"""Files that somebody else wrote: read without ever waiting, and never beyond a bound.
+
+A pipe under a file's name would be waited for until somebody writes to it, a device may never end,
+and a file may grow while it is read.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+# Windows has neither.
+_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+_UNITS = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
+
+
+def opened(path: Path) -> BinaryIO:
+    """Open a regular file, or a link that leads to one, for reading.
+
+    Raises:
+        OSError: what the system says, or that it is no regular file; `strerror` is in plain words.
+    """
+    try:
+        # Looked at before it is opened (opening alone makes some devices act) and after (it may
+        # have been exchanged).
+        _check_kind(path.stat(), path)
+        descriptor = os.open(path, os.O_RDONLY | _FLAGS)
+    except ValueError as error:  # a null byte in the name
+        raise OSError(errno.EINVAL, "that is no path", str(path)) from error
+    try:
+        _check_kind(os.fstat(descriptor), path)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def size(file: BinaryIO) -> int:
+    """Bytes of an open file as it is now."""
+    return os.fstat(file.fileno()).st_size
+
+
+def content(path: Path, most: int) -> bytes:
+    """All of a regular file of at most `most` bytes.
+
+    Raises:
+        OSError: as `opened`, or that the file has more than `most` bytes (`errno.EFBIG`).
+    """
+    with opened(path) as file:
+        check_size(file, most, path)
+        # A buffer of `most` would be taken at once, however small the file is.
+        parts = [_some(file, min(size(file), most) + 1, path)]
+        while parts[-1] and sum(map(len, parts)) <= most:
+            parts.append(_some(file, 2**20, path))
+    whole = b"".join(parts)
+    if len(whole) > most:
+        raise too_large(len(whole), most, path)
+    return whole
+
+
+def check_size(file: BinaryIO, most: int, path: Path) -> None:
+    """Raise `OSError` (`errno.EFBIG`) if the open file `path` has more than `most` bytes."""
+    there = size(file)
+    if there > most:
+        raise too_large(there, most, path)
+
+
+def too_large(there: int, most: int, path: Path) -> OSError:
+    """The error for a file of `there` bytes where `most` are taken."""
+    return OSError(
+        errno.EFBIG, f"it has {_bytes(there)}, and {_bytes(most)} is the most", str(path)
+    )
+
+
+def _some(file: BinaryIO, most: int, path: Path) -> bytes:
+    part: bytes | None = file.read(most)
+    if part is None:
+        raise OSError(errno.EAGAIN, "it has nothing to read now", str(path))
+    return part
+
+
+def _check_kind(status: os.stat_result, path: Path) -> None:
+    for is_kind, name in _KINDS:
+        if is_kind(status.st_mode):
+            code = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
+            raise OSError(code, f"it is {name}, not a file", str(path))
+
+
+def _bytes(count: int) -> str:
+    unit, each = next((pair for pair in _UNITS if count >= pair[1]), ("bytes", 1))
+    return f"{count / each:.1f}".removesuffix(".0") + f" {unit}"
