@@ -12,7 +12,7 @@ from topoqa_train.cli import DEBUG_VARIABLE
 from topoqa_train.datasets import CACHE_VARIABLE
 from topoqa_train.launch import base as launchers
 from topoqa_train.launch import tracker
-from topoqa_train.runs import store
+from topoqa_train.runs import history, store
 
 
 def render_exits() -> str:
@@ -47,6 +47,7 @@ def render_environment() -> str:
     """The page on environment variables, from the options and constants that read them."""
     constants = {
         store.ROOT_VARIABLE,
+        history.KEEP_VARIABLE,
         launchers.VARIABLE,
         tracker.GRACE_VARIABLE,
         DEBUG_VARIABLE,

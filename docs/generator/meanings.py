@@ -33,6 +33,8 @@ RUN_METADATA = {
 
 ENVIRONMENT = {
     "TOPOQA_TRAIN_RUNS": "where runs go and are looked for; `--output-root` is stronger",
+    "TOPOQA_TRAIN_KEEP_RUNS": "how many finished runs stay when a new one starts, the newest; the "
+    "others go to `history/`; 20 without it",
     "TOPOQA_TRAIN_LAUNCHER": "how jobs become processes: `children` (default) or `in-process`",
     "TOPOQA_TRAIN_DEBUG": "1 shows the trace of an error, as `--debug` does",
     "TOPOQA_TRAIN_CACHE": "where data sets of plugins are built; without it the user's cache",
