@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -43,11 +44,15 @@ def keep_runs() -> int:
     return int(text)
 
 
-def held(store: RunStore, clock: Clock) -> dict[str, str]:
+def held(
+    store: RunStore, clock: Clock, *, leaving: Collection[str] = (), interrupted: bool = True
+) -> dict[str, str]:
     """Run id to why the run must be neither moved nor deleted; the others are free.
 
     Held are runs that are running, were interrupted or can't be read, what `latest` points at,
-    what another run started from, and what a batch or pipeline in progress makes or needs.
+    what another run started from, and what a batch or pipeline in progress makes or needs. What
+    only runs that are `leaving` started from is free, and without `interrupted` so are runs that
+    were, unless something else holds them.
     """
     unreadable: dict[str, str] = {}
     reasons: dict[str, str] = {}
@@ -58,6 +63,8 @@ def held(store: RunStore, clock: Clock) -> dict[str, str]:
         except RequestError as error:
             unreadable[paths.run_id] = f"can't be read: {error.message}"
     for glance in glances:
+        if glance.paths.run_id in leaving:
+            continue
         for base in starting_points(glance):
             reasons[base] = f"is the starting point of {glance.paths.run_id}"
     for running in ledger.in_progress(store.root, clock):
@@ -66,9 +73,11 @@ def held(store: RunStore, clock: Clock) -> dict[str, str]:
     if latest is not None:
         reasons[latest.run_id] = f"is what {LATEST} points at"
     for glance in glances:
-        if glance.status not in _FINISHED:
-            stopped = glance.status == Status.INTERRUPTED
-            reasons[glance.paths.run_id] = "was interrupted" if stopped else "is running"
+        if glance.status == Status.INTERRUPTED:
+            if interrupted:
+                reasons[glance.paths.run_id] = "was interrupted"
+        elif glance.status not in _FINISHED:
+            reasons[glance.paths.run_id] = "is running"
     there = {*unreadable, *(glance.paths.run_id for glance in glances)}
     return {run_id: why for run_id, why in {**reasons, **unreadable}.items() if run_id in there}
 
@@ -89,18 +98,27 @@ def move(store: RunStore, run: RunPaths) -> RunPaths:
     Raises:
         RequestError: one of that name is there already, or the file system refuses.
     """
-    target = RunPaths(store.root / HISTORY / run.run_id)
+    return _renamed(run, store.root / HISTORY)
+
+
+def restore(store: RunStore, run: RunPaths) -> RunPaths:
+    """Take a run out of `history/` again; otherwise as `move`."""
+    return _renamed(run, store.root)
+
+
+def _renamed(run: RunPaths, folder: Path) -> RunPaths:
+    target = RunPaths(folder / run.run_id)
     if os.path.lexists(target.root):
         raise RequestError(f"{run.run_id} stays where it is: {target.root} is there already")
     try:
-        target.root.parent.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
         run.root.rename(target.root)
     except OSError as error:
         reason = error.strerror or error
-        raise RequestError(f"{run.run_id} can't be moved to {HISTORY}/: {reason}") from error
+        raise RequestError(f"{run.run_id} can't be moved to {folder.name}/: {reason}") from error
     with suppress(OSError):  # it is moved, whether or not a power cut could undo that
-        for folder in (target.root.parent, store.root):
-            atomic.flush_folder(folder)
+        for changed in (target.root.parent, run.root.parent):
+            atomic.flush_folder(changed)
     return target
 
 
@@ -136,12 +154,16 @@ def _beyond(store: RunStore, clock: Clock, keep: int, spare: Collection[str]) ->
     finished = [glance for glance in _glances(store.here(), clock) if glance.status in _FINISHED]
     finished.sort(key=lambda glance: (_created(glance), glance.paths.run_id), reverse=True)
     beyond = [glance for glance in finished[keep:] if glance.paths.run_id not in stay]
-    return [glance for glance in beyond if not (glance.foreign and _is_tied(glance.paths))]
+    return [glance for glance in beyond if not is_tied(glance)]
 
 
-def _is_tied(paths: RunPaths) -> bool:
-    # Its own tools may follow links that hold the whole path; ours are relative.
-    return checkpoint_files.is_tied(paths.root, reference.folders(paths))
+def is_tied(glance: Glance) -> bool:
+    """Whether links of a run of the reference hold the whole path: they would break on a move.
+
+    Its own tools may follow them; ours are relative.
+    """
+    paths = glance.paths
+    return glance.foreign and checkpoint_files.is_tied(paths.root, reference.folders(paths))
 
 
 def _moved(

@@ -309,6 +309,25 @@ class TestHeld:
             "picked": "belongs to a pipeline in progress",
         }
 
+    def test_what_only_leaving_runs_started_from_is_free(
+        self, make: Make, store: RunStore, clock: Any
+    ) -> None:
+        make("base", 1)
+        make("one", 2, started_from={"run_id": "base"})
+        make("two", 3, started_from={"run_id": "base"})
+        assert history.held(store, clock, leaving=["one", "two"]) == {}
+        held = history.held(store, clock, leaving=["one"])
+        assert held == {"base": "is the starting point of two"}
+
+    def test_one_that_was_interrupted_may_be_held_by_more_than_that(
+        self, make: Make, store: RunStore, clock: Any
+    ) -> None:
+        make("stopped", 1, status="interrupted")
+        make("base", 2, status="interrupted")
+        make("tuned", 3, started_from={"run_id": "base"})
+        held = history.held(store, clock, interrupted=False)
+        assert held == {"base": "is the starting point of tuned"}
+
     def test_a_ledger_that_is_over_holds_nothing(
         self, make: Make, store: RunStore, clock: Any
     ) -> None:

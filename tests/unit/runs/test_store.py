@@ -472,3 +472,9 @@ class TestByItsPath:
 
     def test_one_that_is_not_there_is_for_the_reader_to_tell(self, tmp_path: Path) -> None:
         assert store.run_at(tmp_path / "latest") == RunPaths(tmp_path / "latest")
+
+
+def test_a_hidden_folder_is_no_run(run_files: Any) -> None:
+    run_files("a")
+    run_files(".deleting_b_01")
+    assert [run.run_id for run in RunStore(run_files.root).all()] == ["a"]
