@@ -91,6 +91,44 @@ class TestHeld:
         assert names(disk) == [name]
         assert (disk.parent / name / "theirs").exists()
 
+    def test_a_place_that_can_t_be_written_to(
+        self, found: GraphFiles, disk: PlainFolder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "access", lambda *arguments: False)
+        with (
+            pytest.raises(MachineError, match="can't be written to"),
+            staging.held(found, disk, "ram", nothing),
+        ):
+            pass
+
+    def test_a_disk_that_could_not_be_made_leaves_nothing(
+        self, found: GraphFiles, disk: PlainFolder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(folder: Path, size: int) -> None:
+            raise MachineError("no device")
+
+        monkeypatch.setattr(disk, "make", fail)
+        with (
+            pytest.raises(MachineError, match="no device"),
+            staging.held(found, disk, "ram", nothing),
+        ):
+            pass
+        assert names(disk) == []
+
+    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+    def test_a_full_disk_is_no_reason_to_try_other_names(
+        self, found: GraphFiles, disk: PlainFolder, number: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*arguments: Any) -> int:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "open", fail)
+        with (
+            pytest.raises(OSError, match=os.strerror(number)),
+            staging.held(found, disk, "ram", nothing),
+        ):
+            pass
+
 
 class TestFill:
     def test_stopped_in_between(self, found: GraphFiles, disk: PlainFolder) -> None:

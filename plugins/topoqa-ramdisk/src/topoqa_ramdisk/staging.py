@@ -49,8 +49,12 @@ class Marker:
         while True:
             try:
                 descriptor = os.open(path, flags, 0o600)
-            except OSError:  # not there, or not for us to open
+            except (FileNotFoundError, PermissionError):  # not there, or another user's
                 return None
+            except OSError as error:
+                if error.errno == errno.ELOOP:  # a link
+                    return None
+                raise
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -80,11 +84,15 @@ class Marker:
         self.path.unlink(missing_ok=True)
         self.release()
 
-    def take_down(self) -> None:
-        """Take down what it stands for, then the marker; again after a failure does no harm."""
+    def unmake(self) -> None:
+        """Take down what it stands for; nothing if it says nothing."""
         kind = self.content.get("kind")
         if kind in disks.KINDS:
             disks.KINDS[kind]().unmake(self.folder, self.content.get("device"))
+
+    def take_down(self) -> None:
+        """Take down what it stands for, then the marker; again after a failure does no harm."""
+        self.unmake()
         self.remove()
 
 
@@ -160,23 +168,24 @@ def staging_name(source: Path, name: str) -> str:
 
 
 def _claim(graphs: GraphFiles, disk: Disk, name: str, announce: Callable[[Path], None]) -> Marker:
+    if not os.access(disk.parent, os.W_OK | os.X_OK):
+        raise MachineError(
+            f"{disk.parent} can't be written to", hint="From disk: topoqa-train pipeline"
+        )
     base = staging_name(graphs.source, name)
     for number in range(1, _MOST):
         path = marker_path(disk.parent, base if number == 1 else f"{base}_{number}")
         announce(path)
         marker = Marker.lock(path, create=True)
-        if marker is None:
-            continue
-        if marker.content:  # of a dead owner
-            disks.KINDS[disk.kind]().unmake(marker.folder, marker.content.get("device"))
-        if _made(marker, graphs, disk):
+        if marker is not None and _made(marker, graphs, disk):
             return marker
     raise MachineError(f"no free name for a folder like {disk.parent / base}")
 
 
 def _made(marker: Marker, graphs: GraphFiles, disk: Disk) -> bool:
-    marker.write(kind=disk.kind, pid=os.getpid(), source=str(graphs.source), device=None)
     try:
+        marker.unmake()  # what a dead owner left
+        marker.write(kind=disk.kind, pid=os.getpid(), source=str(graphs.source), device=None)
         marker.write(device=disk.make(marker.folder, graphs.memory))
     except FileExistsError:  # a stranger's, with no marker
         marker.remove()
