@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from generator import commands, config, exits, metrics, run_directory, schemas
+from generator import api, commands, config, exits, metrics, run_directory, schemas
 
 from topoqa_train.config.schema import CONFIG_FILE, MANIFEST_FILE
 
@@ -28,6 +28,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "documents.md": schemas.render_page,
     "exit-status.md": exits.render_exits,
     "environment.md": exits.render_environment,
+    "plugin-api.md": api.render,
     **{name: partial(schemas.render, name) for name in schemas.SCHEMAS},
     # Beside the recipes too, where their first line names it.
     f"../../configs/{CONFIG_FILE}": partial(schemas.render, CONFIG_FILE),

@@ -1,0 +1,60 @@
+"""`plugin-api.md`: what plugins may build on, read from the door itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import Any
+
+from generator.markdown import code, page, paragraphs, prose, table
+from topoqa_train import api, errors
+
+_PUBLIC = "topoqa_train.api"
+
+
+def render() -> str:
+    """The page."""
+    found = {name: getattr(api, name) for name in api.__all__}
+    classes = {name: each for name, each in found.items() if inspect.isclass(each)}
+    faults = {n for n, each in classes.items() if issubclass(each, errors.TopoqaTrainError)}
+    kinds = {name: each for name, each in classes.items() if name not in faults}
+    functions = {name: each for name, each in found.items() if inspect.isroutine(each)}
+    rest = sorted(set(found) - set(classes) - set(functions))
+    return page(
+        "The door for plugins",
+        f"All of `{_PUBLIC}`; nothing else is promised. How to use it: "
+        "[Write a plugin](../how-to/write-a-plugin.md).",
+        "## Functions",
+        table(["function", "does"], [_row(name, each) for name, each in functions.items()]),
+        "## Types",
+        table(["type", "is"], [_row(name, each) for name, each in kinds.items()]),
+        "## Errors",
+        "With the exit status that each ends a command with.",
+        table(
+            ["error", "status", "for"],
+            [
+                [code(name), str(classes[name].exit_status), _first(classes[name])]
+                for name in sorted(faults)
+            ],
+        ),
+        "## Constants",
+        table(["name", "value"], [[code(name), code(found[name])] for name in rest]),
+    )
+
+
+def _row(name: str, each: Any) -> list[str]:  # noqa: ANN401 - any object of the door
+    return [code(f"{name}{_signature(each)}"), _first(each)]
+
+
+def _signature(each: Any) -> str:  # noqa: ANN401
+    if inspect.isclass(each):
+        fields = dataclasses.fields(each) if dataclasses.is_dataclass(each) else ()
+        return f"({', '.join(field.name for field in fields)})" if fields else ""
+    names = inspect.signature(each).parameters.values()
+    marks = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+    return f"({', '.join(marks.get(each.kind, '') + each.name for each in names)})"
+
+
+def _first(each: Any) -> str:  # noqa: ANN401
+    text = paragraphs(inspect.getdoc(each))
+    return prose(text[0]) if text else ""
