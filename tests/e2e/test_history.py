@@ -50,7 +50,7 @@ def test_finished_runs_move_but_never_what_is_needed(cli: Cli, copied: Project) 
     stay = {*(starts - {None}), base, "new"}
     moved = set(before) - stay
     assert moved
-    assert "moved to history/" in done.err
+    assert "moved to history/: " in done.err
     assert set(runs_in(copied.runs)) - {"latest"} == stay
     assert set(runs_in(copied.runs / "history")) == moved
     assert metadata(copied.runs / "new")["started_from"]["checkpoint"] == str(weights.resolve())

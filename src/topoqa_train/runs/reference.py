@@ -128,6 +128,13 @@ def body(paths: RunPaths, raw: Mapping[str, Any], until: datetime | None) -> Bod
     )
 
 
+def trained_with(paths: RunPaths) -> dict[str, Any]:
+    """The learning parameters that a run's config alone gives; empty where there is none."""
+    config, _ = reference_parameters.config_document(_configs(paths))
+    parameters: dict[str, Any] = finite(reference_parameters.parameters({}, config))
+    return parameters
+
+
 def _fields(raw: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that have the shape that they have with us; the others as they were written."""
     fields: dict[str, Any] = {}

@@ -108,9 +108,8 @@ class RunStore:
         The run of that name under this root is meant first: a tree that was copied may have a
         link that leads to where it was before, or that leads nowhere.
         """
-        target = atomic.link_target(self.root / LATEST)
-        if target is None:
-            return None
+        # Where links were followed as the tree was copied, it is a folder.
+        target = atomic.link_target(self.root / LATEST) or self.root / LATEST
         places = (self.root / target.name, self.root / HISTORY / target.name, target)
         return next((RunPaths(place) for place in places if is_run(place)), None)
 

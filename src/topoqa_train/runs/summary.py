@@ -220,7 +220,7 @@ def _own(seen: Glance) -> RunSummary:
         status=seen.status,
         rows=rows,
         shelf=shelf,
-        parameters=seen.metadata.training_parameters,
+        parameters=seen.metadata.training_parameters or reference.trained_with(seen.paths),
     )
 
 

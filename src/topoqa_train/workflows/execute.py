@@ -110,7 +110,7 @@ class Executor:
         if moved:
             names = ", ".join(run.run_id for run in moved[:_NAMED])
             more = f" and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
-            tell(f"moved to {HISTORY}/, beyond the newest {keep} finished runs: {names}{more}")
+            tell(f"finished runs beyond the newest {keep} moved to {HISTORY}/: {names}{more}")
 
     def _run(self, job: Job, paths: RunPaths) -> None:
         if job.resume_run is not None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -367,6 +368,11 @@ class TestLatest:
         found = RunStore(root).latest()
         assert found is not None
         assert found.root == root / folder / "second"
+
+    def test_a_copy_that_made_a_folder_of_it_is_one_run_more_nowhere(self, root: Path) -> None:
+        shutil.copytree(root / "second", root / "latest")
+        assert RunStore(root).find("latest").root == root / "latest"
+        assert [run.run_id for run in RunStore(root).all()] == ["first", "second", "third"]
 
     def test_a_link_to_a_run_that_was_deleted_means_none(self, root: Path) -> None:
         (root / "latest").symlink_to("gone")

@@ -299,3 +299,22 @@ def test_a_share_of_all_is_no_limit(
 ) -> None:
     run = run_files("r", training_parameters={"limit_val_batches": limit})
     assert read(run).limited is limited
+
+
+def test_learning_parameters_are_the_metadata_s_else_the_config_s(
+    read: Any, run_files: RunFiles
+) -> None:
+    run = run_files("r")
+    assert dict(read(run).parameters) == {}
+    (run / "config" / "config.yaml").write_text(
+        "optimizer: {learning_rate: 0.01}\ntrainer: {num_epochs: 7}\n"
+        "scheduler: {factor: 0.2}\nearly_stopping: {patience: 3}\n"
+    )
+    assert dict(read(run).parameters) == {
+        "learning_rate": 0.01,
+        "num_epochs": 7,
+        "scheduler": {"factor": 0.2},
+        "early_stopping_patience": 3,
+    }
+    other = run_files("s", training_parameters={"learning_rate": 0.5})
+    assert dict(read(other).parameters) == {"learning_rate": 0.5}

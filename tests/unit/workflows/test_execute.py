@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ from topoqa_train.config.plan import JobPlan
 from topoqa_train.errors import RequestError
 from topoqa_train.launch.job import Job
 from topoqa_train.runs.events import Event
+from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.store import RunStore
 from topoqa_train.training.stopping import StopRequest
 from topoqa_train.workflows import execute, provenance
@@ -66,3 +68,61 @@ def test_the_runs_of_a_process_say_what_reading_once_took(
         document = provenance.data_document(job.data, read, executor._read_seconds)
         assert document["read_seconds"] == 7.0
     assert clock.monotonic() == 1007.0
+
+
+class TestHistory:
+    @pytest.fixture
+    def ended(self, job: Job, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Event]]:
+        """Begin the job, which ends as soon as its run is there; what was told."""
+
+        def end(self: Executor, job: Job, paths: RunPaths) -> None:
+            raise RequestError("enough")
+
+        monkeypatch.setattr(Executor, "_run", end)
+
+        def _ended(**changes: Any) -> list[Event]:
+            heard: list[Event] = []
+            Executor(heard.append, StopRequest()).do(job.model_copy(update=changes))
+            return heard
+
+        return _ended
+
+    def runs(self, job: Job, run_files: Any) -> Any:
+        run_files.root = job.output_root
+        run_files.root.mkdir()
+        return run_files
+
+    def test_when_a_run_is_made_older_ones_are_put_aside_and_that_is_told(
+        self, job: Job, ended: Any, run_files: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TOPOQA_TRAIN_KEEP_RUNS", "1")
+        make = self.runs(job, run_files)
+        for day in range(1, 7):
+            make(f"run_{day}", created=f"2026-01-0{day}T12:00:00.000+00:00")
+        weights = job.output_root / "run_2" / "model_checkpoints" / "best.ckpt"
+        first, *_ = ended(weights_from=weights)
+        assert first.text == (
+            "finished runs beyond the newest 1 moved to history/: run_5, run_4, run_3 and 1 more"
+        )
+        there = {path.name for path in job.output_root.iterdir()}
+        assert {"run_2", "run_6"} < there
+        assert not {"run_1", "run_3", "run_4", "run_5"} & there
+
+    def test_a_run_that_goes_on_is_found_where_it_was_put(
+        self, job: Job, run_files: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        make = self.runs(job, run_files)
+        old = make("old", folder="history")
+        went: list[RunPaths] = []
+        monkeypatch.setattr(Executor, "_run", lambda self, job, paths: went.append(paths))
+        resumed = job.model_copy(update={"resume_run": job.output_root / "old"})
+        Executor(lambda event: None, StopRequest()).do(resumed)
+        assert went == [RunPaths(old)]
+
+    def test_a_number_that_is_none_is_told_before_anything_is_made(
+        self, job: Job, ended: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TOPOQA_TRAIN_KEEP_RUNS", "-1")
+        (end,) = ended()
+        assert "TOPOQA_TRAIN_KEEP_RUNS" in end.error["message"]
+        assert not job.output_root.exists()

@@ -73,6 +73,19 @@ def test_a_job_is_in_the_ledger_before_it_can_die(
     assert found.jobs["a"]["run_id"].startswith("a_")
 
 
+def test_what_later_jobs_start_from_is_kept_in_place_from_the_first_on(
+    rounds: Any, job: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "base" / "model_checkpoints" / "checkpoint.val-0.1_epoch1.chkpt"
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    this = rounds()
+    this.run(
+        "sweep", [job("a"), job("bb").model_copy(update={"weights_from": file})], keep_going=False
+    )
+    assert this.ledger.pinned == ["base"]
+
+
 class TestFailures:
     def test_one_stops_the_rest_and_is_told_with_its_job(
         self, rounds: Any, job: Any, launcher: Any
