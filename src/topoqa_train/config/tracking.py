@@ -13,7 +13,7 @@ ARTIFACTS = "artifacts"
 _SQLITE = "sqlite:///"
 # One letter and a colon is a drive, not a scheme.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-_SECRET = re.compile(r"(?<=://)[^/@\s]*@")
+_SECRET = re.compile(r"(?<=://)[^/\s]*@")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from topoqa_train.log import ROOT as LOG_ROOT
 from topoqa_train.runs import lock
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.workflows.mlflow_store import MLflowStore
-from topoqa_train.workflows.tracking import Follower, Sitting
+from topoqa_train.workflows.sitting import Sitting
+from topoqa_train.workflows.tracking import Follower
 
 GIVEN_UP = 4
 # Trainings come first on a busy machine.

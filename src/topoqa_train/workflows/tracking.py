@@ -10,22 +10,19 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from topoqa_train.clock import Clock
 from topoqa_train.config.models import MLflowConfig
 from topoqa_train.config.tracking import TrackingPlace, place_of, without_secret
-from topoqa_train.errors import MachineError, RequestError
 from topoqa_train.launch.tracker import TrackerTask
-from topoqa_train.runs import metadata, metrics_file, status, tracking
-from topoqa_train.runs.metadata import RunMetadata
+from topoqa_train.runs import tracking
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import Status
-from topoqa_train.runs.store import RunStore
 from topoqa_train.runs.tracking import TrackingRecord
+from topoqa_train.workflows.sitting import Glimpse, Sitting
 from topoqa_train.workflows.tracking_entries import (
+    RUN_DIR,
     Entries,
     contradicts,
     entries_of,
@@ -72,81 +69,6 @@ class Store(Protocol):
 
 
 Connect = Callable[[TrackingPlace, str], Store]
-
-
-@dataclass(frozen=True)
-class Glimpse:
-    """A run as its files have it at one moment; `over` when this sitting of it is."""
-
-    document: RunMetadata
-    rows: list[dict[str, float]]
-    status: Status
-    over: bool
-
-
-class Sitting:
-    """One sitting of a run: from now until its process has ended it, or has died, or is replaced.
-
-    Follows the directory when it is moved to `history/`.
-    """
-
-    def __init__(self, paths: RunPaths, clock: Clock) -> None:
-        """Raises `RequestError` where there is no run."""
-        self.paths = paths
-        self.clock = clock
-        self._document = metadata.read(paths.metadata)
-        self._process = self._document.process
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will come of it."""
-        self._read()
-        return self.replaced or self._status() not in (Status.CREATED, Status.RUNNING)
-
-    @property
-    def replaced(self) -> bool:
-        """Whether another process has taken the run up since."""
-        return self._document.process != self._process
-
-    def look(self) -> Glimpse:
-        """The run now.
-
-        Only epochs that a resumed run would not repeat are in it: those that run_metadata.json,
-        written last of all, counts. So nothing is sent that is taken back later.
-
-        Raises:
-            MachineError: its directory is gone.
-            OSError: it can't be read.
-        """
-        while True:
-            self._read()
-            over = self.over
-            rows = metrics_file.read(self.paths.metrics)
-            # Moved between the two: an empty table would be a wrong one.
-            if self.paths.metadata.exists():
-                break
-            if not self._moved():
-                raise MachineError(f"run {self.paths.run_id} is gone")
-        done = self._document.progress.get("epochs_done", 0)
-        rows = [row for row in rows if row["epoch"] < done]
-        return Glimpse(self._document, rows, self._status(), over)
-
-    def _status(self) -> Status:
-        return status.derive(self.paths, self._document, self.clock)
-
-    def _read(self) -> None:
-        try:
-            self._document = metadata.read(self.paths.metadata)
-        except RequestError:
-            # Moved, or out of reach for a moment: what was read last then tells who runs it.
-            self._moved()
-
-    def _moved(self) -> bool:
-        try:
-            self.paths = RunStore(self.paths.root.parent).find(self.paths.run_id)
-        except (RequestError, OSError):
-            return False
-        return True
 
 
 class Follower:
@@ -205,7 +127,8 @@ class Follower:
             self._store = self.connect(self._place, self.config.experiment)
         store = self._store
         run_id, there = self._opened(store, run)
-        news = there.lacking(entries_of(run.document, run.rows, run.status, self.config))
+        folder = self.sitting.paths.root
+        news = there.lacking(entries_of(run.document, run.rows, run.status, self.config, folder))
         if news:
             store.send(run_id, news)
             there.add(news)
@@ -219,7 +142,9 @@ class Follower:
         run_id, there = self.record.run_id, self._there
         if run_id is not None and there is None:
             there = store.entries(run_id)
-            if there is not None:
+            if there is not None and self._is_of_another(run_id, there):
+                run_id = there = None
+            if run_id is not None and there is not None:
                 store.go_on(run_id)
         if run_id is not None and there is not None and contradicts(there, run.rows):
             self._put_aside(store, run_id)
@@ -231,6 +156,16 @@ class Follower:
             self._note(run_id=run_id)
         self._there = there
         return run_id, there
+
+    def _is_of_another(self, run_id: str, there: Entries) -> bool:
+        """Whether this run is a copy, and the run it was copied from is still in its place."""
+        first = RunPaths(Path(there.tags.get(RUN_DIR, "")))
+        record = tracking.read(first.tracking)
+        return (
+            record is not None
+            and record.run_id == run_id
+            and not first.root.samefile(self.sitting.paths.root)
+        )
 
     @staticmethod
     def _put_aside(store: Store, run_id: str) -> None:

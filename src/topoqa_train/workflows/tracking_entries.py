@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from topoqa_train.config.models import MLflowConfig
@@ -15,8 +16,10 @@ from topoqa_train.config.tracking import without_secret
 from topoqa_train.runs.metadata import RunMetadata, moment
 from topoqa_train.runs.status import Status
 
-# MLflow refuses longer ones, and with them the whole batch.
-MAX_KEY, MAX_PARAMETER, MAX_TAG = 250, 6000, 5000
+# MLflow refuses longer ones, and with them the whole batch; older servers are the stricter.
+MAX_KEY, MAX_PARAMETER, MAX_TAG = 250, 500, 5000
+# The tag by which a copy of a run is told from the run.
+RUN_DIR = "run_dir"
 _NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_.\- /]")
 _FINAL = {
     Status.COMPLETED: "FINISHED",
@@ -89,11 +92,12 @@ def entries_of(
     rows: Sequence[Mapping[str, float]],
     status: Status,
     config: MLflowConfig,
+    folder: Path,
 ) -> Entries:
-    """All that MLflow is to know of a run, but for its files."""
+    """All that MLflow is to know of the run in `folder`, but for its files."""
     return Entries(
         parameters=parameters(document),
-        tags=tags(document, status, config),
+        tags={RUN_DIR: str(folder)[:MAX_TAG], **tags(document, status, config)},
         metrics={
             (metric.name, metric.epoch): metric
             for metric in (*of_epochs(document, rows), *of_test(document, rows, status))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from topoqa_train.errors import RequestError
+from topoqa_train.errors import MachineError, RequestError
 from topoqa_train.runs import lock
 from topoqa_train.runs.paths import RunPaths
 
@@ -59,3 +59,12 @@ def test_a_killed_process_gives_the_lock_back(paths: RunPaths) -> None:
         process.wait()
         with lock.writing(paths):
             pass
+
+
+def test_a_lock_of_a_file_is_waited_for_so_long_and_no_longer(tmp_path: Path) -> None:
+    path = tmp_path / "x.lock"
+    held = pytest.raises(MachineError, match=r"x\.lock was held")
+    with lock.alone(path, 0), held, lock.alone(path, 0.05):
+        pass
+    with lock.alone(path, 0):
+        pass
