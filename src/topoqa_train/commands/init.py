@@ -43,10 +43,19 @@ def init(
         ),
     ] = None,
     val_labels: Annotated[
-        Path | None, typer.Option(metavar="CSV", show_default=False, rich_help_panel=_DATA)
+        Path | None,
+        typer.Option(
+            help="With --train-labels.", metavar="CSV", show_default=False, rich_help_panel=_DATA
+        ),
     ] = None,
     test_labels: Annotated[
-        Path | None, typer.Option(metavar="CSV", show_default=False, rich_help_panel=_DATA)
+        Path | None,
+        typer.Option(
+            help="Scored once, when a run is done.",
+            metavar="CSV",
+            show_default=False,
+            rich_help_panel=_DATA,
+        ),
     ] = None,
     dataset: Annotated[
         str | None,
@@ -78,17 +87,28 @@ def init(
     val_share: Annotated[
         float,
         typer.Option(
-            min=0.01, max=0.9, help="Share of the targets for validation.", rich_help_panel=_SPLIT
+            min=0.01,
+            max=0.9,
+            help="Share of the targets for validation.",
+            metavar="X",
+            rich_help_panel=_SPLIT,
         ),
     ] = 0.2,
     test_share: Annotated[
         float,
         typer.Option(
-            min=0, max=0.9, help="Share of the targets for the test.", rich_help_panel=_SPLIT
+            min=0,
+            max=0.9,
+            help="Share of the targets for the test.",
+            metavar="X",
+            rich_help_panel=_SPLIT,
         ),
     ] = 0.0,
     seed: Annotated[
-        int, typer.Option(help="The same seed draws the same targets.", rich_help_panel=_SPLIT)
+        int,
+        typer.Option(
+            help="The same seed draws the same targets.", metavar="N", rich_help_panel=_SPLIT
+        ),
     ] = 222,
 ) -> None:
     """Make a folder of your own: configs and manifests that the pipeline runs as they are.

@@ -21,7 +21,7 @@ def clean(
         list[str] | None,
         typer.Argument(
             help="Only these runs. Runs of the reference go only if they are named.",
-            metavar="[RUN]...",
+            metavar="RUN",
             show_default=False,
             autocompletion=_complete.runs,
         ),
@@ -102,7 +102,7 @@ def archive(
         list[str] | None,
         typer.Argument(
             help="These runs, however new. Without any: all but the newest.",
-            metavar="[RUN]...",
+            metavar="RUN",
             show_default=False,
             autocompletion=_complete.runs,
         ),
