@@ -181,6 +181,14 @@ def whereabouts(paths: RunPaths) -> RunPaths:
     return RunPaths(moved) if not is_run(paths.root) and is_run(moved) else paths
 
 
+def where_now(checkpoint: Path) -> Path:
+    """Where the checkpoint of a run is, should the run have been moved to `history/` since."""
+    run = RunPaths(checkpoint.parent.parent)
+    if checkpoint.parent != run.checkpoints:
+        return checkpoint
+    return whereabouts(run).checkpoints / checkpoint.name
+
+
 def run_of(checkpoint: Path | str) -> str:
     """The name of the run that a checkpoint belongs to, going by where it lies."""
     try:

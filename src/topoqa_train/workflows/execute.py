@@ -25,7 +25,7 @@ from topoqa_train.runs.events import DataReady, Event, GraphsRead, Notice, RunCr
 from topoqa_train.runs.metadata import MetadataFile, RunMetadata
 from topoqa_train.runs.paths import HISTORY, RunPaths
 from topoqa_train.runs.status import Status
-from topoqa_train.runs.store import RunStore, run_of, whereabouts
+from topoqa_train.runs.store import RunStore, run_of, where_now, whereabouts
 from topoqa_train.training import engine
 from topoqa_train.training.data.load import LoadedData, load_data
 from topoqa_train.training.engine import FitOptions
@@ -33,7 +33,6 @@ from topoqa_train.training.stopping import StopRequest
 from topoqa_train.workflows import provenance
 from topoqa_train.workflows.console_log import console_log
 from topoqa_train.workflows.data import all_faults
-from topoqa_train.workflows.picking import where_now
 
 log = logging.getLogger(__name__)
 _READING_EVENT_SECONDS = 1.0

@@ -16,7 +16,7 @@ from topoqa_train.errors import RequestError
 from topoqa_train.launch import environment
 from topoqa_train.launch.job import Check, Job
 from topoqa_train.runs.reporting import Change, DataSummary, Plan, PlannedJob, PlannedPhase
-from topoqa_train.runs.store import RunStore, check_run_name, root_of_runs
+from topoqa_train.runs.store import RunStore, check_run_name, root_of_runs, where_now
 from topoqa_train.workflows.data import DataResolver, all_faults
 
 FAST_DEV_EPOCHS = 1
@@ -76,14 +76,16 @@ def root_of_jobs(manifest: LoadedManifest, output_root: Path | None) -> Path:
 def existing_checkpoint(path: Path) -> Path:
     """The file that `path` leads to now; raises `RequestError` if there is none.
 
-    Links are followed: `latest` and `best.ckpt` may lead elsewhere before the file is read.
+    Links are followed: `latest` and `best.ckpt` may lead elsewhere before the file is read. A run
+    that was moved to `history/` is found there.
     """
-    if not path.is_file():
+    file = where_now(path)
+    if not file.is_file():
         raise RequestError(
             f"there is no checkpoint {path}",
             hint="topoqa-train leaderboard lists the runs there are and their checkpoints.",
         )
-    return path.resolve()
+    return file.resolve()
 
 
 def network_differences(one: TrainingConfig, other: TrainingConfig) -> list[tuple[str, Any, Any]]:

@@ -15,7 +15,7 @@ from topoqa_train.runs.board import Leaderboard
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import VAL_LOSS
 from topoqa_train.runs.status import Status
-from topoqa_train.runs.store import RunStore, whereabouts
+from topoqa_train.runs.store import RunStore, where_now
 from topoqa_train.runs.summary import RunSummary
 from topoqa_train.workflows.jobs import existing_checkpoint
 
@@ -129,14 +129,6 @@ def remembered(document: Mapping[str, Any]) -> Pick | None:
     if not file.is_file():
         return None
     return replace(pick, notes=(f"Goes on from {pick.base}, as before.",))
-
-
-def where_now(checkpoint: Path) -> Path:
-    """Where the checkpoint of a run is, should the run have been moved to `history/` since."""
-    run = RunPaths(checkpoint.parent.parent)
-    if checkpoint.parent != run.checkpoints:
-        return checkpoint
-    return whereabouts(run).checkpoints / checkpoint.name
 
 
 def best_of(run: RunPaths, clock: Clock) -> Pick:

@@ -196,6 +196,8 @@ def run_pipeline(plan: PipelinePlan, reporter: Reporter, clock: Clock) -> Pipeli
 def _swept(plan: PipelinePlan, rounds: Rounds) -> Pick:
     """Do the sweep, if there is one, and say what is fine-tuned."""
     swept: list[RunPaths] = []
+    if plan.pick is not None and plan.pick.run_id is not None:
+        rounds.ledger.pin(plan.pick.run_id)  # the sweep is not to put it aside
     if plan.sweep:
         swept = rounds.run(SWEEP, plan.sweep, keep_going=plan.manifest.continue_on_error)
     pick = plan.pick

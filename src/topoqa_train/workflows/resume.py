@@ -16,11 +16,11 @@ from topoqa_train.errors import RequestError
 from topoqa_train.runs import summary
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import Status
+from topoqa_train.runs.store import where_now
 from topoqa_train.runs.summary import RunSummary
 from topoqa_train.workflows.data import DataResolver
 from topoqa_train.workflows.going_on import ALIVE
 from topoqa_train.workflows.jobs import existing_checkpoint, make_job
-from topoqa_train.workflows.picking import where_now
 from topoqa_train.workflows.run import RunPlan, plan_of_one
 
 

@@ -484,3 +484,11 @@ def test_a_hidden_folder_is_no_run(run_files: Any) -> None:
     run_files("a")
     run_files(".deleting_b_01")
     assert [run.run_id for run in RunStore(run_files.root).all()] == ["a"]
+
+
+def test_a_checkpoint_of_a_run_that_was_put_aside_is_found(run_files: RunFiles) -> None:
+    run = run_files("old", folder="history")
+    file = run / "model_checkpoints" / "best.ckpt"
+    before = run.parent.parent / "old" / "model_checkpoints" / "best.ckpt"
+    assert store.where_now(before) == store.where_now(file) == file
+    assert store.where_now(run / "elsewhere.ckpt") == run / "elsewhere.ckpt"
