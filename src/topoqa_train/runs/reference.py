@@ -195,13 +195,19 @@ def _created(paths: RunPaths) -> datetime:
 
 
 def _written_state(raw: Mapping[str, Any], completed: datetime | None) -> Status:
-    text = str(raw.get("status") or "").strip().lower()
+    sections = [raw, *(part for part in map(raw.get, _SECTIONS) if isinstance(part, Mapping))]
+    text = next((_word(part["status"]) for part in sections if part.get("status")), "")
     for state in (Status.FAILED, Status.INTERRUPTED, Status.COMPLETED):
         if text in _STATES[state]:
             return state
-    if completed is not None or _is_set(raw.get("completed")):
+    said = [part["completed"] for part in sections if "completed" in part]
+    if completed is not None or (said and _is_set(said[0])):
         return Status.COMPLETED
     return Status.RUNNING
+
+
+def _word(value: object) -> str:
+    return value.strip().lower() if isinstance(value, str) else ""
 
 
 def _is_set(value: object) -> bool:
