@@ -109,7 +109,9 @@ def shown_path(path: Path, here: Path) -> Path:
 
 def _name(entry: Entry) -> str:
     state = "" if entry.run.status == Status.COMPLETED else f"  ({entry.run.status})"
-    return f"{entry.run.paths.run_id}{state}"
+    # A folder may have any name; a table shows one line of it, and no terminal obeys it.
+    name = "".join(char if char.isprintable() else "?" for char in entry.run.paths.run_id)
+    return f"{name}{state}"
 
 
 def _figure(entry: Entry, name: str) -> float | None:

@@ -100,6 +100,15 @@ def test_what_nothing_tells_is_a_dash(tmp_path: Path, clock: Any, lines: Lines) 
     assert row.split() == ["1", "theirs", "0.2500", "-", "-", "-", "-"]
 
 
+def test_a_name_is_shown_on_one_line_and_obeyed_by_nothing(
+    tmp_path: Path, clock: Any, lines: Lines
+) -> None:
+    run = write_reference_run(tmp_path, "a\nb\x1b[31mc", [Measured(0.25)])
+    ranked = board.rank([summary.read(RunPaths(run), clock)])
+    table = board_table.board_table(ranked, limit=None, width=80)
+    assert lines(table, 80)[1].split()[1] == "a?b?[31mc"
+
+
 def test_a_short_name_stands_whole(run_files: Any, clock: Any, lines: Lines) -> None:
     run = run_files("sched_boost_seed222_2026")
     ranked = board.rank([summary.read(RunPaths(run), clock)])
