@@ -78,6 +78,13 @@ def readme(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """A hundred kills and more: `nox -s chaos -- --kills 100 --seed 7`."""
+    install(session, "pytest")
+    session.run("python", "-m", "tests.chaos", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Speed as ratios within one run; asserts nothing."""
     install(session, "pytest")

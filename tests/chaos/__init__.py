@@ -1,0 +1,1 @@
+"""Kills by the hundred: `nox -s chaos`."""
