@@ -31,7 +31,7 @@ def filter_lines(report: FilterReport, here: Path) -> list[str]:
     lines = [f"{out}: {report.kept} of {report.total} rows kept"]
     lines += left_out_lines(report.left_out)
     if report.rejects is not None:
-        lines.append(f"{shown_path(report.rejects, here)}: the {len(report.left_out)} others")
+        lines.append(f"{shown_path(report.rejects, here)}: those left out")
     return lines
 
 

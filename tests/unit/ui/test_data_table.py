@@ -88,5 +88,5 @@ def test_a_filter_tells_by_reason() -> None:
         "  broken graph: 1",
         "    g/2XYZ_0.pt is damaged",
         "  no dockq: 1  (line 11)",
-        "bad.csv: the 10 others",
+        "bad.csv: those left out",
     ]

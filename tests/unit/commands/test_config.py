@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from topoqa_train.config.schema import config_schema, manifest_schema
+
+
+def test_json_is_one_document_and_nothing_else(typed: Any) -> None:
+    status, out, err = typed(
+        "config", "show", "sched_boost_seed222", "-o", "trainer.num_epochs=9", "--json"
+    )
+    assert (status, err) == (0, "")
+    values = {value["key"]: value["value"] for value in json.loads(out)["values"]}
+    assert values["trainer.num_epochs"] == 9
+
+
+def test_people_get_a_table(typed: Any) -> None:
+    status, out, err = typed("config", "show", "-c", "sched_boost_seed222")
+    assert (status, err) == (0, "")
+    assert "epochs and checkpoints are ranked by selection_metric" in out
+    (line,) = [line for line in out.splitlines() if line.startswith("optimizer.learning_rate")]
+    assert line.split()[1] == "0.005"
+    assert line.split()[2] == "line"
+
+
+def test_a_job_with_what_its_manifest_sets(typed: Any) -> None:
+    arguments = ("config", "show", "-m", "run_core", "--job", "phase2_seed555")
+    status, out, _ = typed(*arguments)
+    assert status == 0
+    assert "job phase2_seed555 of " in out
+    (line,) = [
+        line for line in out.splitlines() if line.startswith("trainer.accumulate_grad_batches")
+    ]
+    assert line.split()[1:3] == ["1", "manifest,"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("sched_boost_seed222", "--job", "x"),
+        ("sched_boost_seed222", "-c", "sched_boost_seed777"),
+        ("no_such",),
+        ("sched_boost_seed222", "-o", "trainer.epochs=1"),
+    ],
+)
+def test_wrong_requests(typed: Any, arguments: tuple[str, ...]) -> None:
+    status, out, err = typed("config", "show", *arguments)
+    assert (status, out) == (2, "")
+    assert 0 < len(err.splitlines()) <= 4
+
+
+def test_schemas(typed: Any) -> None:
+    for option, schema in (((), config_schema()), (("--manifest",), manifest_schema())):
+        status, out, err = typed("config", "schema", *option)
+        assert (status, err) == (0, "")
+        assert json.loads(out) == schema
+
+
+def test_the_schema_as_printed_is_the_file(typed: Any) -> None:
+    top = Path(__file__).resolve().parents[3]
+    assert typed("config", "schema")[1] == (top / "configs/config.schema.json").read_text("utf-8")
