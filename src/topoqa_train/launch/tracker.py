@@ -38,6 +38,7 @@ _STOPPED_SECONDS = 3.0
 OVERDUE = 3
 _POLL_SECONDS = 0.1
 _DAY = 86_400
+_TRIED_AGAIN = "; it is tried again, the training goes on"
 _COMMAND = (sys.executable, "-P", "-m", "topoqa_train.launch.tracker_child")
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,8 @@ class Tracking:
         code = self._process.poll()
         record = self._record()
         if record is not None and record.problem is not None:
-            self._tell(record.problem)
+            again = record.state == "following" and not at_end
+            self._tell(record.problem + (_TRIED_AGAIN if again else ""))
         elif code == OVERDUE:
             self._tell(self._overdue())
         elif code is not None and not (at_end and code == 0):

@@ -24,11 +24,12 @@ from topoqa_train.training.stopping import StopRequest
 STAND_IN = """
 import json, os, signal, sys, time
 order = json.loads(sys.stdin.buffer.read())
-def record(epochs=0, problem=None):
+def record(epochs=0, problem=None, state="following"):
     path = os.path.join(order["run_dir"], "mlflow.json")
     keys = dict.fromkeys(("tracking_uri", "folder", "store", "experiment"), "x")
+    keys |= {"epochs": epochs, "problem": problem, "state": state, "pid": os.getpid()}
     with open(path + ".new", "w") as file:
-        json.dump({**keys, "epochs": epochs, "problem": problem, "pid": os.getpid()}, file)
+        json.dump(keys, file)
     os.replace(path + ".new", path)
 """
 EPOCH = EpochEnded(
@@ -118,12 +119,18 @@ print("to the log", file=sys.stderr)
     assert rest == ["to the log"]
 
 
-def test_trouble_is_told_once_and_while_the_run_goes_on(bench: Bench) -> None:
-    with bench.tracking(f"record(0, {PROBLEM!r})\nsys.stdin.close()") as tracking:
+@pytest.mark.parametrize(
+    ("state", "more"),
+    [("following", "; it is tried again, the training goes on"), ("given up", "")],
+)
+def test_trouble_is_told_once_and_while_the_run_goes_on(
+    bench: Bench, state: str, more: str
+) -> None:
+    with bench.tracking(f"record(0, {PROBLEM!r}, {state!r})") as tracking:
         tracking.begin()
         bench.until(lambda: bool(bench.notices), tracking)
         tracking.emit(EPOCH)
-    assert bench.notices == [PROBLEM]
+    assert bench.notices == [PROBLEM + more]
 
 
 def test_trouble_that_shows_at_the_end_is_told_then(bench: Bench) -> None:
