@@ -31,6 +31,10 @@ from topoqa_train.workflows.data_filter import check_label_file
 
 DEMO = "demo"
 _BUILT_LABELS = "labels.csv"
+_RELATIVES = (
+    "split by whole targets. Which complexes are related, their names don't tell: relatives in two "
+    "files flatter the figures. Choose with --val-targets and --test-targets."
+)
 _WAYS = (
     "One CSV, split by target: --labels labels.csv. "
     "Split already: --train-labels train.csv --val-labels val.csv."
@@ -192,17 +196,17 @@ def _to_split(request: InitRequest, folder: Path, graphs: Path, labels: Path) ->
     for split, rows in splits.items():
         names = list(dict.fromkeys(row.target for row in rows))
         some = f": {' '.join(names)}" if split != "train" and len(names) <= 8 else ""
-        words = f"{len(rows)} decoys of {len(names)} targets{some}"
+        plural = "" if len(names) == 1 else "s"
+        words = f"{len(rows)} decoys of {len(names)} target{plural}{some}"
         data.files[f"labels/{split}.csv"] = (table.text(rows), words)
+    named = any(wish.targets for wish in request.wishes.values())
+    data.notes += [] if named else [_RELATIVES]
     data.notes += _notes_on_split(table)
     return data
 
 
 def _notes_on_split(table: LabelTable) -> list[str]:
-    notes = [
-        "split by whole targets. Which complexes are related, their names don't tell: relatives in "
-        "two files flatter the figures. Choose with --val-targets and --test-targets."
-    ]
+    notes = []
     rows = table.labels.rows
     if len({row.target for row in rows}) == len(rows):
         notes.append(

@@ -90,12 +90,17 @@ def test_one_label_file_is_split_by_target(here: Path) -> None:
 
 def test_named_targets_and_a_test_split(here: Path) -> None:
     wishes = {"val": Wish(0.2, ("2XYZ",)), "test": Wish(0.0, ("3KLM", "4PQR"))}
-    make(graphs=Path("built"), labels=Path("built/labels.csv"), wishes=wishes)
+    made = make(graphs=Path("built"), labels=Path("built/labels.csv"), wishes=wishes)
     rows = {
         name: {row.target for row in read_labels(here / f"mine/labels/{name}.csv", split=name).rows}
         for name in ("train", "val", "test")
     }
     assert rows == {"train": {"1ABC"}, "val": {"2XYZ"}, "test": {"3KLM", "4PQR"}}
+    # Who chooses knows of relatives.
+    assert not [note for note in made.notes if "relatives" in note]
+    words = dict(made.files)
+    assert words["labels/val.csv"] == "3 decoys of 1 target: 2XYZ"
+    assert words["labels/test.csv"] == "6 decoys of 2 targets: 3KLM 4PQR"
     paths = load_config(here / "mine/configs/train.yaml").config.paths
     assert paths.test_labels == (here / "mine/labels/test.csv").resolve()
 
