@@ -92,6 +92,28 @@ def test_reading_runs_loads_nothing_heavy(run_files: Callable[..., Path]) -> Non
     assert found["loaded"] == []
 
 
+def test_keeping_house_loads_nothing_heavy(run_files: Callable[..., Path], tmp_path: Path) -> None:
+    root = run_files("run", completed="2020-01-01T00:00:00+00:00").parent
+    graphs = tmp_path / "graphs"
+    graphs.mkdir()
+    for target in "ab":
+        (graphs / f"{target}_0.pt").touch()
+    (tmp_path / "labels.csv").write_text("MODEL,dockq\na_0,0.5\nb_0,0.25\n")
+    lines = [
+        ["init", "own", "--graphs", "graphs", "--labels", "labels.csv"],
+        ["config", "show", "own/configs/train.yaml"],
+        ["config", "show", "-m", "own/manifests/run_core.yaml", "--job", "phase2_seed101"],
+        ["config", "schema"],
+        ["plugins", "list", "--json"],
+        ["runs", "archive", "run", "--run-root", str(root)],
+        ["runs", "clean", "--older-than", "1d", "--keep-best", "1", "--run-root", str(root)],
+        ["runs", "clean", "run", "--yes", "--run-root", str(root)],
+    ]
+    found = probe(lines, tmp_path)
+    assert [status for status, _, _ in found["ended"]] == [0] * len(lines)
+    assert found["loaded"] == []
+
+
 def test_a_wrong_request_is_refused_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
     lines = [["run", "-c", "no_such.yaml"], ["pipeline", "-m", "no_such.yaml"], ["no-such"]]
     found = probe(lines, tmp_path)
