@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+from processes import numbers
 
 
 @pytest.fixture
@@ -24,13 +24,6 @@ def content(run: Path) -> dict[str, bytes]:
         for file in run.rglob("*")
         if file.is_file() and file.name != ".lock"
     }
-
-
-def numbers(run: Path) -> list[dict[str, str]]:
-    with (run / "metrics" / "metrics.csv").open() as file:
-        return [
-            {k: v for k, v in row.items() if k != "epoch_seconds"} for row in csv.DictReader(file)
-        ]
 
 
 def test_four_epochs_and_two_more_are_six(trained, finished, cli, tmp_path):
@@ -91,7 +84,8 @@ def test_without_patience_a_run_ends_with_the_first_epoch_that_gains_nothing(
         ([], "has done all of its 4 epochs"),
         (["-o", "model.attention_head=4", "-o", "trainer.num_epochs=9"], "model.attention_head: 2"),
         (["--checkpoint", "{other}", "-o", "trainer.num_epochs=9"], "no checkpoint of"),
-        (["-o", "trainer.num_epochs=9", "-o", "paths.val_labels={labels}"], "other data"),
+        (["-o", "trainer.num_epochs=9", "-o", "paths.val_labels={labels}"], "paths.val_labels: "),
+        (["-o", "trainer.num_epochs=9", "-o", "optimizer.learning_rate=1"], "learning_rate: 0.01"),
     ],
 )
 def test_refused_and_left_as_it_was(arguments, says, trained, finished, cli, tmp_path):

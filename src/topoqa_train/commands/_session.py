@@ -175,7 +175,8 @@ def show_plan(plan: Plan, notes: Sequence[str]) -> None:
     for line in notes:
         console.say(line)
     out = console.out()
-    out.print(plan_table.plan_table(plan, Path.cwd(), out.width))
+    # A path is not to be broken in two by us; a terminal does it if it must.
+    out.print(plan_table.plan_table(plan, Path.cwd(), out.width), soft_wrap=True)
 
 
 def raise_failures(failures: Sequence[TopoqaTrainError], hint: str | None = None) -> None:
