@@ -72,6 +72,13 @@ class RunStore:
                 if taken.exists():
                     raise _is_taken(run_name, taken)
 
+    def require(self) -> None:
+        """Raise `RequestError` where there is no folder of runs."""
+        if not self.root.is_dir():
+            raise RequestError(
+                f"there is no folder of runs {self.root}", hint="Name it with --run-root."
+            )
+
     def all(self) -> list[RunPaths]:
         """Every run here and in `history/`, by name; `latest` is no run of its own."""
         found = [*self._walk(self.root), *self._walk(self.root / HISTORY)]

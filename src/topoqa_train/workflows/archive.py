@@ -50,7 +50,12 @@ def _moved(store: RunStore, run: RunPaths, clock: Clock) -> RunPaths:
 
 
 def tidy(store: RunStore, keep: int | None, clock: Clock) -> list[RunPaths]:
-    """Move finished runs beyond the newest `keep` (default: as at a start) to `history/`."""
+    """Move finished runs beyond the newest `keep` (default: as at a start) to `history/`.
+
+    Raises:
+        RequestError: there is no folder of runs.
+    """
+    store.require()
     return history.tidy(
         store, clock, keep=history.keep_runs() if keep is None else keep, warn=_log.warning
     )

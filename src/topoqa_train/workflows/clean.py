@@ -64,11 +64,12 @@ def plan(store: RunStore, request: CleanRequest, clock: Clock, progress: Progres
     or it is named; a run of the reference only where it is named.
 
     Raises:
-        RequestError: no criterion, no such run or metric.
+        RequestError: no criterion, no folder of runs, no such run or metric.
     """
     criteria = (request.older_than, request.keep_best)
     if not (request.names or request.statuses) and criteria == (None, None):
         raise RequestError("say which runs are to be deleted", hint=_EXAMPLES)
+    store.require()
     wanted, spared, notes = _wanted(store, request, clock, progress)
     doomed, held = _free(store, wanted, clock)
     spared |= held

@@ -123,6 +123,10 @@ class TestWhichRuns:
         with pytest.raises(RequestError, match="no run is called 'd'"):
             plan("d")
 
+    def test_a_folder_that_is_not_there(self, tmp_path: Path, clock: Any) -> None:
+        with pytest.raises(RequestError, match="there is no folder of runs"):
+            clean.plan(RunStore(tmp_path / "no"), CleanRequest(keep_best=1), clock, quiet)
+
     def test_without_a_condition_it_refuses(self, make: Any, plan: Any) -> None:
         make("a")
         with pytest.raises(RequestError, match="say which runs"):
