@@ -92,7 +92,7 @@ def test_a_line_is_taken_by_the_command_line(arguments: list[str], parse: Parse)
 def test_the_keys_that_a_line_sets_exist(arguments: list[str], parse: Parse) -> None:
     name, params = parse(arguments)
     overrides = [parse_override(text, base=REPOSITORY) for text in params.get("override") or ()]
-    if name == "run":
+    if name in ("run", "config show", "data stats") and params["config"]:
         config = str(params["config"])
         shipped = config in shipped_names("configs")
         load_config(Path(config if shipped else "sched_boost_seed222"), overrides)
