@@ -29,7 +29,8 @@ def writing(paths: RunPaths) -> Iterator[None]:
     except Timeout:
         raise BusyRunError(
             f"run {paths.run_id} is being written by another process",
-            hint="Wait until it is done, or stop that one first.",
+            hint="Wait until it is done, or stop that one first. How far it is: "
+            f"topoqa-train monitor --run-dir {paths.root}",
         ) from None
     try:
         yield
