@@ -257,9 +257,11 @@ def test_an_mlflow_that_fails_costs_the_run_nothing(
 ):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "mlflow.py").write_text(module)
+    path = [str(tmp_path / "broken"), os.environ.get("PYTHONPATH")]
     done = cli(
         "run", "-c", base_project.config, "--run-name", "r", "--output-root", tmp_path, *ON,
-        cwd=tmp_path, PYTHONPATH=str(tmp_path / "broken"), TOPOQA_TRAIN_MLFLOW_SECONDS=str(seconds),
+        cwd=tmp_path, PYTHONPATH=os.pathsep.join(filter(None, path)),
+        TOPOQA_TRAIN_MLFLOW_SECONDS=str(seconds),
     )  # fmt: skip
     run = tmp_path / "r"
     assert done.status == 0, done.err

@@ -31,6 +31,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start a tracker of a run and wait until it hangs."""
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "mlflow.py").write_text(MLFLOW)
+    path = [str(tmp_path / "broken"), os.environ.get("PYTHONPATH")]
     started = []
 
     def begin(run: Path, seconds: float) -> subprocess.Popen[str]:
@@ -40,7 +41,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(tmp_path / "broken")},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))},
         )
         started.append(process)
         config = MLflowConfig(enabled=True)
