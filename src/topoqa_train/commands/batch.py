@@ -29,7 +29,7 @@ def batch(
             "--override",
             "-o",
             help="Set one value: of every job's config (trainer.num_epochs=10), or of the manifest "
-            "(shared.notes=x, jobs.NAME.overrides.optimizer.learning_rate=0.01); repeatable.",
+            "(shared.notes=x, jobs.NAME.overrides.KEY=x); repeatable.",
             autocompletion=_complete.keys,
             metavar="KEY=VALUE",
             show_default=False,
@@ -37,18 +37,22 @@ def batch(
     ] = None,
     jobs: _options.Jobs = None,
     continue_on_error: Annotated[
-        bool | None,
+        bool,
         typer.Option(
-            "--continue-on-error/--stop-on-error",
-            help="Whether the other jobs go on when one fails. Default: what the manifest says.",
-            show_default=False,
+            "--continue-on-error",
+            help="Let the other jobs go on when one fails. Default: what the manifest says.",
         ),
-    ] = None,
+    ] = False,
+    stop_on_error: Annotated[
+        bool,
+        typer.Option("--stop-on-error", help="Begin no other job when one fails."),
+    ] = False,
     only: Annotated[
         Literal["failed", "missing"] | None,
         typer.Option(
             help="Begin some jobs anew: failed, what the last batch began and did not complete; "
             "missing, what has no run at all.",
+            metavar="WHICH",
             show_default=False,
         ),
     ] = None,
@@ -71,13 +75,16 @@ def batch(
     Example: topoqa-train batch --manifest run_core -o shared.overrides.trainer.num_epochs=20
     """
     from topoqa_train.config.recipes import default_manifest
+    from topoqa_train.errors import RequestError
     from topoqa_train.workflows import batch as workflow
 
+    if continue_on_error and stop_on_error:
+        raise RequestError("give --continue-on-error or --stop-on-error, not both")
     request = workflow.BatchRequest(
         manifest=manifest or default_manifest(Path.cwd()),
         overrides=_session.overrides(override),
         jobs=jobs,
-        keep_going=continue_on_error,
+        keep_going=continue_on_error if continue_on_error or stop_on_error else None,
         only=None if only is None else workflow.Only(only),
         resume=resume,
         fast_dev_run=fast_dev_run,

@@ -70,7 +70,13 @@ def test_which_jobs_only(call: Call, only: Only) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"), [(("--only", "some"), "some"), (("-j", "0"), "--jobs"), (("-x",), "-x")]
+    ("arguments", "said"),
+    [
+        (("--only", "some"), "some"),
+        (("-j", "0"), "--jobs"),
+        (("-x",), "-x"),
+        (("--continue-on-error", "--stop-on-error"), "not both"),
+    ],
 )
 def test_a_wrong_request_reaches_nothing(
     call: Call, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
