@@ -20,7 +20,8 @@ RUN_METADATA = {
     "process": "id, start time and host of the process that writes the run",
     "training_parameters": "network, batches, trainer and learning rate, to compare runs by",
     "data": "name and version of the data set, graphs a split, label files, a fingerprint that "
-    "changes with any label or graph, and the seconds that its process took to read it",
+    "changes with any label or graph, one for each of the two, and the seconds that its process "
+    "took to read it",
     "started_from": "checkpoint, run and epoch that the weights came from; null for a fresh start",
     "selection": "the config's selection settings and the ranking metric they come to",
     "runtime": "seconds over all sittings, mean seconds an epoch, epochs, whether it stopped early",

@@ -114,7 +114,8 @@ def data_document(files: DataFiles, data: LoadedData, read_seconds: float) -> di
         "left_out": dict(data.left_out),
         "labels": {split: str(path) for split, path in files.labels().items()},
         "graph": str(files.graph),
-        "fingerprint": data.fingerprint,
+        "fingerprint": data.fingerprint.whole,
+        "fingerprints": {"labels": data.fingerprint.labels, "graphs": data.fingerprint.graphs},
         "read_seconds": read_seconds,
     }
 

@@ -55,7 +55,10 @@ def test_whatever_goes_wrong_before_the_run_is_told_and_the_process_lives(
 def test_the_runs_of_a_process_say_what_reading_once_took(
     job: Job, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = SimpleNamespace(stamp=(), current_stamp=tuple, counts=dict, fingerprint="f", left_out={})
+    prints = SimpleNamespace(whole="w", labels="l", graphs="g")
+    data = SimpleNamespace(
+        stamp=(), current_stamp=tuple, counts=dict, fingerprint=prints, left_out={}
+    )
 
     def slow(*arguments: Any, **options: Any) -> Any:
         clock.advance(7)
@@ -67,6 +70,8 @@ def test_the_runs_of_a_process_say_what_reading_once_took(
         read = executor._load(job, None)
         document = provenance.data_document(job.data, read, executor._read_seconds)
         assert document["read_seconds"] == 7.0
+        assert document["fingerprint"] == "w"
+        assert document["fingerprints"] == {"labels": "l", "graphs": "g"}
     assert clock.monotonic() == 1007.0
 
 

@@ -14,7 +14,7 @@ from topoqa_train.training.data.coverage import (
     coverage_document,
 )
 from topoqa_train.training.data.dataset import GraphDataset, load_splits
-from topoqa_train.training.data.fingerprint import fingerprint
+from topoqa_train.training.data.fingerprint import Fingerprint, fingerprint
 from topoqa_train.training.data.schema import FeatureSchema, find_schema
 from topoqa_train.training.data.survey import survey
 
@@ -34,7 +34,7 @@ class LoadedData:
     schema: FeatureSchema
     coverage: tuple[SplitCoverage, ...]
     left_out: Mapping[str, int]
-    fingerprint: str
+    fingerprint: Fingerprint
     files: tuple[Path, ...]
     stamp: Stamp
 

@@ -24,7 +24,7 @@ def test_the_same_data_elsewhere_have_the_same_fingerprint(
     (tmp_path / "copy" / "unused.pt").write_bytes(b"x")
     moved = replace(labels, path=tmp_path / "other.csv", left_out_lines=(9,))
     assert fingerprint([moved], GraphIndex.scan(tmp_path / "copy")) == first
-    assert len(first) == 32
+    assert len(first.whole) == 32
 
 
 def test_any_change_changes_it(make_split: MakeSplit) -> None:
@@ -51,7 +51,22 @@ def test_labels_without_a_graph_count_by_their_label(make_split: MakeSplit) -> N
     labels, index = make_split({"a_1": 0.5, "b_1": 0.25})
     with_graph = fingerprint([labels], index)
     index.paths()[1].unlink()
-    assert fingerprint([labels], GraphIndex.scan(index.root)) != with_graph
+    without = fingerprint([labels], GraphIndex.scan(index.root))
+    assert without.whole != with_graph.whole
+    assert without.labels == with_graph.labels
+    assert without.graphs != with_graph.graphs
+
+
+def test_labels_and_graphs_have_one_of_their_own_each(make_split: MakeSplit) -> None:
+    labels, index = make_split({"a_1": 0.5, "b_1": 0.25})
+    before = fingerprint([labels], index)
+    row = labels.rows[0]
+    relabelled = replace(labels, rows=(replace(row, dockq=0.75), labels.rows[1]))
+    after = fingerprint([relabelled], index)
+    assert (after.graphs, after.labels != before.labels) == (before.graphs, True)
+    index.paths()[0].write_bytes(b"another")
+    after = fingerprint([labels], index)
+    assert (after.labels, after.graphs != before.graphs) == (before.labels, True)
 
 
 def test_a_graph_that_went_away_is_named(make_split: MakeSplit) -> None:
