@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from topoqa_train import atomic
+from topoqa_train import atomic, files
 from topoqa_train.errors import RequestError
 from topoqa_train.runs.checkpoint_files import leads_within
 
@@ -96,13 +96,11 @@ def load(path: Path) -> dict[str, Any]:
         RequestError: it can't be read; the file is named.
     """
     try:
-        if path.stat().st_size > MAXIMUM_BYTES:
-            raise RequestError(f"{path} is too large to be a run's metadata")
-        if not leads_within(path, path.parent):
+        if path.exists() and not leads_within(path, path.parent):
             raise RequestError(f"{path} is a link that leads out of the run")
-        document = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise MissingMetadataError(f"{path.parent} is not a run: it has no {path.name}") from None
+        document = json.loads(files.content(path, MAXIMUM_BYTES))
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingMetadataError(f"{path.parent} is not a run: {_lacking(path)}") from None
     except (ValueError, RecursionError, OSError) as error:
         raise _unreadable(path, error) from error
     if not isinstance(document, dict):
@@ -110,6 +108,13 @@ def load(path: Path) -> dict[str, Any]:
     if _is_deeper(document, MAXIMUM_DEPTH):
         raise _unreadable(path, ValueError("it is nested too deeply"))
     return document
+
+
+def _lacking(path: Path) -> str:
+    """What a run would have to have."""
+    if path.parent.is_dir():
+        return f"it has no {path.name}"
+    return "it is a file" if path.parent.exists() else "there is no such folder"
 
 
 def _is_deeper(document: object, limit: int) -> bool:
@@ -162,4 +167,6 @@ def _first(error: Exception) -> str:
     if isinstance(error, ValidationError):
         fault = error.errors()[0]
         return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return str(error) or type(error).__name__

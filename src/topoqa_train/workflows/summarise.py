@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from topoqa_train import files
 from topoqa_train.clock import Clock
 from topoqa_train.runs import caveats, documents, estimates, summary
 from topoqa_train.runs.documents import (
@@ -86,13 +87,12 @@ def _best_epochs(run: RunSummary) -> dict[str, EpochMetrics]:
 def _document(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
     """A JSON object of the run, or None and why."""
     try:
-        if path.stat().st_size > MAXIMUM_BYTES:
-            return None, [f"{path.name} is too large to be read"]
-        document = json.loads(path.read_bytes())
+        document = json.loads(files.content(path, MAXIMUM_BYTES))
     except FileNotFoundError:
         return None, []
     except (OSError, ValueError, RecursionError) as error:
-        return None, [f"{path.name} can't be read: {error}"]
+        reason = isinstance(error, OSError) and error.strerror
+        return None, [f"{path.name} can't be read: {reason or error}"]
     if not isinstance(document, Mapping):
         return None, [f"{path.name} holds no JSON object"]
     return dict(document), []

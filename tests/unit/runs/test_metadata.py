@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -88,9 +89,25 @@ def test_fields_of_a_later_version_survive_an_update(written: MetadataFile) -> N
 
 
 def test_no_file_is_no_run(file: Path) -> None:
-    with pytest.raises(RequestError) as caught:
+    def said() -> str:
+        with pytest.raises(metadata.MissingMetadataError) as caught:
+            metadata.read(file)
+        return caught.value.message.removeprefix(f"{file.parent} is not a run: ")
+
+    assert said() == "there is no such folder"
+    file.parent.mkdir()
+    assert said() == "it has no run_metadata.json"
+    file.parent.rmdir()
+    file.parent.write_text("notes")
+    assert said() == "it is a file"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_in_its_place_is_not_waited_for(file: Path) -> None:
+    file.parent.mkdir()
+    os.mkfifo(file)
+    with pytest.raises(RequestError, match="it is a pipe, not a file"):
         metadata.read(file)
-    assert caught.value.message == f"{file.parent} is not a run: it has no run_metadata.json"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +145,7 @@ def test_a_file_of_absurd_size_is_not_read(file: Path, monkeypatch: pytest.Monke
     file.write_text('{"run_name": "x", "created": "y"}')
     assert metadata.read(file).run_name == "x"
     monkeypatch.setattr(metadata, "MAXIMUM_BYTES", 10)
-    with pytest.raises(RequestError, match="too large"):
+    with pytest.raises(RequestError, match="10 bytes is the most"):
         metadata.read(file)
 
 

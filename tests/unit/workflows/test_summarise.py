@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -141,6 +142,14 @@ def test_only_nan(told: Any, run_files: Any, epoch: Any) -> None:
     document = told(run_files("r", [epoch(math.nan, math.nan)] * 2))
     assert (document.best_by_val_loss, document.best_by_selection_metric) == (None, None)
     assert document.best_epochs == {}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_among_its_files_is_not_waited_for(told: Any, two_bests: Path) -> None:
+    os.mkfifo(two_bests / "dataset_coverage.json")
+    assert "dataset_coverage.json can't be read: it is a pipe, not a file" in (
+        told(two_bests).warnings
+    )
 
 
 def test_one_that_died(told: Any, run_files: Any) -> None:
