@@ -142,7 +142,7 @@ def replace_link(link: Path, target: str) -> None:
     """Point `link` at `target` (relative to the link's folder) with no moment without a link.
 
     Where links can't be made, a regular target is copied and a folder gets a pointer file: a text
-    file that holds the target's name, which `resolve_link` follows.
+    file that holds the target's name, which `link_target` reads.
     """
     beside = link.with_name(f".{link.name}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     try:
@@ -171,14 +171,6 @@ def _stand_in(link: Path, target: str) -> None:
         write_text(link, target + "\n")
 
 
-def resolve_link(link: Path) -> Path | None:
-    """Where `link` leads (link or pointer file), or None if it leads nowhere."""
-    target = link_target(link)
-    if target is not None and target != link.parent and _exists(target):
-        return target
-    return link if not link.is_symlink() and _exists(link) else None
-
-
 def link_target(link: Path) -> Path | None:
     """Where `link` (link or pointer file) says that it leads, be it there or not; else None."""
     try:
@@ -190,13 +182,6 @@ def link_target(link: Path) -> Path | None:
     except (OSError, ValueError):  # ValueError: not text
         return None
     return link.parent / text if text and "\0" not in text else None
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name too long to be one
-        return False
 
 
 def flush_file(path: Path) -> None:

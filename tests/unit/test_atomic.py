@@ -224,7 +224,7 @@ class TestLinks:
         assert str((folder / "best").readlink()) == "one"
         moved = folder.with_name("moved")
         folder.rename(moved)
-        assert atomic.resolve_link(moved / "best") == moved / "one"
+        assert atomic.link_target(moved / "best") == moved / "one"
 
     def test_a_link_is_replaced_with_no_moment_without_one(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -279,7 +279,7 @@ class TestLinks:
     def test_where_links_can_t_be_made_a_folder_gets_a_pointer_file(self, folder: Path) -> None:
         atomic.replace_link(folder / "latest", "run")
         assert (folder / "latest").is_file()
-        assert atomic.resolve_link(folder / "latest") == folder / "run"
+        assert atomic.link_target(folder / "latest") == folder / "run"
 
     def test_a_full_disk_is_the_machine_s_fault(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -302,15 +302,6 @@ class TestLinks:
             atomic.replace_link(folder / "best", "one")
         assert not (folder / "best").exists()
 
-    @pytest.mark.parametrize(
-        "make",
-        [lambda link: None, lambda link: link.symlink_to("nowhere")],
-        ids=["nothing", "a link to nothing"],
-    )
-    def test_what_leads_nowhere(self, folder: Path, make: Callable[[Path], None]) -> None:
-        make(folder / "latest")
-        assert atomic.resolve_link(folder / "latest") is None
-
     def test_what_a_link_says_is_told_even_if_it_leads_nowhere(self, folder: Path) -> None:
         (folder / "latest").symlink_to("/home/elsewhere/runs/r")
         assert atomic.link_target(folder / "latest") == Path("/home/elsewhere/runs/r")
@@ -320,24 +311,19 @@ class TestLinks:
         (folder / "a_folder").mkdir()
         assert atomic.link_target(folder / "a_folder") is None
 
-    def test_a_loop_leads_nowhere(self, folder: Path) -> None:
-        (folder / "latest").symlink_to("latest")
-        assert atomic.resolve_link(folder / "latest") is None
-
     @given(content=st.one_of(st.binary(max_size=600), st.text(max_size=600).map(str.encode)))
-    def test_a_file_of_any_content_is_followed_or_taken_as_it_is(
+    def test_a_file_of_any_content_is_a_pointer_or_none(
         self, tmp_path_factory: pytest.TempPathFactory, content: bytes
     ) -> None:
         link = tmp_path_factory.getbasetemp() / "pointer"
         link.write_bytes(content)
-        found = atomic.resolve_link(link)
-        assert found is not None
-        assert found.exists()
+        found = atomic.link_target(link)
+        assert found is None or "\0" not in str(found)
 
-    @pytest.mark.parametrize("text", ["x" * 300, "a\x00b", "", ".", "\n"])
-    def test_a_pointer_to_no_possible_name_is_taken_as_it_is(self, folder: Path, text: str) -> None:
+    @pytest.mark.parametrize("text", ["a\x00b", "", "\n", "x" * 5000])
+    def test_what_can_be_no_name_is_no_pointer(self, folder: Path, text: str) -> None:
         (folder / "latest").write_text(text)
-        assert atomic.resolve_link(folder / "latest") == folder / "latest"
+        assert atomic.link_target(folder / "latest") is None
 
 
 def test_a_new_file_is_nobody_elses(tmp_path: Path) -> None:
