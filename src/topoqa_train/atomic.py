@@ -20,7 +20,16 @@ from topoqa_train.errors import MachineError, RequestError, TopoqaTrainError
 
 # What the system calls a fault of the machine rather than of the request.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-_MACHINE = (errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+_MACHINE = (
+    errno.EIO,
+    errno.ENOMEM,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENODEV,
+    errno.ENXIO,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 TEMPORARY_SUFFIX = ".tmp"
 _POINTER_BYTES = 4096
@@ -31,19 +40,40 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a path beside `path` to write to; on leaving, make it `path` for good.
 
     If the block raises, `path` is untouched and the temporary file is gone. A full disk is a
-    `MachineError`.
+    `MachineError`; any other error of the system names `path`.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+    beside = _beside(path)
     try:
-        with no_room_is_an_error(path):
+        with no_room_is_an_error(path), _naming(path, beside):
             yield beside
             flush_file(beside)
             beside.replace(path)
             flush_folder(path.parent)
     except BaseException:
-        with suppress(FileNotFoundError):
-            beside.unlink()
+        _forget(beside)
         raise
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+
+
+def _forget(beside: Path) -> None:
+    """Delete what was written beside; what the disk makes of that must not hide why."""
+    with suppress(OSError):
+        beside.unlink()
+
+
+@contextmanager
+def _naming(path: Path, beside: Path | None = None) -> Iterator[None]:
+    """Have an error of the system name `path`, which people know, not `beside` nor nothing."""
+    try:
+        yield
+    except OSError as error:
+        strange = error.filename is None or str(error.filename) == str(beside)
+        if error.errno is None or not strange:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @contextmanager
@@ -102,7 +132,7 @@ def write_json(path: Path, document: Mapping[str, Any] | list[Any]) -> None:
 
 def append_line(path: Path, line: str) -> None:
     """Add one line to `path`, whole or not at all where the disk is full, and flush it."""
-    with no_room_is_an_error(path):
+    with no_room_is_an_error(path), _naming(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             _write_whole(descriptor, (line.rstrip("\n") + "\n").encode("utf-8"))
@@ -144,22 +174,21 @@ def replace_link(link: Path, target: str) -> None:
     Where links can't be made, a regular target is copied and a folder gets a pointer file: a text
     file that holds the target's name, which `link_target` reads.
     """
-    beside = link.with_name(f".{link.name}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
-    try:
-        beside.symlink_to(target)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            with no_room_is_an_error(link):
+    beside = _beside(link)
+    with no_room_is_an_error(link), _naming(link, beside):
+        try:
+            beside.symlink_to(target)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
                 raise
-        _stand_in(link, target)
-        return
-    try:
-        beside.replace(link)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            beside.unlink()
-        raise
-    flush_folder(link.parent)
+            _stand_in(link, target)
+            return
+        try:
+            beside.replace(link)
+        except BaseException:
+            _forget(beside)
+            raise
+        flush_folder(link.parent)
 
 
 def _stand_in(link: Path, target: str) -> None:

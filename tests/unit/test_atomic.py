@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import math
 import os
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from topoqa_train import atomic
-from topoqa_train.errors import MachineError
+from topoqa_train.errors import MachineError, RequestError
 
 OLD = b"old content"
 
@@ -119,6 +120,38 @@ class TestReplacing:
             atomic.write_bytes(file, b"new")
         monkeypatch.undo()
         assert only_the_old(file)
+
+    @pytest.mark.parametrize("step", ["open", "fsync", "replace"])
+    def test_a_fault_names_the_file_that_people_know(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch, step: str
+    ) -> None:
+        def fail(first: Any, *_: Any, **__: Any) -> None:
+            # As the system does it: fsync names no file.
+            names = [] if isinstance(first, int) else [str(first)]
+            raise OSError(errno.EIO, os.strerror(errno.EIO), *names)
+
+        monkeypatch.setattr(io if step == "open" else os, step, fail)
+        with pytest.raises(OSError) as caught:  # noqa: PT011 - looked at below
+            atomic.write_bytes(file, b"new")
+        monkeypatch.undo()
+        assert (caught.value.errno, caught.value.filename) == (errno.EIO, str(file))
+        assert only_the_old(file)
+
+    def test_a_disk_that_takes_nothing_any_more_does_not_hide_why(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(self: Path, missing_ok: bool = False) -> None:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self))
+
+        def fail(descriptor: int) -> None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr(Path, "unlink", refuse)
+        monkeypatch.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match="Input/output error"):
+            atomic.write_bytes(file, b"new")
+        monkeypatch.undo()
+        assert file.read_bytes() == OLD
 
     def test_a_process_killed_half_way_leaves_the_old(self, file: Path) -> None:
         code = (
@@ -267,6 +300,21 @@ class TestLinks:
         assert str((folder / "best").readlink()) == "one"
         assert sorted(entry.name for entry in folder.iterdir()) == ["best", "one", "run", "two"]
 
+    @pytest.mark.parametrize("step", ["symlink", "replace", "fsync"])
+    def test_a_fault_names_the_link(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, step: str
+    ) -> None:
+        def fail(*arguments: Any, **options: Any) -> None:
+            names = [] if step == "fsync" else [str(arguments[0])]
+            if step == "symlink":  # the target stands first, then what is to be made
+                names = [str(arguments[1])]
+            raise OSError(errno.EIO, os.strerror(errno.EIO), *names)
+
+        monkeypatch.setattr(os, step, fail)
+        with pytest.raises(OSError) as caught:  # noqa: PT011 - looked at below
+            atomic.replace_link(folder / "best", "one")
+        assert (caught.value.errno, caught.value.filename) == (errno.EIO, str(folder / "best"))
+
     @pytest.mark.usefixtures("no_links")
     def test_where_links_can_t_be_made_a_file_is_copied(self, folder: Path) -> None:
         atomic.replace_link(folder / "best", "one")
@@ -328,3 +376,17 @@ class TestLinks:
 def test_a_new_file_is_nobody_elses(tmp_path: Path) -> None:
     made = [atomic.new_file(tmp_path, "log_2026", ".log").name for _ in range(3)]
     assert made == ["log_2026.log", "log_2026_2.log", "log_2026_3.log"]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE])
+def test_a_failing_machine_is_no_wrong_request(number: int) -> None:
+    error = atomic.as_ours(OSError(number, os.strerror(number), "/some/file"))
+    assert isinstance(error, MachineError)
+    assert error.message == f"/some/file: {os.strerror(number)}"
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.EROFS, errno.ENOTDIR])
+def test_what_is_not_there_or_not_allowed_is_a_wrong_request(number: int) -> None:
+    error = atomic.as_ours(OSError(number, os.strerror(number), "/some/file"))
+    assert isinstance(error, RequestError)
+    assert error.message == f"/some/file: {os.strerror(number)}"
