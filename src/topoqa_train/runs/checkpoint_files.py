@@ -11,17 +11,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 
+from topoqa_train.files import opened
 from topoqa_train.runs.ranking import LINKS, SELECTION, VAL_LOSS
 
 SUFFIXES = (".chkpt", ".ckpt")
+# Of each end of a checkpoint, to tell whether it is a copy of another.
+_LOOKED_AT = 2**16
 _NUMBER = r"(-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|-?inf|nan)"
 _EPOCH = re.compile(r"(?:^|[^A-Za-z])epoch[-_=]?(\d{1,9})(?!\d)")
 _FIGURES = {
     VAL_LOSS: re.compile(rf"(?:^|[^A-Za-z])val(?:_loss)?[-_=]{_NUMBER}"),
     SELECTION: re.compile(rf"(?:^|[^A-Za-z])sel(?:ection)?(?:_metric)?[-_=]{_NUMBER}"),
 }
-# The reference's plain name: `model.0.05577.chkpt`.
-_BARE = re.compile(r"^[A-Za-z_]+\.(\d+\.\d+)$")
+# The reference's plain name: `model.0.05577.chkpt`, and what Lightning makes of a taken one.
+_BARE = re.compile(r"^[A-Za-z_]+\.(\d+\.\d+)(?:-v\d+)?$")
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def _written(text: str) -> Written:
 class Shelf:
     """The checkpoints of a run as they lay when it was read; `last.ckpt` is not among them.
 
-    `links` holds each link's path and the file it leads to; `broken` the name of a link that
+    `links` holds each link's path and the file it leads to, or is a copy of; `broken` the name of a link that
     leads to no file of the run, and what is written in it.
     """
 
@@ -107,9 +110,10 @@ def scan(root: Path, folders: Iterable[Path]) -> Shelf:
         elif entry.is_file():
             files.append(entry)
     led = {link: _target(link, root, files) for link in links}
+    copies = _copies(files)
     return Shelf(
-        files=tuple(file for file in files if not is_last(file.name)),
-        links={link: target for link, target in led.items() if target is not None},
+        files=tuple(file for file in files if not is_last(file.name) and file not in copies),
+        links={**copies, **{link: target for link, target in led.items() if target is not None}},
         broken={link.name: _text(link) for link, target in led.items() if target is None},
     )
 
@@ -154,6 +158,30 @@ def _place(name: str) -> int:
         if re.match(rf"{_stem(link)}(?![A-Za-z])", name):
             return place
     return len(LINKS)
+
+
+def _copies(files: Sequence[Path]) -> dict[Path, Path]:
+    """What a copy of the run that followed its links has in their places, and the files meant."""
+    stand_ins = [file for file in files if _place(file.name) < len(LINKS)]
+    others = [file for file in files if file not in stand_ins and not is_last(file.name)]
+    alike = {each: [file for file in others if _are_alike(each, file)] for each in stand_ins}
+    return {each: meant[0] for each, meant in alike.items() if len(meant) == 1}
+
+
+def _are_alike(one: Path, other: Path) -> bool:
+    """Whether two checkpoints hold the same: they are zip files, with checksums at their end."""
+    try:
+        size = one.stat().st_size
+        return size == other.stat().st_size and _ends(one, size) == _ends(other, size)
+    except OSError:
+        return False
+
+
+def _ends(file: Path, size: int) -> tuple[bytes, bytes]:
+    with opened(file) as content:
+        first = content.read(_LOOKED_AT)
+        content.seek(max(0, size - _LOOKED_AT))
+        return first, content.read(_LOOKED_AT)
 
 
 def _target(link: Path, root: Path, files: Sequence[Path]) -> Path | None:

@@ -31,6 +31,7 @@ class TestNames:
             ("epoch=12-val_loss=0.0530.ckpt", 12, {"val_loss": 0.053}),
             ("epoch=12-step=400.ckpt", 12, {}),
             ("model.0.05577.chkpt", None, {"val_loss": 0.05577}),
+            ("model.0.05577-v1.chkpt", None, {"val_loss": 0.05577}),
             ("model.12.chkpt", None, {}),
             ("checkpoint.val-5.3e-02_epoch3.chkpt", 3, {"val_loss": 0.053}),
             ("interval-7_epoch3.chkpt", 3, {}),
@@ -166,6 +167,28 @@ class TestScan:
         shelf = look(folder)
         assert shelf.links == {}
         assert shelf.broken == {"best.ckpt": target}
+
+    def test_a_copy_that_stands_where_a_link_was_counts_as_the_link(self, folder: Path) -> None:
+        for link, file in (("best.ckpt", TWO), ("second_best.ckpt", ONE)):
+            (folder / link).write_bytes((folder / file).read_bytes())
+        (folder / "third_best.ckpt").write_text("weights that have no other file")
+        shelf = look(folder)
+        assert [file.name for file in shelf.files] == [ONE, TWO, "third_best.ckpt"]
+        assert shelf.links == {
+            folder / "best.ckpt": folder / TWO,
+            folder / "second_best.ckpt": folder / ONE,
+        }
+
+    def test_a_copy_of_two_files_that_hold_the_same_is_of_neither(self, folder: Path) -> None:
+        for name in (ONE, TWO, "best.ckpt"):
+            (folder / name).write_bytes(b"the same")
+        assert look(folder).links == {}
+
+    def test_files_that_differ_only_at_their_beginning_are_no_copies(self, folder: Path) -> None:
+        (folder / ONE).write_bytes(b"1" + bytes(10**6))
+        (folder / TWO).write_bytes(b"2" + bytes(10**6))
+        (folder / "best.ckpt").write_bytes(b"2" + bytes(10**6))
+        assert look(folder).links == {folder / "best.ckpt": folder / TWO}
 
     def test_a_link_by_way_of_another(self, folder: Path) -> None:
         (folder / "second_best.ckpt").symlink_to("best.ckpt")
