@@ -44,7 +44,7 @@ def config_document(files: Sequence[Path]) -> tuple[dict[str, Any], list[str]]:
             content = document.read_bytes(file, "config")
             return dict(document.parse_bytes(content, file, "config").data), faults
         except ConfigError as error:
-            faults.append(error.message)
+            faults.append(" ".join(" ".join([error.message, *error.details[:1]]).split()))
     return {}, faults
 
 

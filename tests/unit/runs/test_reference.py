@@ -425,7 +425,8 @@ class TestParameters:
 
     def test_a_config_that_can_t_be_read_is_told(self, write: Any) -> None:
         run = read(write(document=metadata(NAME, training_parameters=None), config="a: [1,"))
-        assert any("config.yaml" in line for line in run.warnings)
+        (line,) = [line for line in run.warnings if "config.yaml" in line]
+        assert "line 1 not valid YAML" in line
 
     @pytest.mark.parametrize(
         ("parameters", "limited"),
