@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,6 +19,7 @@ from topoqa_train.runs.paths import CHECKPOINTS, HISTORY, LATEST, METADATA, RunP
 
 ROOT_VARIABLE = "TOPOQA_TRAIN_RUNS"
 DEFAULT_ROOT = Path("training_runs")
+_NEAR = 3
 
 
 def root_of_runs(option: Path | None, save_dir: Path | None = None) -> Path:
@@ -102,7 +103,7 @@ class RunStore:
         runs = {paths.run_id: paths for paths in reversed(self.all())}
         if run_id in runs:
             return runs[run_id]
-        near = get_close_matches(run_id, runs, n=3, cutoff=0.4)
+        near = _near(run_id, sorted(runs))
         raise RequestError(
             f"no run is called '{run_id}' under {self.root}",
             details=[f"near: {name}" for name in near],
@@ -162,6 +163,13 @@ class RunStore:
             if not old.exists() and _made(new):
                 return RunPaths(new)
         raise MachineError(f"no free name for a run like {name} under {self.root}")
+
+
+def _near(run_id: str, runs: Sequence[str]) -> list[str]:
+    """Names that `run_id` may have been meant for: those it is a part of, then those like it."""
+    parts = [name for name in runs if run_id and run_id in name]
+    like = get_close_matches(run_id, runs, n=_NEAR, cutoff=0.4)
+    return list(dict.fromkeys([*parts[-_NEAR:], *like]))[:_NEAR]
 
 
 def is_run(folder: Path) -> bool:

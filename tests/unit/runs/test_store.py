@@ -324,6 +324,15 @@ class TestFind:
         assert caught.value.details == ("near: sched_boost_seed222_2026",)
         assert "leaderboard" in (caught.value.hint or "")
 
+    def test_a_part_of_a_name_gives_the_newest_that_have_it(self, run_files: RunFiles) -> None:
+        for day in range(1, 6):
+            run_files(f"sched_boost_lr035_seed777_2026-01-0{day}_12-00-00")
+        root = run_files("other").parent
+        with pytest.raises(RequestError) as caught:
+            RunStore(root).find("lr035")
+        days = [line.partition("2026-01-0")[2][:1] for line in caught.value.details]
+        assert days == ["3", "4", "5"]
+
     @pytest.mark.parametrize("name", ["../outside", "history/old", "", "."])
     def test_a_path_is_no_name(self, run_files: RunFiles, name: str) -> None:
         root = run_files("new").parent
