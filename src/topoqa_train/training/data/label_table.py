@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from topoqa_train.training.data.labels import Label, Labels, read_labels
+from topoqa_train.training.data.labels import (
+    Label,
+    Labels,
+    labels_in,
+    lines_of,
+    read_content,
+)
 
 
 @dataclass(frozen=True)
@@ -32,9 +37,9 @@ class LabelTable:
 
 def read_table(path: Path, *, split: str) -> LabelTable:
     """Read a label file with every column; see `read_labels` for what is refused."""
-    labels = read_labels(path, split=split)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = list(io.StringIO(file.read(), newline=""))
+    content = read_content(path, split=split)
+    labels = labels_in(content, path, split=split)
+    lines = list(lines_of(content))
     reader, before = csv.reader(lines), 0
     pieces: dict[int, str] = {}
     for cells in reader:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from limits import within
 
 from topoqa_train.errors import DataError
+from topoqa_train.training.data import labels as labels_module
 from topoqa_train.training.data.labels import Label, Labels, read_labels, target_of
 
 
@@ -137,6 +140,73 @@ def test_no_file_and_a_folder(tmp_path: Path) -> None:
     assert caught.value.hint == "Set paths.test_labels."
     with pytest.raises(DataError, match="can't be read"):
         read_labels(tmp_path, split="test")
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "endless.csv").symlink_to("/dev/zero")
+    for name, said in (("pipe.csv", "it is a pipe"), ("endless.csv", "it is a device")):
+        with pytest.raises(DataError, match=said):
+            read_labels(tmp_path / name, split="test")
+    with pytest.raises(DataError, match="no path"):
+        read_labels(tmp_path / "a\0b", split="test")
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "labels.csv").open("wb") as file:
+        file.truncate(2**32)
+
+    def told() -> str:
+        with pytest.raises(DataError) as caught:
+            read_labels(tmp_path / "labels.csv", split="test")
+        return caught.value.message
+
+    assert "it has 4 GiB" in within(told, mebibytes=16)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"MODEL,dockq\n" + b"," * 20_000_000, "a line of more than 1048576 characters"),
+        (b"x," * 10_000_000, "labels.csv:1: not CSV: a line of more than"),
+        (b"MODEL,dockq\n" + b"../x,0.5\n" * 20_000, "and 19990 more"),
+        (b'MODEL,dockq\n"' + b"a,0.5\n" * 100_000, "field larger than"),
+    ],
+    ids=["cells", "columns", "faults", "quote"],
+)
+def test_files_that_would_take_much_more_than_their_size(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    assert said in within(lambda: fault(tmp_path, content), mebibytes=80)
+
+
+def test_a_file_of_line_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labels_module, "MOST_LINES", 1000)
+    assert "more than 1000 lines" in fault(tmp_path, b"MODEL,dockq\na,0.5\n" + b"\n" * 999)
+    assert len(read(tmp_path, b"MODEL,dockq\na,0.5\n" + b"\n" * 998).rows) == 1
+
+
+@pytest.mark.parametrize("name", ["a" * 256, "b/" + "é" * 128, "/".join(["c" * 100] * 11)])
+def test_a_name_that_no_file_can_have_is_told_shortened(tmp_path: Path, name: str) -> None:
+    text = fault(tmp_path, f"MODEL,dockq\nok_1,0.5\n{name},0.5\n")
+    assert "line 3: MODEL" in text
+    assert "too long" in text
+    assert len(text) < 300
+
+
+@pytest.mark.parametrize("target", ["a\x1b[31m", '"a\nb"', "a\u202eb", "x" * 1001])
+def test_targets_that_can_not_be_shown_are_refused(tmp_path: Path, target: str) -> None:
+    text = fault(tmp_path, f"MODEL,dockq,TARGET\na_1,0.5,{target}\n")
+    assert "line " in text
+    assert "\x1b" not in text
+    assert len(text) < 300
+
+
+def test_numbers_as_others_write_them(tmp_path: Path) -> None:
+    """Python alone takes an underscore in a number."""
+    labels = read(tmp_path, "MODEL,dockq\na,0_1\nb,0x1\nc, 5e-1 \nd,1e-400\ne,\u0660.\u0665\n")
+    assert [(row.model, row.dockq) for row in labels.rows] == [("c", 0.5), ("d", 0.0), ("e", 0.5)]
+    assert labels.left_out_lines == (2, 3)
 
 
 @pytest.mark.parametrize(
