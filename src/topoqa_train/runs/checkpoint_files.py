@@ -82,8 +82,8 @@ def _written(text: str) -> Written:
 class Shelf:
     """The checkpoints of a run as they lay when it was read; `last.ckpt` is not among them.
 
-    `links` holds each link's path and the file it leads to, or is a copy of; `broken` the name of a link that
-    leads to no file of the run, and what is written in it.
+    `links` holds each link's path and the file it leads to, or is a copy of; `broken` the name of a
+    link that leads to no file of the run, and what is written in it.
     """
 
     files: tuple[Path, ...] = ()
