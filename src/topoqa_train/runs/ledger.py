@@ -37,10 +37,22 @@ class Ledger:
     process: dict[str, Any] = field(default_factory=dict)
     pinned: list[str] = field(default_factory=list)
 
-    def note(self, job: str, identity: str, run_id: str) -> None:
-        """Write down that `run_id` does `job`."""
+    def note(self, job: str, identity: str, run_id: str, root: Path | None = None) -> None:
+        """Write down that `run_id` does `job`; `root` is its folder, where it is another."""
         self.jobs[job] = {"identity": identity, "run_id": run_id}
+        # Its own folder is not written down: all of it may be moved together.
+        if root not in (None, self.root):
+            self.jobs[job]["root"] = str(root)
         self.write()
+
+    @property
+    def root(self) -> Path:
+        """The folder of runs that it is kept under."""
+        return self.path.parent.parent
+
+    def root_of(self, job: str) -> Path:
+        """The folder that the run of `job` is in."""
+        return Path(self.jobs.get(job, {}).get("root", self.root))
 
     def pin(self, *run_ids: str) -> None:
         """Write down that these runs are needed, and must stay where they are, until the end."""
@@ -153,7 +165,11 @@ def _read(path: Path) -> Ledger | None:
 
 def _parsed(path: Path, document: Mapping[str, Any]) -> Ledger:
     jobs = {
-        str(name): {"identity": str(entry["identity"]), "run_id": str(entry["run_id"])}
+        str(name): {
+            key: str(entry[key])
+            for key in ("identity", "run_id", "root")
+            if key != "root" or key in entry
+        }
         for name, entry in document["jobs"].items()
     }
     completed, process = document.get("completed"), document.get("process")

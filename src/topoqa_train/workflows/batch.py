@@ -123,9 +123,7 @@ def plan_batch(request: BatchRequest, resolver: DataResolver, clock: Clock) -> B
         for plan in manifest.jobs
     ]
     jobs = [make_job(plan, resolver, output_root=request.output_root) for plan in plans]
-    earlier = going_on.look(
-        root, BATCH, manifest.source, clock, {job.name: job.output_root for job in jobs}
-    )
+    earlier = going_on.look(root, BATCH, manifest.source, clock)
     before = _before(request, jobs, root, earlier, clock)
     chosen = _chosen(request, jobs, before)
     data = check_jobs(chosen, resolver)
@@ -211,7 +209,7 @@ def _take_over(plan: BatchPlan, book: Ledger) -> None:
     """What other starts did of this batch's jobs is the batch's from now on."""
     for job in plan.jobs:
         if job.name in plan.before and book.run_of(job.name) is None:
-            book.note(job.name, identity(job), plan.before[job.name].paths.run_id)
+            book.note(job.name, identity(job), plan.before[job.name].paths.run_id, job.output_root)
 
 
 def _before(

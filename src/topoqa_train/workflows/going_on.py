@@ -88,10 +88,8 @@ class Earlier:
         )
 
 
-def look(
-    root: Path, kind: str, manifest: Path, clock: Clock, roots: Mapping[str, Path] | None = None
-) -> Earlier:
-    """Read the last ledger and its runs; `roots` are the folders of jobs whose runs go elsewhere.
+def look(root: Path, kind: str, manifest: Path, clock: Clock) -> Earlier:
+    """Read the last ledger and its runs.
 
     What can't be read counts as not there: it is then begun anew.
     """
@@ -100,7 +98,7 @@ def look(
         return Earlier(kind, manifest)
     runs = {}
     for job, entry in last.jobs.items():
-        found = find((roots or {}).get(job, root), entry["run_id"], clock)
+        found = find(last.root_of(job), entry["run_id"], clock)
         if found is not None:
             runs[job] = found
     lives = any(each.path == last.path for each in ledger.in_progress(root, clock))

@@ -123,7 +123,8 @@ class Rounds:
         def listen(event: Event) -> None:
             if isinstance(event, RunCreated) and event.job in roots:
                 self.runs[event.job] = RunPaths(Path(event.run_dir))
-                self.ledger.note(event.job, identities[event.job], self.runs[event.job].run_id)
+                run_id = self.runs[event.job].run_id
+                self.ledger.note(event.job, identities[event.job], run_id, roots[event.job])
             if isinstance(event, RunEnded) and event.status == "failed":
                 keep_reason(event, self.clock)
             self.reporter.event(event)

@@ -39,6 +39,19 @@ def test_a_job_that_changed_is_another_job(begun: Ledger) -> None:
     assert begun.run_of("a", "new") == "a_2027"
 
 
+def test_a_run_of_another_folder_is_known_to_be_there(
+    begun: Ledger, tmp_path: Path, clock: Any
+) -> None:
+    begun.note("a", "id", "a_2026", tmp_path)
+    begun.note("b", "id", "b_2026", tmp_path / "elsewhere")
+    found = last(tmp_path)
+    assert found is not None
+    assert (found.root_of("a"), found.root_of("b")) == (tmp_path, tmp_path / "elsewhere")
+    assert found.root_of("c") == tmp_path
+    # Moved together, the one is found where it is now.
+    assert str(tmp_path) not in json.dumps(found.jobs["a"])
+
+
 def test_a_job_is_found_under_its_name_too(begun: Ledger) -> None:
     begun.note("a", "old", "a_2026")
     assert begun.run_of("a") == "a_2026"

@@ -284,6 +284,19 @@ class TestResume:
         launcher.outcomes = {}
         assert states(run(resume=True))["one"] == "done before"
 
+    def test_runs_of_jobs_that_go_elsewhere_are_found_too(
+        self, run: Run, launcher: Any, project: Any
+    ) -> None:
+        launcher.outcomes["three"] = "interrupted"
+        elsewhere = f"jobs.three.overrides.paths.save_dir={project.root / 'elsewhere'}"
+        first = run(elsewhere)
+        assert first.outcomes[2].run_dir is not None
+        assert first.outcomes[2].run_dir.parent == project.root / "elsewhere"
+        launcher.outcomes = {}
+        result = run(elsewhere, resume=True)
+        assert states(result) == {"one": "done before", "two": "done before", "three": "done"}
+        assert [job.resume_run for job in launcher.jobs()] == [first.outcomes[2].run_dir]
+
     def test_one_that_is_still_at_work_is_refused(
         self, plan: Plan, run: Run, launcher: Any, project: Any, clock: Any
     ) -> None:

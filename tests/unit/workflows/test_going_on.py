@@ -16,7 +16,7 @@ MANIFEST = Path("/m/tiny.yaml")
 
 @pytest.fixture
 def look(run_files: Any, clock: Any) -> Any:
-    return lambda **roots: going_on.look(run_files.root, "batch", MANIFEST, clock, roots)
+    return lambda: going_on.look(run_files.root, "batch", MANIFEST, clock)
 
 
 @pytest.fixture
@@ -54,9 +54,16 @@ def test_runs_are_known_by_job_and_those_that_are_gone_are_not(
 
 
 def test_a_job_s_run_is_looked_for_where_its_runs_go(
-    look: Any, stopped: ledger.Ledger, tmp_path: Path
+    look: Any, stopped: ledger.Ledger, run_files: Any, clock: Any, tmp_path: Path
 ) -> None:
-    assert look(a=tmp_path / "elsewhere").run_of("a") is None
+    stopped.note("c", "id-c", "c_1", tmp_path / "elsewhere")
+    assert look().run_of("c") is None
+    run_files.root = tmp_path / "elsewhere"
+    run_files("c_1")
+    # The ledger is where it was.
+    found = going_on.look(stopped.root, "batch", MANIFEST, clock).run_of("c")
+    assert found is not None
+    assert found.paths.root == tmp_path / "elsewhere" / "c_1"
 
 
 def test_what_changed_is_named(look: Any, stopped: ledger.Ledger) -> None:
