@@ -62,6 +62,10 @@ _TIMES_OF_EPOCHS = re.compile(
     r"epoch.*(second|duration|time)|(second|duration|time)s?_(per|of)_epoch"
 )
 
+# `created` may be without a zone: files newer than it by this much are not of its beginning.
+_NEWER_SECONDS = 36 * 3600.0
+_COPIED = "no file of it is as old as the training: if they were copied lately, it may have ended long ago"
+
 # What metadata have to say of a training for its config to be left unread, which takes a while.
 _NEEDED = {"learning_rate", "batch_size", "num_epochs", "early_stopping_patience"}
 _UNITS = (("hour", 3600.0), ("minute", 60.0))
@@ -118,13 +122,14 @@ def body(paths: RunPaths, raw: Mapping[str, Any], until: datetime | None) -> Bod
     rows, faults = reference_metrics.read(paths.root)
     config, more = reference_parameters.config_document(_configs(paths) if _terse(raw) else ())
     settings, doubt = _selection(raw, config, shelf, rows)
+    copied = until is not None and _looks_copied(paths, raw)
     return Body(
         selection=settings.document(),
         rows=reference_metrics.whole([_with_selection(row, settings) for row in rows]),
         shelf=shelf,
         parameters=finite(reference_parameters.parameters(raw, config)),
-        seconds=_seconds(raw, until),
-        warnings=(*faults, *more, *doubt),
+        seconds=_seconds(raw, None if copied else until),
+        warnings=(*faults, *more, *doubt, *([_COPIED] if copied else [])),
     )
 
 
@@ -220,6 +225,16 @@ def _beating(paths: RunPaths) -> list[Path]:
     """The files that a training of the reference touches as it goes."""
     tables = reference_metrics.tables(paths.root)
     return [paths.metadata, paths.console_log, paths.checkpoints, *tables]
+
+
+def _looks_copied(paths: RunPaths, raw: Mapping[str, Any]) -> bool:
+    """Whether no file is as old as the training, as after a copy that gave them all new times.
+
+    What a training writes as it begins, its config say, is as old as itself.
+    """
+    begun = _moment_in(raw, _CREATED)
+    oldest = min(_moments([*_beating(paths), *_configs(paths)]), default=math.inf)
+    return begun is not None and oldest - begun.timestamp() > _NEWER_SECONDS
 
 
 def _moments(files: Iterable[Path]) -> Iterable[float]:

@@ -189,6 +189,19 @@ class TestMetadata:
         os.utime(run / "cpu_training/version_0/metrics.csv", (time.time() + 900,) * 2)
         assert summary.read(RunPaths(run), clock).status == Status.RUNNING
 
+    def test_a_copy_with_new_times_is_told_and_not_timed_until_now(self, write: Any) -> None:
+        run = write(document=metadata(NAME, completed=None, runtime=None), config=FLAT_CONFIG)
+        copied = read(run)
+        assert copied.status == Status.RUNNING
+        assert copied.recorded_seconds is None
+        assert any("copied lately" in line for line in copied.warnings)
+        begun = datetime.fromisoformat(copied.metadata.created).timestamp()
+        os.utime(run / "config" / "config.yaml", (begun + 5, begun + 5))
+        goes_on = read(run)
+        assert goes_on.status == Status.RUNNING
+        assert goes_on.recorded_seconds == pytest.approx(time.time() - begun, abs=60)
+        assert not any("copied" in line for line in goes_on.warnings)
+
     @pytest.mark.parametrize(
         "created", ["2025-11-03T09:15:02+00:00", 1762161302, "1762161302", {"t": 1762161302}]
     )
