@@ -64,7 +64,7 @@ _TIMES_OF_EPOCHS = re.compile(
 
 # `created` may be without a zone: files newer than it by this much are not of its beginning.
 _NEWER_SECONDS = 36 * 3600.0
-_COPIED = "no file of it is as old as the training: if they were copied lately, it may have ended long ago"
+_COPIED = "no file of it is as old as the training: if copied lately, it may have ended long ago"
 
 # What metadata have to say of a training for its config to be left unread, which takes a while.
 _NEEDED = {"learning_rate", "batch_size", "num_epochs", "early_stopping_patience"}
