@@ -14,15 +14,23 @@ RUN_METADATA = {
     "trial_label": "as given",
     "command": "the command line",
     "environment": "the variables that can change numbers",
-    "git": "commit of the checkout that it was started in, and whether it had changes",
-    "versions": "Python and the libraries that numbers come from",
-    "host": "name, system, cores and threads of the machine",
+    "git": "commit of the checkout that it was started in, whether it had changes, and a hash of "
+    "those",
+    "versions": "Python and the packages that numbers come from, those of plugins too",
+    "code": "hash of this program's own source",
+    "host": "name, system, processor and cores of the machine, threads and device of the training",
     "process": "id, start time and host of the process that writes the run",
     "training_parameters": "network, batches, trainer and learning rate, to compare runs by",
+    "config": "the config that it came to, sections `mlflow` and `logging` apart",
     "data": "name and version of the data set, graphs a split, label files, a fingerprint that "
     "changes with any label or graph, one for each of the two, and the seconds that its process "
     "took to read it",
-    "started_from": "checkpoint, run and epoch that the weights came from; null for a fresh start",
+    "started_from": "checkpoint, its hash, run and epoch that the weights came from; null for a "
+    "fresh start",
+    "again_of": "with `run --from-run`, the run that this one does again, what differs of the "
+    "config, of the surroundings and of the data, and how the figures compare; else null",
+    "resumed": "each time that it was gone on with: when, after how many epochs, and what differed "
+    "by then",
     "selection": "the config's selection settings and the ranking metric they come to",
     "runtime": "seconds over all sittings, mean seconds an epoch, epochs, whether it stopped early",
     "checkpoints": "ranking with the figures of each checkpoint, links, and where to go on",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ from topoqa_train.workflows.data import DataResolver
 from topoqa_train.workflows.run import RunPlan
 
 if TYPE_CHECKING:
+    from topoqa_train.workflows.again import AgainRequest
     from topoqa_train.workflows.batch import BatchPlan, BatchRequest
     from topoqa_train.workflows.pipeline import PipelinePlan, PipelineRequest
 
@@ -75,6 +76,14 @@ def run_one(plan: JobPlan, *, output_root: Path | None) -> None:
     from topoqa_train.workflows import run as workflow
 
     carry_out(workflow.plan_run(plan, DataResolver(progress), output_root=output_root))
+
+
+def run_again(request: AgainRequest, *, output_root: Path | None) -> None:
+    """Train as another run was trained, with a screen, and say whether the numbers are equal."""
+    from topoqa_train.workflows import again as workflow
+
+    resolver = DataResolver(progress)
+    carry_out(workflow.plan_again(request, resolver, SystemClock(), output_root=output_root))
 
 
 def carry_out(plan: RunPlan) -> None:
@@ -206,6 +215,16 @@ def chosen_run(run_dir: Path | None, run_id: str | None, root: Path | None) -> R
     if run_dir is not None:
         return run_at(run_dir)
     return RunStore(root_of_runs(root)).find(run_id or LATEST)
+
+
+def run_to_do_again(given: Path, output_root: Path | None) -> RunPaths:
+    """The run that `--from-run` means: a directory, else a name where runs go or are."""
+    if given.name != str(given) or given.is_dir():
+        return run_at(given)
+    if output_root is not None:
+        with suppress(RequestError):
+            return RunStore(root_of_runs(output_root)).find(given.name)
+    return RunStore(root_of_runs(None)).find(given.name)
 
 
 def logged(folder: Path, name: str, screen: Reporter) -> Reporter:

@@ -12,15 +12,26 @@ from topoqa_train.commands import _complete, _options, _session
 
 def run(
     config: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--config",
             "-c",
             help="YAML config, or the name of a shipped one.",
             autocompletion=_complete.configs,
             metavar="FILE",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    from_run: Annotated[
+        Path | None,
+        typer.Option(
+            help="In place of a config: do this run again, its directory or name. What is given "
+            "beside it is set anew.",
+            autocompletion=_complete.runs,
+            metavar="RUN",
+            show_default=False,
+        ),
+    ] = None,
     run_name: Annotated[
         str | None,
         typer.Option(help="The run's directory, as it stands; refused if taken.", metavar="NAME"),
@@ -53,10 +64,11 @@ def run(
     ] = None,
     output_root: _options.OutputRoot = None,
 ) -> None:
-    """Train one job from a YAML config.
+    """Train one job from a YAML config, or a run once more.
 
     The run gets a directory of its own under training_runs/ with its config, metrics,
-    checkpoints and log.
+    checkpoints and log. With --from-run it says what has changed since that run, and at the end
+    whether the numbers are the same; the exit status is 0 either way.
 
     Example: topoqa-train run -c sched_boost_seed222 -o trainer.num_epochs=20
     """
@@ -64,10 +76,38 @@ def run(
     from topoqa_train.config.names import plain_name
     from topoqa_train.config.overrides import parse_override, parse_trainer_args
     from topoqa_train.config.plan import JobPlan
-    from topoqa_train.config.recipes import locate
+    from topoqa_train.config.recipes import locate, shipped_names
+    from topoqa_train.errors import RequestError
+    from topoqa_train.workflows.again import AgainRequest
+    from topoqa_train.workflows.recorded import Options
 
-    source = locate("configs", config)
     overrides = [parse_override(text, base=Path.cwd()) for text in override or ()]
+    options = Options(
+        fast_dev_run=fast_dev_run,
+        limit_train_batches=_session.batch_limit(limit_train_batches, "--limit-train-batches"),
+        limit_val_batches=_session.batch_limit(limit_val_batches, "--limit-val-batches"),
+        log_lr=log_lr,
+        trainer_args=parse_trainer_args(trainer_arg or []),
+    )
+    if from_run is not None and config is None:
+        request = AgainRequest(
+            run=_session.run_to_do_again(from_run, output_root),
+            overrides=overrides,
+            run_name=run_name,
+            resume_from=resume_from,
+            notes=notes,
+            trial_label=trial_label,
+            options=options,
+        )
+        _session.run_again(request, output_root=output_root)
+        return
+    if config is None or from_run is not None:
+        raise RequestError(
+            "give --config, or --from-run with a run to do again"
+            + (", not both" if from_run is not None else ""),
+            hint=f"Shipped configs: {', '.join(shipped_names('configs'))}.",
+        )
+    source = locate("configs", config)
     plan = JobPlan(
         name=plain_name(source.stem),
         config=load_config(source, overrides),
@@ -75,10 +115,6 @@ def run(
         resume_from=resume_from,
         notes=notes,
         trial_label=trial_label,
-        fast_dev_run=fast_dev_run,
-        limit_train_batches=_session.batch_limit(limit_train_batches, "--limit-train-batches"),
-        limit_val_batches=_session.batch_limit(limit_val_batches, "--limit-val-batches"),
-        log_lr=log_lr,
-        trainer_args=parse_trainer_args(trainer_arg or []),
+        **dict(options),
     )
     _session.run_one(plan, output_root=output_root)

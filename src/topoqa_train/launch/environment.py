@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 CHILD_VARIABLE = "TOPOQA_TRAIN_CHILD"
 
@@ -30,7 +31,12 @@ _MLFLOW = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
-_RECORDED_PREFIXES = ("TOPOQA_TRAIN_", "CUDA_VISIBLE", "SLURM_JOB_ID")
+# Beside our own: what torch, numpy and the libraries under them read on what to compute with.
+_RECORDED_PREFIXES = (
+    *("TOPOQA_TRAIN_", "CUDA_VISIBLE", "SLURM_JOB_ID"),
+    *("ATEN_CPU_", "CUBLAS_", "CUDNN_", "KMP_", "MKL_", "NPY_DISABLE_CPU", "NVIDIA_TF32_"),
+    *("OMP_", "OPENBLAS_", "PYTORCH_ENABLE_MPS", "TORCH_ALLOW_TF32"),
+)
 
 
 def for_child() -> dict[str, str]:
@@ -51,11 +57,11 @@ def for_tracker() -> dict[str, str]:
     return {**_MLFLOW, **kept}
 
 
-def recorded() -> dict[str, str]:
+def recorded(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """The part of the environment that can change numbers, for run_metadata.json."""
     return {
         name: value
-        for name, value in sorted(os.environ.items())
+        for name, value in sorted((os.environ if environ is None else environ).items())
         if name in _FIXED or name.startswith(_RECORDED_PREFIXES)
     }
 

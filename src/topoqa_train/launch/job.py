@@ -54,6 +54,22 @@ class _OnData(BaseModel):
         return self.data.model_dump_json() + self.config.coverage.model_dump_json()
 
 
+class Again(BaseModel):
+    """The run that a job does again.
+
+    `differs` is what was asked to be otherwise, as run_metadata.json keeps it; `told` are the
+    lines that people have read of it. Of a run of the reference nothing else is compared.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    run_dir: Path
+    differs: tuple[dict[str, Any], ...] = ()
+    told: tuple[str, ...] = ()
+    reference: bool = False
+
+
 class Job(_OnData):
     """One training to be done. `resume_run` goes on in that directory; else a new one is made.
 
@@ -75,6 +91,7 @@ class Job(_OnData):
     resume_checkpoint: Path | None = None
     weights_from: Path | None = None
     started_from: dict[str, Any] | None = None
+    again_of: Again | None = None
     notes: str | None = None
     trial_label: str | None = None
     fast_dev_run: bool = False

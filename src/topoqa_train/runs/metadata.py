@@ -41,11 +41,15 @@ class RunMetadata(BaseModel):
     environment: dict[str, str] = Field(default_factory=dict)
     git: dict[str, Any] | None = None
     versions: dict[str, str] = Field(default_factory=dict)
+    code: str | None = None
     host: dict[str, Any] = Field(default_factory=dict)
     process: dict[str, Any] = Field(default_factory=dict)
     training_parameters: dict[str, Any] = Field(default_factory=dict)
+    config: dict[str, Any] = Field(default_factory=dict)
     data: dict[str, Any] = Field(default_factory=dict)
     started_from: dict[str, Any] | None = None
+    again_of: dict[str, Any] | None = None
+    resumed: list[dict[str, Any]] = Field(default_factory=list)
     selection: dict[str, Any] = Field(default_factory=dict)
     runtime: dict[str, Any] = Field(default_factory=dict)
     checkpoints: dict[str, Any] = Field(default_factory=dict)

@@ -30,7 +30,7 @@ from topoqa_train.training import engine
 from topoqa_train.training.data.load import LoadedData, load_data
 from topoqa_train.training.engine import FitOptions
 from topoqa_train.training.stopping import StopRequest
-from topoqa_train.workflows import provenance
+from topoqa_train.workflows import differences, provenance, repeated
 from topoqa_train.workflows.console_log import console_log
 from topoqa_train.workflows.data import all_faults
 
@@ -116,9 +116,11 @@ class Executor:
             # Before anything of the run is touched: it may have been whole.
             _check_same_data(metadata.read(paths.metadata), job, self._load(job, None))
             provenance.write_changed_config(job, paths)
-        record = self._record(job, paths)
+        record, news = self._record(job, paths)
         self.emit(RunCreated(job=job.name, run_dir=str(paths.root)))
         emit = self._emit_and_keep(record)
+        for text in news:
+            emit(Notice(job=job.name, text=text))
         with (
             console_log(paths.console_log),
             # Outside what writes the run's last word: that is what the tracker waits for.
@@ -130,6 +132,7 @@ class Executor:
             self._tell_left_out(job.name, data, emit)
             provenance.write_data_documents(paths, data)
             record.update(data=provenance.data_document(job.data, data, self._read_seconds))
+            self._tell_of_other_data(job.name, paths, record, emit)
             tracking.begin()
             began = self.clock.monotonic()
             before = float(record.document.runtime.get("seconds", 0.0))
@@ -151,13 +154,28 @@ class Executor:
                 test=test,
                 error=None,
                 runtime=provenance.runtime(result, before + self.clock.monotonic() - began),
+                again_of=repeated.with_figures(paths, record.document, test),
             )
 
-    def _record(self, job: Job, paths: RunPaths) -> MetadataFile:
+    def _record(self, job: Job, paths: RunPaths) -> tuple[MetadataFile, list[str]]:
+        """The run's metadata, written as those of one at work, and what people are to be told."""
+        now = provenance.surroundings_of(job)
+        news: list[str] = []
         if job.resume_run is None:
-            document = provenance.describe(job, paths, self.clock)
+            document = provenance.describe(job, paths, self.clock, now)
+            again_of, unlike = repeated.begun(job.again_of, now)
+            document = document.model_copy(update={"again_of": again_of})
+            if unlike and job.again_of is not None:
+                news.append(f"not as in {job.again_of.run_id}: {differences.on_one_line(unlike)}")
         else:
             document = metadata.read(paths.metadata)
+            sitting = provenance.sitting(document, job, now, self.clock)
+            unlike = [each for each in differences.of_surroundings(document, now) if each.telling]
+            if unlike:
+                news.append(
+                    f"goes on with {differences.on_one_line(unlike)}: from here on the numbers "
+                    "may not be those of a run never stopped"
+                )
             document = document.model_copy(
                 update={
                     "status": Status.RUNNING,
@@ -166,13 +184,15 @@ class Executor:
                     "process": status.this_process(),
                     "overrides": job.overrides,
                     "training_parameters": provenance.training_parameters(job),
+                    "config": differences.decisive(job.config),
+                    "resumed": [*document.resumed, sitting],
                 }
             )
         record = MetadataFile(paths.metadata, document)
         record.update()
         with suppress(FileNotFoundError):
             paths.error.unlink()
-        return record
+        return record, news
 
     def _emit_and_keep(self, record: MetadataFile) -> Callable[[Event], None]:
         def emit(event: Event) -> None:
@@ -201,6 +221,22 @@ class Executor:
         self._data = (key, data)
         self._read_seconds = self.clock.monotonic() - began
         return data
+
+    def _tell_of_other_data(
+        self, job: str, paths: RunPaths, record: MetadataFile, emit: Callable[[Event], None]
+    ) -> None:
+        """Of a run that does another one again: whether it does so on the same data."""
+        found = repeated.with_data(paths, record.document)
+        if found is None:
+            return
+        again_of, unlike = found
+        record.update(again_of=again_of)
+        other = again_of["run_id"]
+        if unlike:
+            text = f"the data are not those of {other}: {differences.on_one_line(unlike)}"
+            emit(Notice(job=job, text=f"{text}; the numbers may differ"))
+        else:
+            self.emit(Notice(job=job, text=f"the data are those of {other}, labels and graphs"))
 
     @staticmethod
     def _tell_left_out(job: str, data: LoadedData, emit: Callable[[Event], None]) -> None:

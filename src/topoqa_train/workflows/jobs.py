@@ -222,12 +222,12 @@ def jobs_at_once(asked: int | None, jobs: Sequence[Job]) -> int:
 
 def identity(job: Job) -> str:
     """A hash of what decides a job's numbers, so that what is done is known as done."""
-    labels = {split: _digest(path) for split, path in job.data.labels().items()}
+    labels = {split: file_digest(path) for split, path in job.data.labels().items()}
     decisive = {
         "config": job.config.model_dump(mode="json", exclude={"mlflow", "logging"}),
         "data": job.data.model_dump(mode="json"),
         "labels": labels,
-        "weights_from": None if job.weights_from is None else _digest(job.weights_from),
+        "weights_from": None if job.weights_from is None else file_digest(job.weights_from),
         "limits": [job.fast_dev_run, job.limit_train_batches, job.limit_val_batches],
         "trainer_args": job.trainer_args,
     }
@@ -235,7 +235,8 @@ def identity(job: Job) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimals."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -243,4 +244,4 @@ def _digest(path: Path) -> str:
 def _started_from(weights: Path | None, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if weights is None:
         return None
-    return {"checkpoint": str(weights), **(given or {})}
+    return {"checkpoint": str(weights), "sha256": file_digest(weights), **(given or {})}

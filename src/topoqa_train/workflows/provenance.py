@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import platform
-import subprocess
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from topoqa_train import atomic
 from topoqa_train.clock import Clock, iso
-from topoqa_train.launch import environment
 from topoqa_train.launch.job import DataFiles, Job
 from topoqa_train.runs import status
 from topoqa_train.runs.metadata import RunMetadata
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import Status
 from topoqa_train.training.data.load import LoadedData
+from topoqa_train.training.device import device
 from topoqa_train.training.engine import FitResult
-
-_DISTRIBUTIONS = (
-    "topoqa-train",
-    "topoqa-graphs",
-    "lightning",
-    "numpy",
-    "scipy",
-    "torch",
-    "torch-geometric",
-)
-_GIT_SECONDS = 5.0
+from topoqa_train.workflows import differences, surroundings
+from topoqa_train.workflows.surroundings import Surroundings
 
 
 def write_configs(job: Job, paths: RunPaths) -> None:
@@ -51,8 +38,16 @@ def write_changed_config(job: Job, paths: RunPaths) -> None:
             YAML().dump(job.overrides, file)
 
 
-def describe(job: Job, paths: RunPaths, clock: Clock) -> RunMetadata:
-    """The metadata of a run that is about to start."""
+def surroundings_of(job: Job) -> Surroundings:
+    """Those that the job is trained in by this process."""
+    trainer = job.config.trainer
+    found = surroundings.look(trainer.threads)
+    host = {**found.host, "device": device(trainer.accelerator, trainer.devices)}
+    return replace(found, host=host)
+
+
+def describe(job: Job, paths: RunPaths, clock: Clock, now: Surroundings) -> RunMetadata:
+    """The metadata of a run that is about to start in the surroundings `now`."""
     return RunMetadata(
         run_name=paths.run_id,
         created=iso(clock.now()),
@@ -63,12 +58,14 @@ def describe(job: Job, paths: RunPaths, clock: Clock) -> RunMetadata:
         notes=job.notes,
         trial_label=job.trial_label,
         command=job.command,
-        environment=environment.recorded(),
-        git=git_state(Path.cwd()),
-        versions=versions(),
-        host=host(job.config.trainer.threads),
+        environment=dict(now.environment),
+        git=None if now.git is None else dict(now.git),
+        versions=dict(now.versions),
+        code=now.code,
+        host=dict(now.host),
         process=status.this_process(),
         training_parameters=training_parameters(job),
+        config=differences.decisive(job.config),
         started_from=job.started_from,
         selection={
             **job.config.selection.model_dump(mode="json"),
@@ -91,6 +88,7 @@ def training_parameters(job: Job) -> dict[str, Any]:
         "fast_dev_run": job.fast_dev_run,
         "limit_train_batches": job.limit_train_batches,
         "limit_val_batches": job.limit_val_batches,
+        "log_lr": job.log_lr,
         "trainer_args": dict(job.trainer_args),
         "graph_dir": str(job.data.graph),
     }
@@ -131,47 +129,16 @@ def runtime(result: FitResult, seconds: float) -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str]:
-    """Python and the distributions that numbers come from."""
-    found = {"python": platform.python_version()}
-    for name in _DISTRIBUTIONS:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def host(threads: int) -> dict[str, Any]:
-    """The machine."""
+def sitting(document: RunMetadata, job: Job, now: Surroundings, clock: Clock) -> dict[str, Any]:
+    """A line of `resumed`: what is not as it was before, of the surroundings as the run began."""
+    config = differences.decisive(job.config)
+    found = [
+        *(differences.of_config(document.config, config) if document.config else ()),
+        *differences.of_surroundings(document, now),
+    ]
     return {
-        "name": platform.node(),
-        "system": platform.platform(),
-        "machine": platform.machine(),
-        "cores": environment.cores(),
-        "threads": threads,
+        "at": iso(clock.now()),
+        "epochs_done": document.progress.get("epochs_done", 0),
+        "checkpoint": None if job.resume_checkpoint is None else job.resume_checkpoint.name,
+        "differs": [each.to_json() for each in found],
     }
-
-
-def git_state(folder: Path) -> dict[str, Any] | None:
-    """Commit of the checkout that `folder` lies in and whether it is dirty; None outside one."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
-        return None
-    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return {"commit": commit.strip(), "dirty": bool(changed and changed.strip())}
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(  # noqa: S603 - fixed arguments
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
-            capture_output=True,
-            text=True,
-            timeout=_GIT_SECONDS,
-            check=False,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None

@@ -18,6 +18,7 @@ from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import where_now
 from topoqa_train.runs.summary import RunSummary
+from topoqa_train.workflows import recorded
 from topoqa_train.workflows.data import DataResolver
 from topoqa_train.workflows.going_on import ALIVE
 from topoqa_train.workflows.jobs import existing_checkpoint, make_job
@@ -43,14 +44,10 @@ def plan_resume(request: ResumeRequest, resolver: DataResolver, clock: Clock) ->
     run = summary.read(request.run, clock)
     _check_may_go_on(run)
     config = load_config(request.run.config, request.overrides)
-    options = run.metadata.training_parameters
     plan = JobPlan(
         name=run.metadata.job or request.run.run_id,
         config=config,
-        fast_dev_run=bool(options.get("fast_dev_run", False)),
-        limit_train_batches=options.get("limit_train_batches"),
-        limit_val_batches=options.get("limit_val_batches"),
-        trainer_args=dict(options.get("trainer_args") or {}),
+        **dict(recorded.options(run)),
         notes=run.metadata.notes,
         trial_label=run.metadata.trial_label,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from topoqa_train.runs.board import Leaderboard
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.reporting import Plan, Reporter
 from topoqa_train.runs.store import RunStore
+from topoqa_train.workflows import repeated
 from topoqa_train.workflows.data import DataResolver
 from topoqa_train.workflows.jobs import make_job, shown_plan
 from topoqa_train.workflows.rounds import failure, keep_reason
@@ -36,10 +38,16 @@ def plan_run(plan: JobPlan, resolver: DataResolver, *, output_root: Path | None)
     Raises:
         RequestError: something that the job needs is not there or not right.
     """
+    return plan_of_job(plan, make_job(plan, resolver, output_root=output_root), resolver)
+
+
+def plan_of_job(
+    plan: JobPlan, job: Job, resolver: DataResolver, notes: Iterable[str] = ()
+) -> RunPlan:
+    """The plan of a job that becomes a new run; raises `RequestError` if it can't be made."""
     history.keep_runs()
-    job = make_job(plan, resolver, output_root=output_root)
     RunStore(job.output_root).check(job.run_name)
-    return RunPlan(job, plan_of_one(plan, job, resolver))
+    return RunPlan(job, plan_of_one(plan, job, resolver), tuple(notes))
 
 
 def plan_of_one(plan: JobPlan, job: Job, resolver: DataResolver) -> Plan:
@@ -62,4 +70,5 @@ def carry_out(plan: RunPlan, reporter: Reporter, clock: Clock, launcher: str) ->
     if ended.status != "completed" or ended.run_dir is None:
         keep_reason(ended, clock)
         raise failure(ended)
-    return board.rank([summary.read(RunPaths(Path(ended.run_dir)), clock)])
+    run = summary.read(RunPaths(Path(ended.run_dir)), clock)
+    return board.rank([run], notes=repeated.closing(run.metadata))
