@@ -13,6 +13,7 @@ from topoqa_train.clock import Clock, SystemClock, iso
 from topoqa_train.errors import (
     DataError,
     InterruptedRunError,
+    MachineError,
     RequestError,
     TerminatedRunError,
     TopoqaTrainError,
@@ -36,6 +37,7 @@ from topoqa_train.workflows.data import all_faults
 
 log = logging.getLogger(__name__)
 _READING_EVENT_SECONDS = 1.0
+_MEMORY_WORDS = ("out of memory", "not enough memory", "can't allocate memory", "bad_alloc")
 _NAMED = 3
 
 
@@ -69,9 +71,11 @@ class Executor:
         except TopoqaTrainError as error:
             ended = _ended(task, paths, error)
         except OSError as error:
-            ended = _ended(task, paths, atomic.as_ours(error))
+            # Before there is a run, it may be that the request was wrong.
+            ours = atomic.as_ours(error) if paths is None else _of_machine(error)
+            ended = _ended(task, paths, ours)
         except Exception as error:  # noqa: BLE001 - a fault of ours; the child lives on and tells it
-            ended = _ended(task, paths, _fault(error))
+            ended = _ended(task, paths, _out_of_memory(error) or _fault(error))
         self.emit(ended)
         return ended
 
@@ -339,7 +343,9 @@ def _failures_kept(record: MetadataFile, paths: RunPaths, clock: Clock) -> Itera
     try:
         yield
     except (InterruptedRunError, TerminatedRunError) as error:
-        record.update(status=Status.INTERRUPTED, error=error.to_json())
+        # Unwritten, it is what the run is all the same once its process is gone.
+        with suppress(OSError, TopoqaTrainError):
+            record.update(status=Status.INTERRUPTED, error=error.to_json())
         log.warning("%s", error.message)
         raise
     except Exception as error:
@@ -349,6 +355,7 @@ def _failures_kept(record: MetadataFile, paths: RunPaths, clock: Clock) -> Itera
         # The disk may be what failed: the error itself must still come through.
         with suppress(OSError, TopoqaTrainError):
             record.update(status=Status.FAILED, error=ours.to_json(), completed=iso(clock.now()))
+        with suppress(OSError, TopoqaTrainError):
             atomic.write_text(paths.error, trace)
         raise ours from error
 
@@ -356,16 +363,35 @@ def _failures_kept(record: MetadataFile, paths: RunPaths, clock: Clock) -> Itera
 def _as_ours(error: Exception) -> TopoqaTrainError:
     if isinstance(error, TopoqaTrainError):
         return error
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return TrainingError(
-            "out of memory",
-            details=[str(error).splitlines()[0]] if str(error) else [],
-            hint="A smaller dataloader.batch_size, or fewer jobs at once (--jobs), needs less.",
-        )
+    memory = _out_of_memory(error)
+    if memory is not None:
+        return memory
+    if isinstance(error, OSError):
+        return _of_machine(error)
     return TrainingError(
         f"the training failed: {type(error).__name__}: {error}",
         hint="The trace is in error.txt of the run.",
     )
+
+
+def _out_of_memory(error: Exception) -> TrainingError | None:
+    """The error for too little memory, if it was that: Python, torch and CUDA say it otherwise."""
+    said = str(error)
+    if not isinstance(error, MemoryError) and not any(
+        words in said.lower() for words in _MEMORY_WORDS
+    ):
+        return None
+    return TrainingError(
+        "out of memory",
+        details=said.splitlines()[:1],
+        hint="A smaller dataloader.batch_size, or fewer jobs at once (--jobs), needs less.",
+    )
+
+
+def _of_machine(error: OSError) -> MachineError:
+    """What the system refuses a run that is under way: no fault of the request."""
+    ours = atomic.as_ours(error)
+    return MachineError(ours.message, details=ours.details, hint=ours.hint)
 
 
 def _fault(error: Exception) -> TrainingError:

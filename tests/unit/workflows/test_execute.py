@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 
 from topoqa_train.config.load import load_config
 from topoqa_train.config.plan import JobPlan
-from topoqa_train.errors import RequestError
+from topoqa_train.errors import InterruptedRunError, RequestError
 from topoqa_train.launch.job import Job
 from topoqa_train.runs.events import Event
+from topoqa_train.runs.metadata import RunMetadata
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.store import RunStore
 from topoqa_train.training.stopping import StopRequest
@@ -50,6 +52,62 @@ def test_whatever_goes_wrong_before_the_run_is_told_and_the_process_lives(
     assert ended.error["exit_status"] == exit_status
     assert said in ended.error["message"]
     assert "error.txt" not in (ended.error["hint"] or "")  # there is no run to hold one
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/elsewhere"), "/elsewhere: Permission denied"),
+        (OSError(30, "Read-only file system", "/elsewhere"), "/elsewhere: Read-only file system"),
+        (OSError(5, "Input/output error", "/elsewhere"), "/elsewhere: Input/output error"),
+        (OSError(28, "No space left on device", "/elsewhere"), "no room left to write /elsewhere"),
+        (MemoryError(), "out of memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 20 MiB"), "out of memory"),
+        (
+            RuntimeError("[enforce fail] Allocator: can't allocate memory"),
+            "out of memory",
+        ),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried"), "out of memory"),
+    ],
+)
+def test_what_fails_a_run_that_is_under_way_is_the_machine_s_fault(
+    job: Job, monkeypatch: pytest.MonkeyPatch, fault: Exception, said: str
+) -> None:
+    def fail(*arguments: Any, **options: Any) -> None:
+        raise fault
+
+    for name, place in (("load_data", execute), ("_record", Executor)):
+        with monkeypatch.context() as patched:
+            patched.setattr(place, name, fail)
+            ended = Executor(lambda event: None, StopRequest()).do(job)
+        assert (ended.status, ended.error["exit_status"]) == ("failed", 1)
+        assert ended.error["message"] == said
+
+
+def test_the_trace_is_kept_where_the_metadata_can_t_be_written(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any, **options: Any) -> None:
+        monkeypatch.setattr(RunMetadata, "write", fail)
+        raise OSError(5, "Input/output error", "/elsewhere")
+
+    monkeypatch.setattr(execute, "load_data", fail)
+    ended = Executor(lambda event: None, StopRequest()).do(job)
+    assert ended.error["message"] == "/elsewhere: Input/output error"
+    trace = Path(ended.run_dir) / "error.txt"
+    assert "Input/output error" in trace.read_text()
+
+
+def test_stopped_is_stopped_whatever_the_disk_says(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*arguments: Any, **options: Any) -> None:
+        monkeypatch.setattr(RunMetadata, "write", lambda self, path: path.joinpath("x").mkdir())
+        raise InterruptedRunError("interrupted")
+
+    monkeypatch.setattr(execute, "load_data", stop)
+    ended = Executor(lambda event: None, StopRequest()).do(job)
+    assert (ended.status, ended.error["exit_status"]) == ("interrupted", 130)
 
 
 def test_the_runs_of_a_process_say_what_reading_once_took(
