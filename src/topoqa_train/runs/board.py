@@ -82,7 +82,9 @@ def rank(
 def _incomparable(runs: Sequence[RunSummary]) -> tuple[str, ...]:
     """What a reader must know before comparing figures that were not measured alike."""
     notes = []
-    data = {run.metadata.data.get("fingerprint") for run in runs} - {None}
+    found = (run.metadata.data.get("fingerprint") for run in runs)
+    # As text: whatever stands in a file that was edited can then be compared.
+    data = {str(fingerprint) for fingerprint in found if fingerprint is not None}
     if len(data) > 1:
         notes.append(
             f"These runs were measured on {len(data)} different data sets: "

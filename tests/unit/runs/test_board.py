@@ -301,3 +301,13 @@ def test_what_was_not_measured_alike_is_said(run_files: RunFiles, runs: Any, epo
     notes = board.rank(runs()).notes
     assert any("2 different data sets" in note for note in notes)
     assert "Validated on a part of the graphs only: d, e" in notes
+
+
+def test_a_fingerprint_that_is_no_text_keeps_nobody_from_a_board(
+    run_files: RunFiles, runs: Any, epoch: Any
+) -> None:
+    run_files("a", [epoch(0.05, 0.2)], data={"fingerprint": {"whole": "one"}})
+    run_files("b", [epoch(0.09, 0.9)], data={"fingerprint": ["two"]})
+    ranked = board.rank(runs())
+    assert order(ranked) == [(1, "b"), (2, "a")]
+    assert any("2 different data sets" in note for note in ranked.notes)
