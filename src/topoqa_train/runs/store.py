@@ -183,11 +183,14 @@ def is_run(folder: Path) -> bool:
 
 
 def run_at(path: Path) -> RunPaths:
-    """The run that a path names; of `latest` the one that is meant, see `RunStore.latest`."""
+    """The run that a path names, in `history/` if it was moved there.
+
+    Of `latest` it is the one that is meant: see `RunStore.latest`.
+    """
     given = path.expanduser()
     # `latest` may lead to another machine, or be a file where links can't be made.
     named = RunStore(given.absolute().parent).latest() if given.name == LATEST else None
-    return named or RunPaths(given.resolve())
+    return named or whereabouts(RunPaths(given.resolve()))
 
 
 def whereabouts(paths: RunPaths) -> RunPaths:

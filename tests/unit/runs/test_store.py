@@ -469,6 +469,10 @@ class TestByItsPath:
         monkeypatch.chdir(run.parent)
         assert store.run_at(run) == store.run_at(Path("a")) == RunPaths(run)
 
+    def test_one_that_was_moved_to_history_is_found_there(self, run_files: RunFiles) -> None:
+        moved = run_files("old", folder="history")
+        assert store.run_at(moved.parents[1] / "old").root == moved
+
     @pytest.mark.parametrize("target", ["b", "/home/elsewhere/runs/b"])
     def test_latest_is_what_it_means(
         self, run_files: RunFiles, monkeypatch: pytest.MonkeyPatch, target: str
