@@ -20,10 +20,10 @@ from topoqa_train.runs.metadata import MetadataFile
 from topoqa_train.runs.metrics_file import MetricsFile
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import SELECTION, Ranked, file_name
-from topoqa_train.training import checkpoint
+from topoqa_train.training import checkpoint, restoring
 from topoqa_train.training.checkpoint import NetworkIdentity, Progress
 from topoqa_train.training.data.dataset import GraphDataset
-from topoqa_train.training.determinism import random_states, restore_random_states
+from topoqa_train.training.determinism import random_states
 from topoqa_train.training.lit_module import DockQModule
 from topoqa_train.training.metrics import evaluate, selection_metric
 from topoqa_train.training.stopping import StopRequest
@@ -152,9 +152,7 @@ class EpochKeeper(lightning.Callback):
         )
         if self._resumed is None:
             return
-        optimizer.load_state_dict(self._resumed["optimizer_states"][0])
-        self._scheduler.load_state_dict(self._resumed["lr_schedulers"][0])
-        restore_random_states(self._resumed["random_states"])
+        restoring.restore(self._resumed, optimizer, self._scheduler)
         self._resumed = None
 
     def on_train_epoch_start(

@@ -7,7 +7,6 @@ Lightning's names, so that `state_dict` and `epoch` are where tools look for the
 from __future__ import annotations
 
 import io
-import pickle
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,18 @@ from typing import Any
 import torch
 
 from topoqa_train import atomic
+from topoqa_train.config.values import shorten
 from topoqa_train.errors import RequestError
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import LINKS, SELECTION, VAL_LOSS, Ranking
+from topoqa_train.training import checkpoint_contents as contents
+from topoqa_train.training import plain_tree, torch_file
+from topoqa_train.training.plain_pickle import FaultError, RefusedError
 
 FORMAT = "topoqa-train/1"
 PATTERN = "checkpoint.*.chkpt"
+# Some ten thousand weights with what the optimizer keeps of each; their bytes are not counted.
+BOUNDS = torch_file.Bounds(file_bytes=2**36, pickle_bytes=2**24, instructions=2**20)
 _OTHER_LINKS = tuple(f"best_{metric}.ckpt" for metric in (VAL_LOSS, SELECTION))
 
 
@@ -61,7 +66,7 @@ class NetworkIdentity:
         flat = {**mine.pop("options"), **mine}
         flat_other = {**theirs.pop("options"), **theirs}
         return [
-            f"{key}: {flat.get(key)!r} in the checkpoint, {flat_other.get(key)!r} in the config"
+            f"{key}: {_shown(flat, key)} in the checkpoint, {_shown(flat_other, key)} in the config"
             for key in sorted({*flat, *flat_other})
             if flat.get(key) != flat_other.get(key)
         ]
@@ -75,14 +80,24 @@ def serialise(document: dict[str, Any]) -> bytes:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read a checkpoint of ours.
+    """Read a checkpoint of ours with all that going on needs.
 
     Raises:
-        RequestError: there is none, it is damaged, it would run code, or it is of another make.
+        RequestError: there is none, it is damaged, it would run code, it is of another make, or
+            parts of it are missing.
     """
     document = read_any(path)
     if not is_ours(document):
         raise RequestError(f"{path} is no checkpoint of topoqa-train")
+    contents.check_whole(document, path)
+    return document
+
+
+def read_weights(path: Path) -> dict[str, Any]:
+    """Read any checkpoint for its weights; one of ours says of which network they are."""
+    document = read_any(path)
+    if is_ours(document):
+        contents.check_weights(document, path)
     return document
 
 
@@ -92,21 +107,27 @@ def is_ours(document: dict[str, Any]) -> bool:
 
 
 def read_any(path: Path) -> dict[str, Any]:
-    """Read any checkpoint whose content is tensors and plain types, on the CPU."""
+    """Read any checkpoint whose content is tensors and plain types, on the CPU.
+
+    What `torch.load(weights_only=True)` would do, but bounded by the file's size.
+    """
     try:
-        document = torch.load(path, map_location="cpu", weights_only=True)
+        with torch_file.opened(path, BOUNDS) as file:
+            document = plain_tree.filled(file.data, file.tensor)
+    except RefusedError as refused:
+        raise RequestError(
+            f"{path} is refused: it holds '{refused}', which would run code when read",
+            hint="Only tensors, numbers, text, lists and dicts may stand in a checkpoint.",
+        ) from None
+    except FaultError as fault:
+        raise RequestError(
+            f"{path} is damaged or no checkpoint: {fault}",
+            hint="Take another one, or copy it again.",
+        ) from fault
     except FileNotFoundError:
         raise RequestError(f"there is no checkpoint {path}") from None
-    except IsADirectoryError:
-        raise RequestError(f"{path} is a folder, not a checkpoint") from None
-    except pickle.UnpicklingError as error:
-        raise RequestError(
-            f"{path} is refused: it is damaged or holds more than tensors and plain values",
-            details=[_first_line(error)],
-        ) from error
-    except Exception as error:
-        # torch's unpickler fails on damaged bytes in any way that Python knows.
-        raise RequestError(f"{path} can't be read: {_first_line(error)}") from error
+    except OSError as error:
+        raise RequestError(f"the checkpoint {path} can't be read: {error.strerror}") from error
     if not isinstance(document, dict) or not isinstance(document.get("state_dict"), dict):
         raise RequestError(f"{path} is no checkpoint: it has no state_dict")
     return document
@@ -137,9 +158,9 @@ def settle(paths: RunPaths, ranking: Ranking) -> None:
         leftover.unlink(missing_ok=True)
 
 
+def _shown(flat: dict[str, Any], key: str) -> str:
+    return shorten(repr(flat.get(key)))
+
+
 def _leads_to(link: Path, file: str) -> bool:
     return link.is_symlink() and str(link.readlink()) == file
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

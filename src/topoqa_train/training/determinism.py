@@ -10,6 +10,8 @@ import torch
 
 from topoqa_train.errors import RequestError
 
+_NUMPY_KEYS = 624
+
 
 def seed_everything(seed: int, threads: int) -> None:
     """Seed python, numpy and torch, ask torch for deterministic kernels, fix the thread count.
@@ -53,15 +55,7 @@ def restore_random_states(states: dict[str, Any]) -> None:
     try:
         python, numpy_state = states["python"], states["numpy"]
         random.setstate((python["version"], tuple(python["numbers"]), python["gauss"]))
-        np.random.set_state(
-            (
-                "MT19937",
-                numpy_state["keys"].numpy().astype(np.uint32),
-                numpy_state["position"],
-                numpy_state["has_gauss"],
-                numpy_state["cached"],
-            )
-        )
+        np.random.set_state(_numpy_state(numpy_state))
         torch.set_rng_state(states["torch"])
         if states["cuda"] and torch.cuda.is_available():
             torch.cuda.set_rng_state_all(states["cuda"])
@@ -69,3 +63,12 @@ def restore_random_states(states: dict[str, Any]) -> None:
             torch.mps.set_rng_state(states["mps"])
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise RequestError(f"the checkpoint's random states can't be restored: {error}") from error
+
+
+def _numpy_state(state: dict[str, Any]) -> tuple[str, np.ndarray, int, int, float]:
+    position = state["position"]
+    if type(position) is not int or not 0 <= position <= _NUMPY_KEYS:
+        # numpy takes any, and would read beyond its keys.
+        raise ValueError("numpy's position is outside its keys")
+    keys = state["keys"].numpy().astype(np.uint32)
+    return "MT19937", keys, position, state["has_gauss"], state["cached"]

@@ -23,7 +23,7 @@ from topoqa_train.runs.events import Event
 from topoqa_train.runs.metadata import MetadataFile
 from topoqa_train.runs.metrics_file import MetricsFile
 from topoqa_train.runs.paths import RunPaths
-from topoqa_train.training import checkpoint, evaluation
+from topoqa_train.training import checkpoint, evaluation, restoring
 from topoqa_train.training.callbacks import BatchWatch, EpochKeeper
 from topoqa_train.training.checkpoint import NetworkIdentity, Progress
 from topoqa_train.training.data.datamodule import GraphDataModule
@@ -195,7 +195,9 @@ def check_trainer_args(arguments: dict[str, Any]) -> None:
 
 def load_network_weights(path: Path) -> tuple[dict[str, Any], NetworkIdentity]:
     """The weights of a checkpoint of ours and the network that they are of."""
-    document = checkpoint.read(path)
+    document = checkpoint.read_weights(path)
+    if not checkpoint.is_ours(document):
+        raise RequestError(f"{path} is no checkpoint of topoqa-train")
     return document["state_dict"], checkpoint.identity(document)
 
 
@@ -236,7 +238,9 @@ def _resume(
     if begun:
         document = checkpoint.read(source)
         theirs = checkpoint.identity(document)
-        _load_state(module, document["state_dict"], theirs, identity, source)
+        _load_state(module.network, document["state_dict"], theirs, identity, source)
+        # Before metrics are cut and checkpoints deleted for a training that could not go on.
+        restoring.rehearse(document, module, module.configure_optimizers(), source)
         keeper.resume_from(document)
         # Files of its day may have been deleted since, for better ones of later epochs.
         keeper.progress.ranking.keep_only({file.name for file in paths.checkpoints.iterdir()})
@@ -250,12 +254,12 @@ def _resume(
 
 def _load_weights(module: DockQModule, path: Path, identity: NetworkIdentity) -> None:
     """Of a checkpoint of ours, or of one with the published network of TopoQA."""
-    document = checkpoint.read_any(path)
+    document = checkpoint.read_weights(path)
     if checkpoint.is_ours(document):
         weights, theirs = document["state_dict"], checkpoint.identity(document)
     else:
         weights, theirs = _published(document, path, identity)
-    _load_state(module, weights, theirs, identity, path)
+    _load_state(module.network, weights, theirs, identity, path)
 
 
 def _published(
@@ -273,7 +277,7 @@ def _published(
 
 
 def _load_state(
-    module: DockQModule,
+    network: nn.Module,
     weights: dict[str, Any],
     theirs: NetworkIdentity,
     ours: NetworkIdentity,
@@ -287,10 +291,11 @@ def _load_state(
             hint="Set the config to the checkpoint's network, or start without it.",
         )
     try:
-        module.network.load_state_dict(weights)
+        network.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise RequestError(
-            f"the weights in {path} don't fit the network", details=str(error).splitlines()[:4]
+            f"the weights in {path} don't fit the network",
+            details=[line.strip()[:300] for line in str(error).splitlines()[:4]],
         ) from error
 
 
@@ -384,18 +389,19 @@ def evaluate_best(
     """
     if data.test is None or not paths.best.exists():
         return None
-    network = network_of(paths.best)
+    network = network_of(paths.best, network_identity(config, data))
     scores = evaluation.predict(network, data.test, config.dataloader.batch_size)
     evaluation.write_predictions(paths.test_predictions, data.test, scores)
     return evaluation.figures(data.test, scores)
 
 
-def network_of(path: Path) -> nn.Module:
-    """The network of a checkpoint of ours, with its weights."""
-    weights, identity = load_network_weights(path)
-    network = network_as(identity)
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise RequestError(f"the weights in {path} don't fit the network they name") from error
+def network_of(path: Path, expected: NetworkIdentity | None = None) -> nn.Module:
+    """The network of a checkpoint of ours, with its weights.
+
+    Raises:
+        RequestError: it can't be used, or is of another network than `expected`.
+    """
+    weights, theirs = load_network_weights(path)
+    network = network_as(expected or theirs)
+    _load_state(network, weights, theirs, expected or theirs, path)
     return network
