@@ -238,7 +238,7 @@ def _is_taken(run_name: str, place: Path) -> RequestError:
     return RequestError(
         f"a run called '{run_name}' is there already",
         details=[str(place)],
-        hint="Choose another --run-name, or go on with it: "
+        hint="Choose another name (--run-name; run_name in a manifest), or go on with it: "
         f"topoqa-train resume --run-id {run_name}",
     )
 

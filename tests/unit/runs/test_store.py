@@ -71,6 +71,7 @@ class TestCreate:
             runs.create("job", "mine", clock)
         assert "'mine' is there already" in caught.value.message
         assert "resume --run-id mine" in (caught.value.hint or "")
+        assert "run_name in a manifest" in (caught.value.hint or "")
         assert caught.value.exit_status == 2
 
     def test_a_name_in_history_is_taken_too(
