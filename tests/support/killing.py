@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
 import os
 import random
@@ -15,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psutil
-import torch
+from processes import numbers, weights
 from projects import EXECUTABLE, environment
 
 FAULTS = Path(__file__).parent / "faults"
@@ -164,24 +162,6 @@ def kill_tree(process: subprocess.Popen[bytes]) -> None:
             continue
     process.wait(HANG_SECONDS)
     psutil.wait_procs(tree, timeout=HANG_SECONDS)
-
-
-def numbers(run: Path) -> list[dict[str, str]]:
-    """The rows of a run's metrics, times apart: they have to be equal to the last digit."""
-    with (run / "metrics" / "metrics.csv").open() as file:
-        return [
-            {name: value for name, value in row.items() if not name.endswith("_seconds")}
-            for row in csv.DictReader(file)
-        ]
-
-
-def weights(checkpoint: Path) -> str:
-    """A hash of all weights in a checkpoint."""
-    state = torch.load(checkpoint, weights_only=True)["state_dict"]
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        digest.update(name.encode() + state[name].numpy().tobytes())
-    return digest.hexdigest()
 
 
 LINKS = ("best.ckpt", "second_best.ckpt", "third_best.ckpt", "best_val_loss.ckpt", "last.ckpt")
