@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-import stat
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from topoqa_train import files
+from topoqa_train.config.values import shorten
 from topoqa_train.errors import DataError
 
 METADATA_NAME: Final = "graph_metadata.json"
 SUMMARY_NAME: Final = "graph_builder_summary.json"
 _MAX_BYTES: Final = 2**30
+_DEEPEST: Final = 32
 
 
 @dataclass(frozen=True)
@@ -46,15 +49,14 @@ def read_document(path: Path) -> dict[str, Any]:
     """The JSON object in `path`.
 
     Raises:
-        DataError: no such file, no JSON, no object, or values that JSON can't hold (NaN).
+        DataError: no such file, no JSON, no object, a key that stands twice in one object, or
+            values that JSON can't hold (NaN, a number beyond all).
     """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
-            raise DataError(f"{path} is no JSON file of a graph builder")
-        document = json.loads(path.read_text("utf-8-sig"), parse_constant=_no_constant)
-        # A lone surrogate is legal in JSON and can't be written to a file again.
-        json.dumps(document, ensure_ascii=False).encode("utf-8")
+        text = files.content(path, _MAX_BYTES).decode("utf-8-sig")
+        document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
+        # A lone surrogate is legal in JSON and can't be written to a file again; nor can 1e999.
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror}") from error
     except json.JSONDecodeError as error:
@@ -80,6 +82,7 @@ def built_graph(document: Mapping[str, Any], model: str, path: Path) -> BuiltGra
     columns = _optional(entry, "node_feature_columns", list, "a list of names", place)
     if columns is not None and not all(isinstance(column, str) for column in columns):
         raise DataError(f"{place}: node_feature_columns is not a list of names")
+    _check_depth([edges.get("bands"), entry.get("edge_params")], place)
     width = _optional(edges, "feature_dim", int, "a number", f"{place}: edge_metadata")
     variant = _optional(edges, "edge_feature_variant", str, "a name", f"{place}: edge_metadata")
     return BuiltGraph(
@@ -99,6 +102,7 @@ def modules(document: Mapping[str, Any], path: Path) -> dict[str, Any] | list[An
         return {}
     if not isinstance(found, dict | list):
         raise DataError(f"{path}: modules is {json.dumps(found)[:60]}, not an object or a list")
+    _check_depth(found, f"{path}: modules")
     return found
 
 
@@ -111,6 +115,26 @@ def _kind(value: Any, kind: type, wording: str, place: str) -> Any:  # noqa: ANN
     if not isinstance(value, kind) or isinstance(value, bool):
         raise DataError(f"{place} is {json.dumps(value)[:60]}, not {wording}")
     return value
+
+
+def _check_depth(value: Any, place: str) -> None:  # noqa: ANN401
+    """Refuse what can be read but not be written again, with indents, or compared."""
+    pending = [(value, 0)]
+    while pending:
+        each, depth = pending.pop()
+        if depth > _DEEPEST:
+            raise DataError(f"{place}: it is nested more than {_DEEPEST} levels deep")
+        if isinstance(each, dict | list):
+            items = each.values() if isinstance(each, dict) else each
+            pending += [(item, depth + 1) for item in items]
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"the key '{shorten(twice)}' stands twice in one object")
+    return made
 
 
 def _no_constant(name: str) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from topoqa_train.config.values import shorten
 from topoqa_train.errors import DataError
 from topoqa_train.training.data.builder_files import (
     METADATA_NAME,
@@ -160,7 +161,8 @@ def _unlike(
         if said is not None and said != actual:
             wrong.setdefault(said, []).append(path.name)
     return [
-        f"{name} is {said}, the tensors have {actual}, in {len(files)} graphs: {_some(files)}"
+        f"{name} is {shorten(str(said))}, the tensors have {actual}, "
+        f"in {len(files)} graphs: {_some(files)}"
         for said, files in sorted(wrong.items())
     ]
 
