@@ -22,7 +22,7 @@ def resume(
         ),
     ] = None,
     override: _options.Overrides = None,
-    output_root: _options.OutputRoot = None,
+    run_root: _options.RunRoot = None,
 ) -> None:
     """Go on with a run in its own directory, after its last whole epoch.
 
@@ -38,7 +38,7 @@ def resume(
     from topoqa_train.workflows.data import DataResolver
 
     request = workflow.ResumeRequest(
-        run=_session.chosen_run(run_dir, run_id, output_root),
+        run=_session.chosen_run(run_dir, run_id, run_root),
         overrides=[parse_override(text, base=Path.cwd()) for text in override or ()],
         checkpoint=checkpoint,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from topoqa_train.errors import RequestError
 from topoqa_train.runs.ranking import SELECTION, VAL_LOSS, lower_is_better
+from topoqa_train.runs.status import Status
 from topoqa_train.runs.summary import Candidate, RunSummary
 
 # Names of runs that a note gives before it only counts.
@@ -34,13 +35,17 @@ class Leaderboard:
     notes: tuple[str, ...]
 
     def winner(self) -> Entry | None:
-        """The best entry that has a checkpoint, whichever way the board is turned."""
+        """The best entry that has a checkpoint, whichever way the board is turned.
+
+        Of equals a finished run is the winner, then the first by name.
+        """
         ranked = [entry for entry in self.entries if entry.rank is not None]
         return min(ranked, key=_place, default=None)
 
 
-def _place(entry: Entry) -> tuple[int, str]:
-    return entry.rank or 0, entry.run.paths.run_id
+def _place(entry: Entry) -> tuple[int, bool, str]:
+    run = entry.run
+    return entry.rank or 0, run.status != Status.COMPLETED, run.paths.run_id
 
 
 def rank(

@@ -55,6 +55,14 @@ def test_equals_share_a_rank_and_stand_by_name(run_files: RunFiles, runs: Any, e
     assert order(board.rank(runs())) == [(1, "d"), (2, "b"), (2, "c"), (4, "a"), (5, "e")]
 
 
+def test_of_equals_a_finished_run_wins(run_files: RunFiles, runs: Any, epoch: Any) -> None:
+    run_files("a", [epoch(0.1)], status="failed")
+    run_files("b", [epoch(0.1)])
+    winner = board.rank(runs()).winner()
+    assert winner is not None
+    assert winner.run.paths.run_id == "b"
+
+
 class TestMetric:
     def test_runs_ranked_by_val_loss_are_ranked_by_it(self, run_files: RunFiles, runs: Any) -> None:
         run_files("a", ranking_metric="val_loss")
