@@ -96,7 +96,7 @@ def test_the_keys_that_a_line_sets_exist(arguments: list[str], parse: Parse) -> 
         config = str(params["config"])
         shipped = config in shipped_names("configs")
         load_config(Path(config if shipped else "sched_boost_seed222"), overrides)
-    elif name == "resume":
+    elif name in ("resume", "run"):
         load_config(Path("sched_boost_seed222"), overrides)
     elif name in ("pipeline", "batch", "fine-tune"):
         named = params["manifest"]
@@ -140,7 +140,7 @@ class TestTheChecksThemselves:
         [
             "topoqa-train dance",
             "topoqa-train run --no-such-option x",
-            "topoqa-train run",
+            "topoqa-train init",
             "topoqa-train leaderboard --limit none",
             "topoqa-train graphs",
             "FOO=1 topoqa-train dance && true",

@@ -117,9 +117,10 @@ def test_keeping_house_loads_nothing_heavy(run_files: Callable[..., Path], tmp_p
 def test_a_wrong_request_is_refused_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
     names = ("batch", "fine-tune", "pipeline")
     lines = [["run", "-c", "no_such.yaml"], *([name, "-m", "no_such.yaml"] for name in names)]
-    lines += [["no-such"]]
+    lines += [["no-such"], ["run"], ["run", "--from-run", "no_such"]]
+    lines += [["run", "--from-run", "no/such"]]
     found = probe(lines, tmp_path)
-    assert [status for status, _, _ in found["ended"]] == [2] * 5
+    assert [status for status, _, _ in found["ended"]] == [2] * 8
     assert found["loaded"] == []
 
 

@@ -102,9 +102,10 @@ def run(
         _session.run_again(request, output_root=output_root)
         return
     if config is None or from_run is not None:
+        if config is not None:
+            raise RequestError("give --config or --from-run, not both")
         raise RequestError(
-            "give --config, or --from-run with a run to do again"
-            + (", not both" if from_run is not None else ""),
+            "give --config, or --from-run with a run to do again",
             hint=f"Shipped configs: {', '.join(shipped_names('configs'))}.",
         )
     source = locate("configs", config)

@@ -58,7 +58,9 @@ def plan_again(
     _check_may_be_done_again(run)
     before = recorded.options(run)
     plan = _plan(request, run, before)
-    job = _as_it_was(run, request, make_job(plan, resolver, output_root=output_root), plan.config)
+    start = None if request.resume_from is not None else _source_of_weights(run)
+    job = make_job(plan, resolver, output_root=output_root, started_from=start)
+    job = _as_it_was(run, request, job, plan.config)
     asked = [
         *differences.of_config(_config_then(run), differences.decisive(job.config)),
         *_of_options(before, plan),
@@ -142,6 +144,12 @@ def _start_of(run: RunSummary) -> Path | None:
     return next(same, found[0])
 
 
+def _source_of_weights(run: RunSummary) -> dict[str, Any]:
+    """What its metadata say of those beside the file: run and epoch."""
+    start = run.metadata.started_from or {}
+    return {name: start[name] for name in ("run_id", "epoch") if name in start}
+
+
 def _as_it_was(run: RunSummary, request: AgainRequest, job: Job, config: LoadedConfig) -> Job:
     """The source that the run's config came from, and how far a try-out goes."""
     changes: dict[str, Any] = {}
@@ -170,7 +178,7 @@ def _text(content: bytes, path: Path) -> str:
 
 def _config_then(run: RunSummary) -> Mapping[str, Any]:
     """What decided the run's numbers: as recorded, else as its file has it without overrides."""
-    if run.metadata.config:
+    if run.metadata.config and not run.foreign:
         return run.metadata.config
     config = differences.decisive(load_config(run.paths.config).config)
     epochs = run.metadata.training_parameters.get("num_epochs")
@@ -233,18 +241,19 @@ def _notes(run: RunSummary, job: Job, found: Sequence[Difference]) -> Iterator[s
 def _resumed(run: RunSummary) -> Iterator[str]:
     """A run that went on under other conditions is the work of both."""
     for sitting in run.metadata.resumed:
-        written = sitting.get("differs")
-        listed = (
-            [each for each in written if isinstance(each, dict)]
-            if isinstance(written, list)
-            else []
-        )
-        names = [str(each.get("what")) for each in listed if each.get("kind") != "place"]
+        names = ", ".join(_that_make_numbers(sitting.get("differs")))
         if names:
+            epochs = differences.shown(sitting.get("epochs_done"))
             yield (
-                f"It was resumed after {sitting.get('epochs_done')} epochs with other "
-                f"{', '.join(names)}: what came after can't be expected again."
+                f"It was resumed after {epochs} epochs with other {names}: "
+                "what came after can't be expected again."
             )
+
+
+def _that_make_numbers(differs: Any) -> Iterator[str]:  # noqa: ANN401 - of a file
+    for each in differs if isinstance(differs, list) else ():
+        if isinstance(each, dict) and each.get("kind") != "place":
+            yield differences.shown(each.get("what"))
 
 
 def _weights_in_command(run: RunSummary, job: Job) -> Iterator[str]:

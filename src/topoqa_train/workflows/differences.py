@@ -36,7 +36,7 @@ class Difference:
     kind: Kind = "numbers"
 
     def __str__(self) -> str:
-        return f"{_told(self.what)}: {_told(self.then)} then, {_told(self.now)} now"
+        return f"{shown(self.what)}: {shown(self.then)} then, {shown(self.now)} now"
 
     @property
     def telling(self) -> bool:
@@ -146,15 +146,17 @@ def of_data(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]
         return []
     one, other = _mapping(then.get("fingerprints")), _mapping(now.get("fingerprints"))
     found = [
-        Difference(name, _short(one[name]), _short(other.get(name)))
+        Difference(f"hash of the {name}", _short(one[name]), _short(other.get(name)))
         for name in one
         if one[name] != other.get(name)
     ]
     counts = Difference("graphs in each split", then.get("graphs"), now.get("graphs"))
     if counts.then != counts.now:
         found.append(counts)
-    whole = Difference("data", _short(then["fingerprint"]), _short(now.get("fingerprint")))
-    return found or [whole]
+    if found:
+        return found
+    whole = _short(then["fingerprint"]), _short(now.get("fingerprint"))
+    return [Difference("hash of the data", *whole)]
 
 
 def on_one_line(differences: Sequence[Difference]) -> str:
@@ -175,9 +177,13 @@ def _short(value: Any) -> str | None:  # noqa: ANN401 - of a file
     return None if value is None else str(value)[:_SHORT]
 
 
-def _told(value: Any) -> str:  # noqa: ANN401 - any JSON value
+def shown(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """A value on one line; it may come from a stranger's file."""
     if value is None:
         return "none"
-    text = value if isinstance(value, str) and value.isprintable() else json.dumps(value)
+    if isinstance(value, Mapping):
+        text = ", ".join(f"{name} {item}" for name, item in value.items())
+    else:
+        text = value if isinstance(value, str) else json.dumps(value)
+    text = text if text.isprintable() else json.dumps(text)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

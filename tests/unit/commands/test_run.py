@@ -10,6 +10,9 @@ import pytest
 from topoqa_train import cli
 from topoqa_train.commands import _session
 from topoqa_train.config.plan import JobPlan
+from topoqa_train.runs.paths import RunPaths
+from topoqa_train.workflows.again import AgainRequest
+from topoqa_train.workflows.recorded import Options
 
 CONFIG = "paths: {graph: g, train_labels: t.csv, val_labels: v.csv}\n"
 Call = Callable[..., tuple[int, list[Any]]]
@@ -22,10 +25,12 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
     monkeypatch.delenv(cli.DEBUG_VARIABLE, raising=False)
     given: list[Any] = []
 
-    def take(plan: JobPlan, *, output_root: Path | None) -> None:
+    def take(plan: JobPlan | AgainRequest, *, output_root: Path | None) -> None:
         given.extend([plan, output_root])
 
     monkeypatch.setattr(_session, "run_one", take)
+    monkeypatch.setattr(_session, "run_again", take)
+    monkeypatch.delenv("TOPOQA_TRAIN_RUNS", raising=False)
 
     def _call(*arguments: str) -> tuple[int, list[Any]]:
         given.clear()
@@ -71,6 +76,9 @@ def test_a_shipped_config_is_found_by_name(call: Call) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        ((), "give --config, or --from-run"),
+        (("-c", "x.yaml", "--from-run", "x"), "--config or --from-run, not both"),
+        (("--from-run", "gone"), "no run is called 'gone'"),
         (("-c", "gone.yaml"), "gone.yaml"),
         (("-c", "x.yaml", "-o", "trainer.num_epoch=3"), "num_epochs"),
         (("-c", "x.yaml", "-o", "trainer.num_epochs=many"), "trainer.num_epochs"),
@@ -91,3 +99,66 @@ def test_a_wrong_request_starts_nothing(
     err = capsys.readouterr().err
     assert said in err
     assert "Traceback" not in err
+
+
+class TestFromRun:
+    """`call` gives the request in place of a plan."""
+
+    def test_every_option_is_set_anew(self, call: Call, run_files: Any, tmp_path: Path) -> None:
+        run = run_files("old")
+        options = "--run-name mine -o trainer.num_epochs=7 --resume-from w.ckpt --fast-dev-run"
+        options += " --limit-train-batches 3 --limit-val-batches 0.5 --log-lr --notes n"
+        options += " --trial-label t --trainer-arg gradient_clip_val=0.5 --output-root out"
+        status, (request, output_root) = call("--from-run", str(run), *options.split())
+        assert status == 0
+        assert output_root == Path("out")
+        (override,) = request.overrides
+        assert (override.key, override.value, override.base) == (
+            "trainer.num_epochs",
+            7,
+            tmp_path,
+        )
+        assert request == AgainRequest(
+            run=RunPaths(run),
+            overrides=[override],
+            run_name="mine",
+            resume_from=Path("w.ckpt"),
+            notes="n",
+            trial_label="t",
+            options=Options(
+                fast_dev_run=True,
+                limit_train_batches=3,
+                limit_val_batches=0.5,
+                log_lr=True,
+                trainer_args={"gradient_clip_val": 0.5},
+            ),
+        )
+
+    def test_nothing_given_leaves_it_as_it_was(self, call: Call, run_files: Any) -> None:
+        status, (request, output_root) = call("--from-run", str(run_files("old")))
+        assert (status, output_root) == (0, None)
+        assert request == AgainRequest(run=request.run, overrides=[])
+
+    @pytest.mark.parametrize("folder", ["", "history"])
+    def test_a_name_is_looked_for_where_runs_are(
+        self, call: Call, run_files: Any, tmp_path: Path, folder: str
+    ) -> None:
+        run_files.root = tmp_path / "training_runs"
+        run = run_files("old", folder=folder)
+        (tmp_path / "out").mkdir()
+        for arguments in (("old",), ("latest",), ("old", "--output-root", "out")):
+            status, (request, _) = call("--from-run", *arguments)
+            assert (status, request.run.root) == (0, run)
+
+    def test_first_where_the_new_one_goes(self, call: Call, run_files: Any, tmp_path: Path) -> None:
+        for name in ("training_runs", "out"):
+            run_files.root = tmp_path / name
+            run_files("old")
+        _, (request, _) = call("--from-run", "old", "--output-root", "out")
+        assert request.run.root == tmp_path / "out" / "old"
+
+    def test_a_folder_before_a_name(self, call: Call, run_files: Any, tmp_path: Path) -> None:
+        run_files.root = tmp_path
+        run = run_files("here")
+        _, (request, _) = call("--from-run", "here")
+        assert request.run.root == run
