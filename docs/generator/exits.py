@@ -64,7 +64,12 @@ def render_environment() -> str:
 
 
 def _of_options() -> Iterator[list[str]]:
+    """A row a variable, with every option that it sets."""
+    sets: dict[str, list[str]] = {}
     for names, command in sorted(commands.leaves(), key=lambda leaf: leaf[0]):
         for param in command.params:
             for variable in commands.variables(param):
-                yield [code(variable), f"{code(param.opts[0])} of {code(' '.join(names))}"]
+                where = f"{code(param.opts[0])} of {code(' '.join(names))}"
+                sets.setdefault(variable, []).append(where)
+    for variable, places in sets.items():
+        yield [code(variable), ", ".join(places)]

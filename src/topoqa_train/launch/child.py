@@ -15,6 +15,7 @@ from topoqa_train.launch.job import Task
 from topoqa_train.runs import events
 from topoqa_train.runs.events import Event
 from topoqa_train.training.stopping import StopRequest
+from topoqa_train.workflows import console_log
 from topoqa_train.workflows.execute import Executor
 
 # How long a batch may go on after the parent is gone.
@@ -24,6 +25,7 @@ _ORPHAN_SECONDS = 60.0
 def main() -> None:
     """Do what arrives on standard input until it ends."""
     tasks, channel = _own_pipes()
+    console_log.hush()
     stop = StopRequest()
 
     def emit(event: Event) -> None:

@@ -13,7 +13,17 @@ from topoqa_train import atomic
 from topoqa_train.launch.environment import CHILD_VARIABLE
 from topoqa_train.log import ROOT as LOG_ROOT
 
-_LOGGERS = (LOG_ROOT, "lightning.pytorch", "lightning.fabric", "py.warnings")
+_LIGHTNING = ("lightning.pytorch", "lightning.fabric")
+_LOGGERS = (LOG_ROOT, *_LIGHTNING, "py.warnings")
+
+
+def hush() -> None:
+    """Outside a run's log, hear of Lightning what is wrong and not what it recommends.
+
+    Else that is all a terminal shows of a process that died.
+    """
+    for name in _LIGHTNING:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @contextmanager

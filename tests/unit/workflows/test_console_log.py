@@ -14,7 +14,7 @@ import pytest
 from topoqa_train import log
 from topoqa_train.errors import MachineError
 from topoqa_train.launch.environment import CHILD_VARIABLE
-from topoqa_train.workflows.console_log import console_log
+from topoqa_train.workflows.console_log import console_log, hush
 
 IN_A_CHILD = """
 import logging, os, subprocess, sys, warnings
@@ -105,3 +105,17 @@ def test_a_full_disk_is_the_machine_s_fault(file: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(Path, "open", full)
     with pytest.raises(MachineError), console_log(file):
         pass
+
+
+def test_what_lightning_recommends_is_heard_in_the_log_alone(
+    file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lightning = logging.getLogger("lightning.pytorch")
+    monkeypatch.setattr(lightning, "level", logging.INFO)
+    hush()
+    lightning.info("buy this")
+    lightning.warning("mind that")
+    with console_log(file):
+        lightning.info("trained so")
+    assert caplog.messages == ["mind that", "trained so"]
+    assert "trained so" in file.read_text()
