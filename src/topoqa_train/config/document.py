@@ -28,6 +28,7 @@ from ruamel.yaml.events import (
     StreamEndEvent,
 )
 
+from topoqa_train import files
 from topoqa_train.config.faults import invalid, shown
 from topoqa_train.config.values import Scalar, is_printable, resolve, shorten
 from topoqa_train.errors import ConfigError, Problem
@@ -76,7 +77,7 @@ def read_bytes(path: Path, kind: str) -> bytes:
     try:
         status = path.stat()
         if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES:
-            return path.read_bytes()
+            return files.content(path, MAX_BYTES)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{shown(path)} can't be read: {_reason(error)}", []) from error
     if stat.S_ISDIR(status.st_mode):

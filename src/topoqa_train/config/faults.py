@@ -9,6 +9,7 @@ from topoqa_train.errors import ConfigError, Problem
 
 _WIDEST = 40
 _MOST = 50
+_LONGEST_KEY = 120
 
 
 def shown(path: Path) -> str:
@@ -52,10 +53,10 @@ def _rows(problems: Sequence[Problem], source: Path) -> list[str]:
     inside = [problem for problem in problems if problem.file is not None]
     places = [_place(problem, source) for problem in inside]
     wide_place = max((len(place) for place in places), default=0)
-    wide_key = min(max((len(problem.key or "") for problem in inside), default=0), _WIDEST)
+    wide_key = min(max((len(_key(problem)) for problem in inside), default=0), _WIDEST)
     rows = []
     for place, problem in zip(places, inside, strict=True):
-        cells = (place.ljust(wide_place), (problem.key or "").ljust(wide_key), problem.message)
+        cells = (place.ljust(wide_place), _key(problem).ljust(wide_key), problem.message)
         rows.append("  ".join(cell for cell in cells if cell))
     return rows + [_sentence(problem) for problem in problems if problem.file is None]
 
@@ -68,4 +69,10 @@ def _place(problem: Problem, source: Path) -> str:
 
 
 def _sentence(problem: Problem) -> str:
-    return f"{problem.key}: {problem.message}" if problem.key else problem.message
+    return f"{_key(problem)}: {problem.message}" if problem.key else problem.message
+
+
+def _key(problem: Problem) -> str:
+    """The key as it was written, or the start of one that nobody would read."""
+    key = problem.key or ""
+    return key if len(key) <= _LONGEST_KEY else f"{key[: _LONGEST_KEY - 3]}..."

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from limits import within
 
-from topoqa_train.config.load import config_from_bytes
+from topoqa_train.config.load import config_from_bytes, load_config
 from topoqa_train.config.manifest import load_manifest
 from topoqa_train.config.overrides import parse_override, parse_trainer_args
 from topoqa_train.config.recipes import find_recipe
@@ -96,3 +100,73 @@ def test_any_override(text: str, with_equals: bool) -> None:
 
 def _applied(assignment: str) -> None:
     config_from_bytes(GOOD, HERE, [parse_override(assignment, base=Path())])
+
+
+def told(content: bytes) -> str:
+    with pytest.raises(ConfigError) as caught:
+        config_from_bytes(content, HERE)
+    refused(caught.value)
+    rows = [caught.value.message, *caught.value.details]
+    assert len(rows) <= 52
+    assert max(map(len, rows)) < 500
+    return "\n".join(rows)
+
+
+LAUGHS = b"".join(
+    b"a%d: &a%d {<<: [*a%d, *a%d], k%d: 1}\n" % (n, n, n - 1, n - 1, n) for n in range(1, 40)
+)
+BOMBS = {
+    "merges of merges": (b"a0: &a0 {x: 1}\n" + LAUGHS, "more than 20000 values"),
+    "a wide merge, often": (
+        b"a: &a {" + b", ".join(b"k%d: 1" % n for n in range(4000)) + b"}\n"
+        + b"".join(b"m%d: {<<: *a}\n" % n for n in range(4000)),
+        "more than 20000 values",
+    ),
+    "an anchor in itself": (b"a: &a {<<: *a}\n", "*a stands for nothing before it"),
+    "a class": (b'x: !!python/object/apply:os.system ["true"]\n', "the tag"),
+    "many digits": (b"trainer: {num_epochs: " + b"9" * 60_000 + b"}\n", "too many digits"),
+    "many hexadecimals": (b"trainer: {threads: 0x" + b"f" * 60_000 + b"}", "too many digits"),
+    "many small lines in quotes": (b'a: "' + b"x\n" * 400_000 + b'"', "data"),
+    "many documents": (b"---\n" * 200_000, "a second document"),
+    "many tags": (b"".join(b"%%TAG !a%d! x\n" % n for n in range(50_000)) + b"---\na: 1\n", "data"),
+    "many keys": (b"".join(b"k%d: 1\n" % n for n in range(80_000)), "more than 20000 values"),
+    "many unknown keys": (b"".join(b"k%d: 1\n" % n for n in range(5_000)), "and "),
+    "a long key": (b"? " + b"k" * 60_000 + b"\n: 1\n", "kkkk..."),
+    "long keys": (b"".join(b"%s%d: 1\n" % (b"k" * 900, n) for n in range(100)), "kkkk..."),
+    "clocks and dates": (b"trainer: {num_epochs: 1:30:00, threads: 2001-01-01}\n", "whole number"),
+    "lists as keys": (b"[a, b]: 1\n? {c: d}\n: 2\n", "a key has to be one word"),
+    "other text": ("paths: {dataset: demo}\n".encode("utf-16"), "not text in UTF-8"),
+    "a null byte": (b"paths: {dataset: demo\0}\n", "does not allow"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "said"), BOMBS.values(), ids=BOMBS)
+def test_bombs(content: bytes, said: str) -> None:
+    assert said in within(lambda: told(content), mebibytes=96)
+
+
+NAMES = ["../x", "/x", "a/b", "a\\b", "..", ".", "", "-x", ".x", "latest", "history", "a\0b"]
+NAMES += ["a\nb", "x" * 129, "é" * 100, "a:b", "a b ", "*", "\u202e", "{seed}", "$HOME", "~"]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "a\x1b[2J"])
+def test_names_of_jobs_and_runs_that_lead_elsewhere(tmp_path: Path, name: str) -> None:
+    (tmp_path / "c.yaml").write_bytes(b"paths: {dataset: demo}\n")
+    for key in ("name", "run_name"):
+        job = {"name": "ok", "config": "c.yaml", key: name}
+        path = tmp_path / "m.yaml"
+        path.write_text(json.dumps({"jobs": [job]}))
+        with pytest.raises(ConfigError) as caught:
+            load_manifest(path)
+        refused(caught.value)
+        assert name not in caught.value.details[0] or name.isprintable()
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "endless.yaml").symlink_to("/dev/zero")
+    (tmp_path / "round.yaml").symlink_to("round.yaml")
+    for name in ("pipe", "endless", "round"):
+        for load in (load_config, load_manifest):
+            with pytest.raises(ConfigError, match=name):
+                load(tmp_path / f"{name}.yaml")
