@@ -74,6 +74,8 @@ class Job(_OnData):
     """One training to be done. `resume_run` goes on in that directory; else a new one is made.
 
     The new one is called `run_name`; without it `name`, with the time behind it if `stamped`.
+    `begun_by` is what its metadata say of the batch or pipeline that it belongs to: a run that was
+    made a moment before its ledger could take it up is known by that.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -92,6 +94,7 @@ class Job(_OnData):
     weights_from: Path | None = None
     started_from: dict[str, Any] | None = None
     again_of: Again | None = None
+    begun_by: dict[str, Any] | None = None
     notes: str | None = None
     trial_label: str | None = None
     fast_dev_run: bool = False

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,27 +24,35 @@ class Ledger:
     """Job name to the identity of what was to be done and the run that does it.
 
     `pick` is what fine-tuning starts from, where it was picked from runs of before: picked again
-    after a stop, it could be another. `process` is who carries it out, as `status.this_process`
+    after a stop, it could be another. `number` grows from one to the next of a manifest, whatever
+    the clock does. `process` is who carries it out, as `status.this_process`
     tells it; `pinned` are runs that it needs beside those it makes: what its jobs start from.
+    `roots` are other folders than its own that runs of it may be in.
     """
 
     path: Path
     kind: str
     manifest: str
     started: str
+    number: int = 0
     completed: str | None = None
     jobs: dict[str, dict[str, str]] = field(default_factory=dict)
     pick: dict[str, Any] | None = None
     process: dict[str, Any] = field(default_factory=dict)
     pinned: list[str] = field(default_factory=list)
+    roots: list[str] = field(default_factory=list)
 
     def note(self, job: str, identity: str, run_id: str, root: Path | None = None) -> None:
         """Write down that `run_id` does `job`; `root` is its folder, where it is another."""
+        self.enter(job, identity, run_id, root)
+        self.write()
+
+    def enter(self, job: str, identity: str, run_id: str, root: Path | None = None) -> None:
+        """`note`, for the next time that it is written."""
         self.jobs[job] = {"identity": identity, "run_id": run_id}
         # Its own folder is not written down: all of it may be moved together.
         if root not in (None, self.root):
             self.jobs[job]["root"] = str(root)
-        self.write()
 
     @property
     def root(self) -> Path:
@@ -59,6 +68,14 @@ class Ledger:
         new = [run_id for run_id in dict.fromkeys(run_ids) if run_id not in self.pinned]
         if new:
             self.pinned += new
+            self.write()
+
+    def expect(self, roots: Iterable[Path]) -> None:
+        """Write down that runs are about to be made in these folders."""
+        there = {str(self.root), *self.roots}
+        new = [str(root) for root in dict.fromkeys(roots) if str(root) not in there]
+        if new:
+            self.roots += new
             self.write()
 
     def runs(self) -> set[str]:
@@ -101,9 +118,18 @@ def begin(
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     path = atomic.new_file(folder, f"{kind}_{manifest.stem}_{stamp(clock.now())}", ".json")
-    ledger = Ledger(path, kind, _name(manifest), iso(clock.now()), process=status.this_process())
+    before = [previous, *every(root, manifest, kind)]
+    ledger = Ledger(
+        path,
+        kind,
+        _name(manifest),
+        iso(clock.now()),
+        number=1 + max((each.number for each in before if each is not None), default=0),
+        process=status.this_process(),
+    )
     if previous is not None:
         ledger.jobs, ledger.pick = dict(previous.jobs), previous.pick
+        ledger.roots = list(previous.roots)
     ledger.write()
     return ledger
 
@@ -135,6 +161,39 @@ def last(root: Path, kind: str, manifest: Path) -> Ledger | None:
     return next(iter(every(root, manifest, kind)), None)
 
 
+def damaged(root: Path, kind: str, manifest: Path) -> Ledger | None:
+    """In place of a ledger of this kind and manifest that can't be read, if that is the newest.
+
+    It knows what the one before it knew, for it may have gone on with that.
+    """
+    found = [
+        (_written(path), path)
+        for path in (root / FOLDER).glob(f"{kind}_{glob.escape(manifest.stem)}_*.json")
+        # An empty one was about to be begun when its process died.
+        if _read(path) is None and _size(path)
+    ]
+    before = last(root, kind, manifest)
+    moment, path = max(found, default=(0.0, None))
+    if path is None or (before is not None and _written(before.path) > moment):
+        return None
+    known = before or Ledger(path, kind, _name(manifest), "")
+    return replace(known, path=path, number=known.number + 1, completed=None, process={})
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def every(root: Path, manifest: Path, kind: str = "*") -> list[Ledger]:
     """All readable ledgers of this manifest, and of this kind, newest first."""
     found = [
@@ -145,7 +204,7 @@ def every(root: Path, manifest: Path, kind: str = "*") -> list[Ledger]:
     # Of one second, the longer name has the greater number.
     return sorted(
         found,
-        key=lambda ledger: (ledger.started, len(ledger.path.name), ledger.path.name),
+        key=lambda each: (each.number, each.started, len(each.path.name), each.path.name),
         reverse=True,
     )
 
@@ -173,7 +232,8 @@ def _parsed(path: Path, document: Mapping[str, Any]) -> Ledger:
         for name, entry in document["jobs"].items()
     }
     completed, process = document.get("completed"), document.get("process")
-    pinned = document.get("pinned")
+    pinned, roots = document.get("pinned"), document.get("roots")
+    number = document.get("number")
     return Ledger(
         path=path,
         kind=str(document["kind"]),
@@ -183,5 +243,7 @@ def _parsed(path: Path, document: Mapping[str, Any]) -> Ledger:
         jobs=jobs,
         process=dict(process) if isinstance(process, Mapping) else {},
         pinned=[str(run_id) for run_id in pinned] if isinstance(pinned, list) else [],
+        roots=[str(folder) for folder in roots] if isinstance(roots, list) else [],
+        number=number if isinstance(number, int) else 0,
         pick=dict(document["pick"]) if document.get("pick") is not None else None,
     )

@@ -23,15 +23,23 @@ def writing(paths: RunPaths) -> Iterator[None]:
     Raises:
         BusyRunError: another process is writing it.
     """
-    lock = FileLock(paths.lock)
+    busy = BusyRunError(
+        f"run {paths.run_id} is being written by another process",
+        hint="Wait until it is done, or stop that one first. How far it is: "
+        f"topoqa-train monitor --run-dir {paths.root}",
+    )
+    with at_once(paths.lock, busy):
+        yield
+
+
+@contextmanager
+def at_once(path: Path, busy: RequestError) -> Iterator[None]:
+    """Hold the lock file `path`; raises `busy` where another process holds it."""
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise BusyRunError(
-            f"run {paths.run_id} is being written by another process",
-            hint="Wait until it is done, or stop that one first. How far it is: "
-            f"topoqa-train monitor --run-dir {paths.root}",
-        ) from None
+        raise busy from None
     try:
         yield
     finally:

@@ -33,6 +33,7 @@ class RunMetadata(BaseModel):
     completed: str | None = None
     status: str = "created"
     job: str | None = None
+    begun_by: dict[str, Any] | None = None
     source_config: str | None = None
     overrides: dict[str, Any] = Field(default_factory=dict)
     notes: str | None = None

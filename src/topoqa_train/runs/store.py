@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,12 +14,13 @@ from topoqa_train import atomic
 from topoqa_train.clock import Clock, stamp
 from topoqa_train.config.names import fault_of_name
 from topoqa_train.errors import MachineError, RequestError
-from topoqa_train.runs import reference_metrics
+from topoqa_train.runs import making, reference_metrics
 from topoqa_train.runs.paths import CHECKPOINTS, HISTORY, LATEST, METADATA, RunPaths
 
 ROOT_VARIABLE = "TOPOQA_TRAIN_RUNS"
 DEFAULT_ROOT = Path("training_runs")
 _NEAR = 3
+_Fill = Callable[[RunPaths, str], None]
 
 
 def root_of_runs(option: Path | None, save_dir: Path | None = None) -> Path:
@@ -36,27 +37,40 @@ class RunStore:
         self.root = root
 
     def create(
-        self, base: str, run_name: str | None, clock: Clock, *, stamped: bool = True
+        self,
+        base: str,
+        run_name: str | None,
+        clock: Clock,
+        *,
+        stamped: bool = True,
+        fill: _Fill = lambda _, __: None,
+        warn: Callable[[str], None] = lambda _: None,
     ) -> RunPaths:
         """Make the directory of a new run and point `latest` at it.
 
         `run_name` is taken as it stands; without it the name is `base` and (if `stamped`) the
-        time, and a number where that is taken.
+        time, and a number where that is taken. `fill` writes the first files: it is given where
+        the run is made and the name that it is to have. The directory comes to be with all of them
+        in it, or not at all. That `latest` can't be set is a line to `warn`.
 
         Raises:
             RequestError: `run_name` is taken or not a plain name, or runs can't go to the root.
             MachineError: the folder can't be made.
         """
+        if run_name is not None:
+            check_run_name(run_name)
         _make_root(self.root)
         _check_latest(self.root / LATEST)
-        if run_name is not None:
-            paths = self._create_named(run_name)
-        else:
-            paths = self._create_numbered(f"{base}_{stamp(clock.now())}" if stamped else base)
-        with _may_be_written(self.root):
-            for folder in (paths.config_dir, paths.metrics.parent, paths.checkpoints):
-                folder.mkdir()
-        atomic.replace_link(self.root / LATEST, paths.run_id)
+        with _may_be_written(self.root), making.place(self.root, clock) as place:
+            if run_name is not None:
+                paths = self._create_named(run_name, place, fill)
+            else:
+                name = f"{base}_{stamp(clock.now())}" if stamped else base
+                paths = self._create_numbered(name, place, fill)
+        try:
+            atomic.replace_link(self.root / LATEST, paths.run_id)
+        except (OSError, MachineError) as error:
+            warn(f"{LATEST} still leads to an older run: {error}")
         return paths
 
     def check(self, run_name: str | None = None) -> None:
@@ -146,21 +160,25 @@ class RunStore:
             and is_run(entry)
         ]
 
-    def _create_named(self, run_name: str) -> RunPaths:
-        check_run_name(run_name)
+    def _create_named(self, run_name: str, place: RunPaths, fill: _Fill) -> RunPaths:
         old, new = self._places(run_name)
-        if old.exists() or not _made(new):
-            raise _is_taken(run_name, old if old.exists() else new)
-        return RunPaths(new)
+        if not old.exists():
+            fill(place, run_name)
+            if making.name(place, new):
+                return RunPaths(new)
+        raise _is_taken(run_name, old if old.exists() else new)
 
     def _places(self, name: str) -> tuple[Path, Path]:
         """Where a run of that name can be: in history, and here."""
         return self.root / HISTORY / name, self.root / name
 
-    def _create_numbered(self, name: str) -> RunPaths:
+    def _create_numbered(self, name: str, place: RunPaths, fill: _Fill) -> RunPaths:
         for attempt in range(1, 10_000):
             old, new = self._places(name if attempt == 1 else f"{name}_{attempt}")
-            if not old.exists() and _made(new):
+            if old.exists() or os.path.lexists(new):
+                continue
+            fill(place, new.name)
+            if making.name(place, new):
                 return RunPaths(new)
         raise MachineError(f"no free name for a run like {name} under {self.root}")
 
@@ -224,17 +242,13 @@ def _last_touched(paths: RunPaths) -> float:
     return moments[0] if moments else 0.0
 
 
-def _made(folder: Path) -> bool:
-    """Make `folder`; False if another was first."""
-    with _may_be_written(folder.parent):
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            return False
-    return True
-
-
 def _is_taken(run_name: str, place: Path) -> RequestError:
+    if not is_run(place):
+        return RequestError(
+            f"'{run_name}' is there already, and it is no run",
+            details=[str(place)],
+            hint="Choose another --run-name, or move it away.",
+        )
     return RequestError(
         f"a run called '{run_name}' is there already",
         details=[str(place)],
@@ -281,6 +295,8 @@ def _may_be_written(root: Path) -> Iterator[None]:
         with atomic.no_room_is_an_error(root):
             yield
     except OSError as error:
+        if isinstance(atomic.as_ours(error), MachineError):
+            raise MachineError(f"runs can't go to {root}: {error.strerror or error}") from error
         raise RequestError(
             f"runs can't go to {root}: {error.strerror or error}",
             hint="Choose another folder with --output-root or TOPOQA_TRAIN_RUNS.",

@@ -263,6 +263,8 @@ def _notes(
 ) -> Iterator[str]:
     """What people should read before it begins."""
     manifest = earlier.manifest.name
+    if request.resume or request.only is not None:
+        yield from earlier.faults
     if request.only == Only.FAILED:
         if not chosen:
             yield f"Nothing to do: no job of the last batch of {manifest} failed."

@@ -97,17 +97,24 @@ class Executor:
             return whereabouts(RunPaths(job.resume_run))
         keep = history.keep_runs()
         store = RunStore(job.output_root)
-        paths = store.create(job.name, job.run_name, self.clock, stamped=job.stamped)
-        provenance.write_configs(job, paths)
-        self._put_aside(store, job, keep)
-        return paths
+        now = provenance.surroundings_of(job)
 
-    def _put_aside(self, store: RunStore, job: Job, keep: int) -> None:
-        """Move older finished runs to `history/`; whatever becomes of that, this run goes on."""
+        def fill(place: RunPaths, run_id: str) -> None:
+            provenance.write_configs(job, place)
+            # Last of all: with it, it is a run.
+            provenance.describe(job, run_id, self.clock, now).write(place.metadata)
 
         def tell(text: str) -> None:
             self.emit(Notice(job=job.name, text=text))
 
+        paths = store.create(
+            job.name, job.run_name, self.clock, stamped=job.stamped, fill=fill, warn=tell
+        )
+        self._put_aside(store, job, keep, tell)
+        return paths
+
+    def _put_aside(self, store: RunStore, job: Job, keep: int, tell: Callable[[str], None]) -> None:
+        """Move older finished runs to `history/`; whatever becomes of that, this run goes on."""
         spare = set() if job.weights_from is None else {run_of(job.weights_from)}
         moved = history.tidy(store, self.clock, keep=keep, spare=spare, warn=tell)
         if moved:
@@ -163,16 +170,15 @@ class Executor:
 
     def _record(self, job: Job, paths: RunPaths) -> tuple[MetadataFile, list[str]]:
         """The run's metadata, written as those of one at work, and what people are to be told."""
-        now = provenance.surroundings_of(job)
         news: list[str] = []
-        if job.resume_run is None:
-            document = provenance.describe(job, paths, self.clock, now)
-            again_of, unlike = repeated.begun(job.again_of, now)
+        document = metadata.read(paths.metadata)
+        if job.resume_run is None and job.again_of is not None:
+            again_of, unlike = repeated.begun(job.again_of, provenance.surroundings_of(job))
             document = document.model_copy(update={"again_of": again_of})
-            if unlike and job.again_of is not None:
+            if unlike:
                 news.append(f"not as in {job.again_of.run_id}: {differences.on_one_line(unlike)}")
-        else:
-            document = metadata.read(paths.metadata)
+        elif job.resume_run is not None:
+            now = provenance.surroundings_of(job)
             sitting = provenance.sitting(document, job, now, self.clock)
             unlike = [each for each in differences.of_surroundings(document, now) if each.telling]
             if unlike:
@@ -186,6 +192,7 @@ class Executor:
                     "completed": None,
                     "error": None,
                     "process": status.this_process(),
+                    "begun_by": job.begun_by or document.begun_by,
                     "overrides": job.overrides,
                     "training_parameters": provenance.training_parameters(job),
                     "config": differences.decisive(job.config),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from topoqa_train.clock import Clock
 from topoqa_train.errors import RequestError
-from topoqa_train.runs import ledger, summary
+from topoqa_train.runs import ledger, lock, summary
 from topoqa_train.runs.ledger import Ledger
+from topoqa_train.runs.paths import HISTORY
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import RunStore
 from topoqa_train.runs.summary import Glance
@@ -24,7 +25,8 @@ _WORDS = {Status.COMPLETED: "done", Status.CREATED: "running"}
 class Earlier:
     """The last start of one kind with one manifest under one root; none where `ledger` is None.
 
-    `runs` holds, by job, the runs of it that are still there.
+    `runs` holds, by job, the runs of it that are still there; `faults` are lines on what of it
+    can't be read.
     """
 
     kind: str
@@ -32,6 +34,7 @@ class Earlier:
     ledger: Ledger | None = None
     runs: Mapping[str, Glance] = field(default_factory=dict)
     lives: bool = False
+    faults: tuple[str, ...] = ()
 
     def run_of(self, job: str, identity: str | None = None) -> Glance | None:
         """The run that was begun for this very job (without `identity`: under its name)."""
@@ -40,13 +43,35 @@ class Earlier:
 
     @contextmanager
     def begun(self, root: Path, clock: Clock, *, goes_on: bool) -> Iterator[Ledger]:
-        """The ledger of a new start; if it `goes_on`, it knows from the first what this one did."""
+        """The ledger of a new start; if it `goes_on`, it knows from the first what this one did.
+
+        Raises:
+            RequestError: another process is going on with it, or has since this was read.
+        """
         before = self.ledger if goes_on else None
-        new = ledger.begin(root, self.kind, self.manifest, clock, before)
-        try:
-            yield new
-        finally:
-            new.leave()
+        with nullcontext() if before is None else self._alone(root, before):
+            new = ledger.begin(root, self.kind, self.manifest, clock, before)
+            try:
+                yield new
+            finally:
+                new.leave()
+
+    @contextmanager
+    def _alone(self, root: Path, before: Ledger) -> Iterator[None]:
+        """Be the only one that goes on with `before`: a job of it must not be done by two."""
+        busy = RequestError(
+            f"another process is going on with the last {self.kind} of {self.manifest.name}",
+            hint="Wait until it is done, or stop it first; topoqa-train monitor shows how far "
+            "it is.",
+        )
+        with lock.at_once(before.path.with_suffix(".lock"), busy):
+            now = ledger.last(root, self.kind, self.manifest)
+            if now is not None and now.number > before.number:
+                raise RequestError(
+                    f"the last {self.kind} of {self.manifest.name} was gone on with meanwhile",
+                    hint="The same command again goes on from there.",
+                )
+            yield
 
     def check_over(self) -> None:
         """Raise `RequestError` if it is still at work: what it writes can't be gone on with."""
@@ -89,20 +114,65 @@ class Earlier:
 
 
 def look(root: Path, kind: str, manifest: Path, clock: Clock) -> Earlier:
-    """Read the last ledger and its runs.
+    """Read the last ledger and its runs, those too that it could not take up any more.
 
-    What can't be read counts as not there: it is then begun anew.
+    What can't be read counts as not there, and is told: it is then begun anew.
     """
-    last = ledger.last(root, kind, manifest)
+    faults = []
+    last = ledger.damaged(root, kind, manifest)
+    if last is not None:
+        faults.append(f"{last.path} can't be read: it is made anew from what its runs say.")
+    else:
+        last = ledger.last(root, kind, manifest)
     if last is None:
         return Earlier(kind, manifest)
+    if last.completed is None:
+        _take_up(last, clock)
     runs = {}
     for job, entry in last.jobs.items():
-        found = find(last.root_of(job), entry["run_id"], clock)
-        if found is not None:
-            runs[job] = found
+        try:
+            place = RunStore(last.root_of(job)).find(entry["run_id"])
+        except RequestError:
+            continue  # it was deleted
+        try:
+            runs[job] = summary.glance(place, clock)
+        except RequestError as error:
+            faults.append(f"{error.message}; {job} is begun anew.")
     lives = any(each.path == last.path for each in ledger.in_progress(root, clock))
-    return Earlier(kind, manifest, last, runs, lives)
+    return Earlier(kind, manifest, last, runs, lives, tuple(faults))
+
+
+def _take_up(last: Ledger, clock: Clock) -> None:
+    """Enter runs that were made for `last` a moment before it, or all of it, was gone.
+
+    They name it themselves. Of several of one job the one that came furthest counts.
+    """
+    found: dict[str, list[Glance]] = {}
+    for root in dict.fromkeys([last.root, *map(Path, last.roots)]):
+        for paths in RunStore(root).all():
+            try:
+                glance = summary.glance(paths, clock)
+            except RequestError:
+                continue  # the board tells of it
+            job = glance.metadata.job
+            if job is not None and job not in last.jobs and _belongs(glance, last):
+                found.setdefault(job, []).append(glance)
+    for job, glances in found.items():
+        run = max(glances, key=_how_far)
+        identity = str((run.metadata.begun_by or {}).get("identity"))
+        folder = run.paths.root.parent
+        root = folder.parent if folder.name == HISTORY else folder
+        last.enter(job, identity, run.paths.run_id, root)
+
+
+def _belongs(glance: Glance, book: Ledger) -> bool:
+    return not glance.foreign and (glance.metadata.begun_by or {}).get("ledger") == book.path.name
+
+
+def _how_far(glance: Glance) -> tuple[bool, int, str]:
+    done = glance.metadata.progress.get("epochs_done")
+    epochs = done if isinstance(done, int) else 0
+    return glance.status == Status.COMPLETED, epochs, glance.metadata.created
 
 
 def find(root: Path, run_id: str, clock: Clock) -> Glance | None:

@@ -290,6 +290,8 @@ def _notes(
     offer = None if request.resume or not (sweep or fine) else earlier.offer()
     if offer is not None:
         notes.append(offer)
+    if request.resume:
+        notes += earlier.faults
     if request.resume and earlier.ledger is None:
         notes.append(f"There is no {request.kind} of this manifest to go on with: this begins one.")
     elif request.resume:

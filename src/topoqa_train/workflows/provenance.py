@@ -46,13 +46,14 @@ def surroundings_of(job: Job) -> Surroundings:
     return replace(found, host=host)
 
 
-def describe(job: Job, paths: RunPaths, clock: Clock, now: Surroundings) -> RunMetadata:
+def describe(job: Job, run_id: str, clock: Clock, now: Surroundings) -> RunMetadata:
     """The metadata of a run that is about to start in the surroundings `now`."""
     return RunMetadata(
-        run_name=paths.run_id,
+        run_name=run_id,
         created=iso(clock.now()),
         status=Status.RUNNING,
         job=job.name,
+        begun_by=job.begun_by,
         source_config=job.source_config,
         overrides=job.overrides,
         notes=job.notes,

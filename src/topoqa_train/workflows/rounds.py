@@ -84,11 +84,14 @@ class Rounds:
         self.reporter.phase(phase, [job.name for job in jobs])
         # What a later job starts from is not to be put aside by the first.
         self.ledger.pin(*(run_of(job.weights_from) for job in jobs if job.weights_from))
+        self.ledger.expect(job.output_root for job in jobs)
         identities = {job.name: job_steps.identity(job) for job in jobs}
         completed: dict[str, RunPaths] = {}
         waiting: list[Job] = []
         for job in jobs:
-            self._settle(job, identities[job.name], completed, waiting)
+            begun_by = {"ledger": self.ledger.path.name, "identity": identities[job.name]}
+            known = job.model_copy(update={"begun_by": begun_by})
+            self._settle(known, identities[job.name], completed, waiting)
         ended = self.launcher.run(
             waiting, self._listener(waiting, identities), keep_going=keep_going
         )

@@ -97,6 +97,74 @@ def test_every_ledger_of_a_manifest_newest_first(tmp_path: Path, clock: Any) -> 
     assert [found.path for found in batches] == [made[2], made[0]]
 
 
+def test_the_newest_is_the_newest_though_the_clock_went_back(
+    begun: Ledger, clock: Any, tmp_path: Path
+) -> None:
+    clock.advance(-365 * 24 * 3600)
+    second = ledger.begin(tmp_path, "pipeline", MANIFEST, clock, begun)
+    assert second.started < begun.started
+    assert last(tmp_path) == second
+    clock.advance(400 * 24 * 3600)
+    third = ledger.begin(tmp_path, "pipeline", MANIFEST, clock)
+    assert [each.path for each in ledger.every(tmp_path, MANIFEST)] == [
+        third.path,
+        second.path,
+        begun.path,
+    ]
+
+
+def test_other_folders_are_known_before_a_run_is_in_them(begun: Ledger, tmp_path: Path) -> None:
+    begun.expect([tmp_path, tmp_path / "a", tmp_path / "b", tmp_path / "a"])
+    found = last(tmp_path)
+    assert found is not None
+    assert found.roots == [str(tmp_path / "a"), str(tmp_path / "b")]
+
+
+class TestDamaged:
+    def damaged(self, root: Path) -> Ledger | None:
+        return ledger.damaged(root, "pipeline", MANIFEST)
+
+    def test_cut_anywhere_it_is_known_to_have_been_there(
+        self, begun: Ledger, tmp_path: Path
+    ) -> None:
+        begun.note("a", "id", "a_2026")
+        whole = begun.path.read_bytes()
+        for length in range(len(whole) - 1):  # but for the line's end
+            begun.path.write_bytes(whole[:length])
+            assert last(tmp_path) is None
+            found = self.damaged(tmp_path)
+            # An empty one is one that was not begun.
+            assert (found is None) == (length == 0)
+            assert found is None or found.path == begun.path
+
+    def test_it_may_have_gone_on_with_the_one_before(
+        self, begun: Ledger, clock: Any, tmp_path: Path
+    ) -> None:
+        begun.note("a", "id", "a_2026")
+        begun.finish(clock)
+        clock.advance(60)
+        second = ledger.begin(tmp_path, "pipeline", MANIFEST, clock, begun)
+        second.path.write_text("{")
+        os.utime(begun.path, (0, 0))
+        found = self.damaged(tmp_path)
+        assert found is not None
+        assert (found.path, found.number, found.completed) == (second.path, 2, None)
+        assert found.run_of("a", "id") == "a_2026"
+
+    def test_an_older_one_says_nothing_any_more(
+        self, begun: Ledger, clock: Any, tmp_path: Path
+    ) -> None:
+        begun.path.write_text("{")
+        os.utime(begun.path, (0, 0))
+        clock.advance(60)
+        ledger.begin(tmp_path, "pipeline", MANIFEST, clock)
+        assert self.damaged(tmp_path) is None
+
+    def test_one_of_another_manifest_says_nothing(self, begun: Ledger, tmp_path: Path) -> None:
+        begun.path.rename(begun.path.with_name("pipeline_other_2026.json"))
+        assert self.damaged(tmp_path) is None
+
+
 def test_who_leaves_it_is_no_longer_at_it(begun: Ledger, clock: Any, tmp_path: Path) -> None:
     assert [found.path for found in ledger.in_progress(tmp_path, clock)] == [begun.path]
     begun.leave()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -66,13 +67,95 @@ class TestCreate:
 
     def test_a_name_is_taken_as_it_stands_or_refused(self, tmp_path: Path, clock: Clock) -> None:
         runs = RunStore(tmp_path)
-        assert runs.create("job", "mine", clock).run_id == "mine"
+        made = runs.create("job", "mine", clock)
+        assert made.run_id == "mine"
+        made.metadata.write_text("{}")
         with pytest.raises(RequestError) as caught:
             runs.create("job", "mine", clock)
         assert "'mine' is there already" in caught.value.message
         assert "resume --run-id mine" in (caught.value.hint or "")
         assert "run_name in a manifest" in (caught.value.hint or "")
         assert caught.value.exit_status == 2
+
+    @pytest.mark.parametrize("kind", ["folder", "file"])
+    def test_a_name_that_no_run_has_is_not_offered_to_go_on_with(
+        self, tmp_path: Path, clock: Clock, kind: str
+    ) -> None:
+        (tmp_path / "mine").mkdir() if kind == "folder" else (tmp_path / "mine").touch()
+        with pytest.raises(RequestError, match="it is no run") as caught:
+            RunStore(tmp_path).create("job", "mine", clock)
+        assert "resume" not in (caught.value.hint or "")
+
+    def test_a_run_has_its_first_files_from_the_first_moment(
+        self, tmp_path: Path, clock: Clock
+    ) -> None:
+        seen: list[list[str]] = []
+
+        def fill(place: RunPaths, run_id: str) -> None:
+            seen.append([entry.name for entry in tmp_path.glob("[!.]*")])
+            place.metadata.write_text(run_id)
+
+        paths = RunStore(tmp_path).create("job", "mine", clock, fill=fill)
+        assert paths.metadata.read_text() == "mine"
+        assert seen == [[]]
+
+    def test_one_that_had_to_take_another_name_knows_it(
+        self, tmp_path: Path, clock: Clock, run_files: RunFiles
+    ) -> None:
+        runs = RunStore(run_files("job").parent)
+
+        def fill(place: RunPaths, run_id: str) -> None:
+            place.metadata.write_text(run_id)
+            if run_id == "job_2":  # another process is faster
+                run_files("job_2")
+
+        paths = runs.create("job", None, clock, stamped=False, fill=fill)
+        assert (paths.run_id, paths.metadata.read_text()) == ("job_3", "job_3")
+
+    def test_a_name_is_free_again_if_nothing_came_of_it(self, tmp_path: Path, clock: Clock) -> None:
+        def fail(place: RunPaths, run_id: str) -> None:
+            place.metadata.write_text(run_id)
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(place.metadata))
+
+        runs = RunStore(tmp_path)
+        with pytest.raises(MachineError, match=r"runs can't go to .*: Input/output error"):
+            runs.create("job", "mine", clock, fill=fail)
+        assert list(tmp_path.iterdir()) == []
+        assert runs.create("job", "mine", clock).run_id == "mine"
+
+    def test_a_name_is_free_again_if_its_maker_was_killed(
+        self, tmp_path: Path, clock: Clock
+    ) -> None:
+        code = (
+            "import os, signal, sys\n"
+            "from pathlib import Path\n"
+            "from topoqa_train.clock import SystemClock\n"
+            "from topoqa_train.runs.store import RunStore\n"
+            "def die(place, run_id): os.kill(os.getpid(), signal.SIGKILL)\n"
+            "RunStore(Path(sys.argv[1])).create('job', 'mine', SystemClock(), fill=die)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+        assert done.returncode == -signal.SIGKILL
+        runs = RunStore(tmp_path)
+        runs.check("mine")
+        assert runs.all() == []
+        assert runs.create("job", "mine", clock).run_id == "mine"
+
+    @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ENOSPC])
+    def test_a_run_is_not_lost_for_a_link(
+        self, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        older = RunStore(tmp_path).create("job", "older", clock)
+
+        def refuse(*_: Any, **__: Any) -> None:
+            raise OSError(number, os.strerror(number), "x")
+
+        monkeypatch.setattr(os, "symlink", refuse)
+        said: list[str] = []
+        paths = RunStore(tmp_path).create("job", "newer", clock, warn=said.append)
+        assert paths.root.is_dir()
+        assert "latest still leads to an older run" in said[0]
+        assert (tmp_path / "latest").resolve() == older.root
 
     def test_a_name_in_history_is_taken_too(
         self, tmp_path: Path, clock: Clock, run_files: RunFiles
