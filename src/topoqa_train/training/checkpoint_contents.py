@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from torch import Tensor
 
 from topoqa_train.errors import RequestError
@@ -56,7 +56,7 @@ class _Progress(_Part):
 
 class _Network(_Part):
     architecture: str
-    options: dict[str, Any]
+    options: dict[str, JsonValue]
     node_dim: Width
     edge_dim: Width
 

@@ -12,7 +12,11 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from topoqa_train.errors import RequestError
-from topoqa_train.training.determinism import random_states, restore_random_states
+from topoqa_train.training.determinism import (
+    WRONG_STATES,
+    random_states,
+    restore_random_states,
+)
 
 # What Adam has no default for once a state is loaded.
 _NEEDED = ("lr", "betas", "eps", "weight_decay", "params")
@@ -52,7 +56,7 @@ def rehearse(
     before = random_states()
     try:
         restore(document, optimizer, scheduler)
-    except (RequestError, LookupError, TypeError, ValueError, RuntimeError) as error:
+    except (RequestError, *WRONG_STATES) as error:
         why = " ".join(str(error).split())[:200]
         raise RequestError(f"{path} is no checkpoint to go on from: {why}") from error
     finally:

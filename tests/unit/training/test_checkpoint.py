@@ -269,6 +269,8 @@ GONE = object()
         (("random_states", "torch"), torch.ones(3)),
         (("random_states", "numpy", "keys"), torch.ones(3, dtype=torch.int64)),
         (("random_states", "numpy", "position"), 10**9),
+        (("random_states", "numpy", "has_gauss"), float("inf")),
+        (("hyper_parameters", "options", "attention_head"), torch.ones(2)),
     ],
     ids=lambda part: ".".join(map(str, part)) if isinstance(part, tuple) else "",
 )
