@@ -14,6 +14,7 @@ from topoqa_train.config.overrides import Override, parse_override
 from topoqa_train.config.plan import JobPlan
 from topoqa_train.errors import (
     InterruptedRunError,
+    MachineError,
     RequestError,
     TerminatedRunError,
     TopoqaTrainError,
@@ -167,7 +168,9 @@ def carry_out_batch(plan: BatchPlan) -> None:
     if result.stopped is not None:
         with going_on_with(lambda: "the same command and --resume"):
             raise result.stopped
-    raise_failures(result.failures, "Begin them anew: the same command and --only failed")
+    raise_failures(
+        result.failures, "Go on: the same command and --resume. Begin anew: --only failed instead."
+    )
 
 
 def rehearse_batch(plan: BatchPlan) -> None:
@@ -228,13 +231,22 @@ def run_to_do_again(given: Path, output_root: Path | None) -> RunPaths:
 
 
 def logged(folder: Path, name: str, screen: Reporter) -> Reporter:
-    """Report to `screen` and, as plain lines with the time, to a log of its own in `folder`."""
+    """Report to `screen` and, as plain lines with the time, to a log of its own in `folder`.
+
+    What the log can't take is told once, and ends nothing.
+    """
     clock = SystemClock()
     folder.mkdir(parents=True, exist_ok=True)
     log = atomic.new_file(folder, f"{name}_{stamp(clock.now())}", ".log")
+    faults: list[str] = []
 
     def write(line: str) -> None:
-        atomic.append_line(log, f"{iso(clock.now())} {line}")
+        try:
+            atomic.append_line(log, f"{iso(clock.now())} {line}")
+        except (OSError, MachineError) as error:
+            faults.append(str(atomic.as_ours(error) if isinstance(error, OSError) else error))
+            if len(faults) == 1:
+                screen.note(f"lines are missing in {log.name}: {faults[0]}")
 
     return Reporters(screen, PlainJobs(clock, write, whole=True))
 

@@ -91,7 +91,7 @@ class Ledger:
         """Write down that nobody is at it any more, done or not."""
         self.process = {}
         # On a full disk this process's end says the same.
-        with suppress(OSError, MachineError):
+        with suppress(MachineError):
             self.write()
 
     def run_of(self, job: str, identity: str | None = None) -> str | None:
@@ -102,10 +102,16 @@ class Ledger:
         return entry["run_id"]
 
     def write(self) -> None:
-        """Replace the file atomically."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Replace the file atomically; raises `MachineError` where that can't be done."""
         document = {name: value for name, value in vars(self).items() if name != "path"}
-        atomic.write_json(self.path, document)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            atomic.write_json(self.path, document)
+        except OSError as error:
+            raise MachineError(
+                f"what is done can't be written down: {atomic.as_ours(error).message}",
+                hint="With --resume the same command goes on from here.",
+            ) from error
 
 
 def begin(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,32 @@ def test_the_environment_may_choose_the_launcher(monkeypatch: pytest.MonkeyPatch
     assert _session.launcher_name() == "children"
     monkeypatch.setenv(base.VARIABLE, "in-process")
     assert _session.launcher_name() == "in-process"
+
+
+def test_a_log_that_can_t_be_written_ends_nothing_and_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Screen:
+        def __init__(self) -> None:
+            self.said: list[str] = []
+
+        def note(self, text: str) -> None:
+            self.said.append(text)
+
+    def fail(*arguments: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error", "x")
+
+    screen: Any = Screen()
+    both = _session.logged(tmp_path, "batch_x", screen)
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "open", fail)
+        both.note("one")
+        both.note("two")
+    both.note("three")
+    (log,) = tmp_path.glob("batch_x_*.log")
+    told = f"lines are missing in {log.name}: x: Input/output error"
+    assert screen.said == ["one", told, "two", "three"]
+    assert log.read_text().endswith(" three\n")
 
 
 def test_what_a_screen_shows_is_logged_with_the_time(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from topoqa_train.errors import MachineError
 from topoqa_train.runs import ledger
 from topoqa_train.runs.ledger import Ledger
 
@@ -118,6 +120,25 @@ def test_other_folders_are_known_before_a_run_is_in_them(begun: Ledger, tmp_path
     found = last(tmp_path)
     assert found is not None
     assert found.roots == [str(tmp_path / "a"), str(tmp_path / "b")]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_one_that_can_t_be_written_is_the_machine_s_fault_and_stays_as_it_was(
+    begun: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    before = begun.path.read_bytes()
+
+    def fail(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fail)
+        with pytest.raises(MachineError) as caught:
+            begun.note("a", "id", "a_2026")
+        begun.leave()  # nothing to be done about it
+    assert str(begun.path) in caught.value.message
+    assert begun.path.read_bytes() == before
+    assert [entry.name for entry in begun.path.parent.iterdir()] == [begun.path.name]
 
 
 class TestDamaged:
