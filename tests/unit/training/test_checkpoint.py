@@ -217,7 +217,9 @@ def test_a_list_that_stands_twice_in_a_list_that_stands_twice(
 
 
 @pytest.mark.parametrize(
-    "tensor", [torch.zeros(1).expand(2**20, 2**18), torch.rand(3, 3).to_sparse()], ids=str
+    "tensor",
+    [torch.zeros(1).expand(2**20, 2**18), torch.eye(3).to_sparse()],
+    ids=["expanded", "sparse"],
 )
 def test_tensors_that_show_their_bytes_over_and_over(tmp_path: Path, tensor: torch.Tensor) -> None:
     document = {**PLAIN, "state_dict": {"weight": tensor}}
