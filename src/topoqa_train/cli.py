@@ -57,8 +57,13 @@ def build_menu() -> Menu:
 
 def main() -> NoReturn:
     """Run the command line; never a traceback, unless `--debug`."""
+    console.keep_streams()
     signal.signal(signal.SIGINT, _interrupted)
     signal.signal(signal.SIGTERM, _terminated)
+    # Windows has no SIGHUP; who was started with `nohup` is to outlive the terminal.
+    hang_up = getattr(signal, "SIGHUP", None)
+    if hang_up is not None and signal.getsignal(hang_up) != signal.SIG_IGN:
+        signal.signal(hang_up, _terminated)
     console.say_warnings(log.get(log.ROOT))
     sys.exit(_status())
 

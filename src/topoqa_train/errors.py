@@ -83,7 +83,7 @@ class InterruptedRunError(TopoqaTrainError):
 
 
 class TerminatedRunError(TopoqaTrainError):
-    """Stopped from outside (SIGTERM)."""
+    """Stopped from outside (SIGTERM), or by the loss of its terminal (SIGHUP)."""
 
     exit_status = 143
 

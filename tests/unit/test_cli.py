@@ -470,7 +470,11 @@ class TestWithAProcess:
 
     @pytest.mark.parametrize(
         ("number", "status", "said"),
-        [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+        [
+            (signal.SIGINT, 130, "interrupted"),
+            (signal.SIGTERM, 143, "terminated"),
+            (signal.SIGHUP, 143, "terminated"),
+        ],
     )
     def test_a_signal(
         self,

@@ -215,7 +215,8 @@ class ChildLauncher:
         if this.signals.first is None or this.signals.count == this.signals_sent:
             return
         this.signals_sent = this.signals.count
-        number = this.signals.first if this.signals.count == 1 else signal.SIGKILL
+        asked = signal.SIGINT if this.signals.first == signal.SIGINT else signal.SIGTERM
+        number = asked if this.signals.count == 1 else signal.SIGKILL
         for child in self._children:
             if child.task is not None:
                 _signal(child, number)
@@ -258,7 +259,7 @@ def _why_dead(code: int) -> str:
 
 
 def _raise_if_stopped(signals: StopSignals) -> None:
-    if signals.first == signal.SIGTERM:
-        raise TerminatedRunError("terminated")
-    if signals.first is not None:
+    if signals.first == signal.SIGINT:
         raise InterruptedRunError("interrupted")
+    if signals.first is not None:
+        raise TerminatedRunError("terminated")

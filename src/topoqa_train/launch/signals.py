@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as flags: asked once, stop after the batch; asked twice, stop now."""
+"""Ctrl-C, SIGTERM and a lost terminal as flags: once, stop after the batch; twice, stop now."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+# Sent when a terminal is closed or a connection is lost; Windows has none.
+HANG_UP = getattr(signal, "SIGHUP", None)
+
+
+def stopping() -> tuple[int, ...]:
+    """The signals that ask to stop: not a lost terminal for who was started with `nohup`."""
+    ignored = HANG_UP is None or signal.getsignal(HANG_UP) == signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM, *(() if ignored or HANG_UP is None else (HANG_UP,)))
 
 
 class StopSignals:
@@ -19,6 +28,8 @@ class StopSignals:
     def note(self, number: int, frame: FrameType | None) -> None:
         """Signal handler: only counts."""
         del frame
+        if self.first is not None and number == HANG_UP:
+            return  # shell and kernel both tell of it; nobody is impatient
         if self.first is None:
             self.first = number
         self.count += 1
@@ -26,7 +37,7 @@ class StopSignals:
 
 @contextmanager
 def caught() -> Iterator[StopSignals]:
-    """Count SIGINT and SIGTERM instead of dying of them; the old handlers come back after.
+    """Count what asks to stop instead of dying of it; the old handlers come back after.
 
     Off the main thread no handler can be set: the count then stays at nought.
     """
@@ -34,8 +45,7 @@ def caught() -> Iterator[StopSignals]:
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, signals.note) for number in numbers}
+    before = {number: signal.signal(number, signals.note) for number in stopping()}
     try:
         yield signals
     finally:
@@ -45,15 +55,16 @@ def caught() -> Iterator[StopSignals]:
 
 @contextmanager
 def passed_on(interrupt: Callable[[], None], terminate: Callable[[], None]) -> Iterator[None]:
-    """Call `interrupt` on SIGINT and `terminate` on SIGTERM, at once, in the main thread."""
+    """Call `interrupt` on Ctrl-C, `terminate` on what else asks to stop, in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    actions = {signal.SIGINT: interrupt, signal.SIGTERM: terminate}
-    before = {
-        number: signal.signal(number, lambda *_, act=action: act())
-        for number, action in actions.items()
-    }
+
+    def note(number: int, frame: FrameType | None) -> None:
+        del frame
+        (interrupt if number == signal.SIGINT else terminate)()
+
+    before = {number: signal.signal(number, note) for number in stopping()}
     try:
         yield
     finally:

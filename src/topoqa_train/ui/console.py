@@ -5,10 +5,50 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import suppress
+from typing import Any, TextIO
 
 from rich.console import Console
 
 PLAIN_WIDTH = 200
+
+
+class _Steadfast:
+    """Standard error of work that goes on when nobody reads it any more.
+
+    The terminal may be closed, a pipe may have lost its reader: what is said is then lost, and
+    nothing else.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, words: str) -> int:
+        with suppress(OSError):
+            self._stream.write(words)
+        return len(words)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a stream has
+        return getattr(self._stream, name)
+
+
+def keep_streams() -> None:
+    """Have descriptors for all three streams, and a standard error that never fails.
+
+    A descriptor that was closed before the start would be given to the next file that is opened,
+    and what a library prints would go into it.
+    """
+    while (free := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(free, True)
+    os.close(free)
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    steadfast: Any = stderr if isinstance(stderr, _Steadfast) else _Steadfast(stderr)
+    sys.stderr = steadfast
 
 
 def out() -> Console:

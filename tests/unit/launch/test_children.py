@@ -223,7 +223,11 @@ class TestDeath:
 class TestSignals:
     @pytest.mark.parametrize(
         ("number", "kind"),
-        [(signal.SIGINT, InterruptedRunError), (signal.SIGTERM, TerminatedRunError)],
+        [
+            (signal.SIGINT, InterruptedRunError),
+            (signal.SIGTERM, TerminatedRunError),
+            (signal.SIGHUP, TerminatedRunError),
+        ],
     )
     def test_the_children_stop_first_and_nothing_new_begins(
         self, pool: Any, tasks: Any, number: int, kind: type[Exception]

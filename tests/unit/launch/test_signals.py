@@ -8,7 +8,7 @@ import pytest
 
 from topoqa_train.launch.signals import StopSignals, caught, passed_on
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM)
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture(autouse=True)
@@ -51,13 +51,37 @@ def test_one_inside_another_takes_over_and_gives_back() -> None:
     assert (outer.first, outer.count) == (signal.SIGTERM, 1)
 
 
+def test_a_terminal_that_is_lost_makes_nobody_impatient() -> None:
+    with caught() as signals:
+        for number in (signal.SIGHUP, signal.SIGHUP):
+            signal.raise_signal(number)
+        assert (signals.first, signals.count) == (signal.SIGHUP, 1)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGHUP)
+    assert (signals.first, signals.count) == (signal.SIGHUP, 2)
+
+
+def test_who_was_started_to_outlive_the_terminal_does() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    heard: list[str] = []
+    try:
+        with caught() as signals:
+            signal.raise_signal(signal.SIGHUP)
+        with passed_on(lambda: heard.append("interrupt"), lambda: heard.append("terminate")):
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (signals.count, heard) == (0, [])
+
+
 def test_signals_are_passed_on_each_to_its_own() -> None:
     heard: list[str] = []
     with passed_on(lambda: heard.append("interrupt"), lambda: heard.append("terminate")):
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGHUP)
         signal.raise_signal(signal.SIGINT)
-    assert heard == ["terminate", "interrupt", "interrupt"]
+    assert heard == ["terminate", "interrupt", "terminate", "interrupt"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -63,3 +66,51 @@ def test_only_a_terminal_that_can_is_live(
 
 def test_a_file_is_not_live() -> None:
     assert not console.is_live(Console(file=io.StringIO()))
+
+
+@pytest.mark.parametrize("number", [5, 32], ids=["closed terminal", "reader that left"])
+def test_words_that_nobody_can_hear_stop_nothing(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    class Gone(Terminal):
+        def write(self, words: str) -> int:
+            raise OSError(number, os.strerror(number))
+
+        def flush(self) -> None:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    console.keep_streams()
+    console.say("word")
+    console.err().print("word", style="bold red")
+    assert sys.stderr.isatty()
+    assert sys.stderr.write("word") == 4
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (1, 2), (0, 1, 2)], ids=str)
+def test_no_file_is_mistaken_for_a_stream_that_was_closed(
+    tmp_path: Path, closed: tuple[int, ...]
+) -> None:
+    code = (
+        "import os, sys\n"
+        "from topoqa_train.ui import console\n"
+        "console.keep_streams()\n"
+        "file = open(sys.argv[1], 'w')\n"
+        "assert file.fileno() > 2\n"
+        "console.say('word')\n"
+        "console.out().print('result')\n"
+        "os.write(2, b'a library')\n"
+        "file.write('mine')\n"
+    )
+    shell = " ".join(f"{number}{'<' if number == 0 else '>'}&-" for number in closed)
+    command = f'exec "$0" -c "$1" "$2" {shell}'
+    done = subprocess.run(
+        ["/bin/sh", "-c", command, sys.executable, code, str(tmp_path / "file")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (tmp_path / "file").read_text() == "mine"
+    assert done.returncode == 0
+    assert done.stdout == ("" if 1 in closed else "result\n")
+    assert done.stderr == ("" if 2 in closed else "word\na library")
