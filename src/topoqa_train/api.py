@@ -36,6 +36,8 @@ from topoqa_train.errors import (
     TopoqaTrainError,
     TrainingError,
 )
+from topoqa_train.files import content as read_file
+from topoqa_train.files import opened as open_file
 from topoqa_train.ui.console import err as error_console
 from topoqa_train.ui.console import out as output_console
 from topoqa_train.ui.console import say
@@ -87,10 +89,13 @@ __all__ = [
     "iso",
     "load_settings",
     "new_file",
+    "open_file",
     "output_console",
     "passing_options_on",
     "progress",
+    "read_file",
     "read_graph",
+    "read_json",
     "read_labels",
     "read_runs",
     "replacing",
@@ -187,6 +192,13 @@ def target_of(model: str) -> str:
     from topoqa_train.training.data import labels
 
     return labels.target_of(model)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of anyone's making, fit to be written again; raises `DataError`."""
+    from topoqa_train.training.data import builder_files
+
+    return builder_files.read_document(path)
 
 
 def read_labels(path: Path) -> Sequence[Label]:
