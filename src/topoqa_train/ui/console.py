@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -13,31 +15,50 @@ from rich.console import Console
 PLAIN_WIDTH = 200
 
 
-class _Steadfast:
-    """Standard error of work that goes on when nobody reads it any more.
-
-    The terminal may be closed, a pipe may have lost its reader: what is said is then lost, and
-    nothing else.
-    """
+class _Stream:
+    """Another stream, which whoever reads it may leave."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, words: str) -> int:
-        with suppress(OSError):
+        with self._left():
             self._stream.write(words)
         return len(words)
 
     def flush(self) -> None:
-        with suppress(OSError):
+        with self._left():
             self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a stream has
         return getattr(self._stream, name)
 
+    def _left(self) -> AbstractContextManager[None]:
+        raise NotImplementedError
+
+
+class _Words(_Stream):
+    """What is said to nobody is lost, and nothing else: the work goes on."""
+
+    def _left(self) -> AbstractContextManager[None]:
+        return suppress(OSError)
+
+
+class _Results(_Stream):
+    """A terminal that was closed is a reader that left."""
+
+    @contextmanager
+    def _left(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            raise BrokenPipeError(errno.EPIPE, "the terminal is gone") from error
+
 
 def keep_streams() -> None:
-    """Have descriptors for all three streams, and a standard error that never fails.
+    """Have descriptors for all three streams, and streams that can do without a reader.
 
     A descriptor that was closed before the start would be given to the next file that is opened,
     and what a library prints would go into it.
@@ -45,10 +66,13 @@ def keep_streams() -> None:
     while (free := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(free, True)
     os.close(free)
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
-    stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
-    steadfast: Any = stderr if isinstance(stderr, _Steadfast) else _Steadfast(stderr)
-    sys.stderr = steadfast
+    stdout, stderr = (
+        stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+        for stream in (sys.stdout, sys.stderr)
+    )
+    words: Any = stderr if isinstance(stderr, _Words) else _Words(stderr)
+    results: Any = _Results(stdout) if stdout.isatty() else stdout
+    sys.stdout, sys.stderr = results, words
 
 
 def out() -> Console:

@@ -87,6 +87,24 @@ def test_words_that_nobody_can_hear_stop_nothing(
     assert sys.stderr.write("word") == 4
 
 
+@pytest.mark.parametrize(
+    ("number", "kind"), [(5, BrokenPipeError), (32, BrokenPipeError), (28, OSError)]
+)
+def test_a_terminal_that_was_closed_is_a_reader_that_left(
+    monkeypatch: pytest.MonkeyPatch, number: int, kind: type[OSError]
+) -> None:
+    class Gone(Terminal):
+        def flush(self) -> None:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(sys, "stdout", Gone())
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    console.keep_streams()
+    assert sys.stdout.write("result") == 6
+    with pytest.raises(kind):
+        sys.stdout.flush()
+
+
 @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (1, 2), (0, 1, 2)], ids=str)
 def test_no_file_is_mistaken_for_a_stream_that_was_closed(
     tmp_path: Path, closed: tuple[int, ...]
