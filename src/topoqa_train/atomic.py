@@ -64,6 +64,23 @@ def _forget(beside: Path) -> None:
         beside.unlink()
 
 
+def forget_leftovers(folder: Path) -> None:
+    """Delete what writers that were killed left beside the files of `folder`."""
+    for left in folder.glob(f".*{TEMPORARY_SUFFIX}"):
+        writer = left.name.removesuffix(TEMPORARY_SUFFIX).split(".")[-2:-1]
+        if not any(map(_is_at_work, writer)):
+            _forget(left)
+
+
+def _is_at_work(pid: str) -> bool:
+    """Whether another process of this number is there, which may be the writer."""
+    try:
+        os.kill(int(pid), 0)
+    except (OSError, ValueError, OverflowError):
+        return False
+    return int(pid) != os.getpid()
+
+
 @contextmanager
 def _naming(path: Path, beside: Path | None = None) -> Iterator[None]:
     """Have an error of the system name `path`, which people know, not `beside` nor nothing."""

@@ -166,6 +166,21 @@ class TestReplacing:
         assert done.returncode == -signal.SIGKILL
         assert file.read_bytes() == OLD
 
+    def test_what_was_left_is_forgotten_unless_its_writer_is_at_work(self, file: Path) -> None:
+        dead = subprocess.Popen([sys.executable, "-S", "-c", ""])
+        dead.wait()
+        writers = {"dead": dead.pid, "mine": os.getpid(), "at work": os.getppid()}
+        left = {
+            who: file.with_name(f".x.json.{pid}.abcd{atomic.TEMPORARY_SUFFIX}")
+            for who, pid in writers.items()
+        }
+        for path in (*left.values(), file.with_name(".mine.tmp"), file.with_name("theirs.tmp")):
+            path.write_text("half")
+        atomic.forget_leftovers(file.parent)
+        there = {entry.name for entry in file.parent.iterdir()}
+        assert there == {file.name, "theirs.tmp", left["at work"].name}
+        atomic.forget_leftovers(file.parent / "not there")
+
     def test_many_writers_at_once_leave_one_whole_file(self, file: Path) -> None:
         contents = [bytes([65 + number]) * 50_000 for number in range(8)]
         threads = [

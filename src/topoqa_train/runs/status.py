@@ -19,6 +19,11 @@ from topoqa_train.runs.paths import RunPaths
 # A run on another host counts as alive while one of its files is younger than this.
 HEARTBEAT_SECONDS = 15 * 60
 _START_TOLERANCE_SECONDS = 2.0
+# A file of another host that is so much younger than now was stamped by a clock gone wrong.
+_AHEAD_SECONDS = 24 * 3600
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+# Of those in /proc/PID/stat that stand behind the name, see proc(5): starttime, the 22nd of all.
+_START_FIELD = 19
 
 
 class Status(StrEnum):
@@ -32,11 +37,16 @@ class Status(StrEnum):
 
 
 def this_process() -> dict[str, Any]:
-    """What tells this process from any other, now and later: pids are used again."""
+    """What tells this process from any other, now and later: pids are used again.
+
+    Where the kernel tells it, also by the machine's start and the ticks since: a clock that is set
+    moves `started`, that of a process at work too.
+    """
     return {
         "pid": os.getpid(),
         "started": psutil.Process().create_time(),
         "host": socket.gethostname(),
+        **_since_boot(os.getpid()),
     }
 
 
@@ -64,10 +74,27 @@ def process_lives(process: Mapping[str, Any]) -> bool | None:
         return None
     try:
         found = psutil.Process(int(process["pid"]))
-        same = abs(found.create_time() - float(process["started"])) < _START_TOLERANCE_SECONDS
-        return bool(same and found.status() != psutil.STATUS_ZOMBIE)
+        return _is_same(found, process) and found.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, KeyError, TypeError, ValueError, OverflowError):
         return False
+
+
+def _is_same(found: psutil.Process, process: Mapping[str, Any]) -> bool:
+    now = _since_boot(found.pid)
+    if now and "ticks" in process:
+        return all(process.get(name) == value for name, value in now.items())
+    return bool(abs(found.create_time() - float(process["started"])) < _START_TOLERANCE_SECONDS)
+
+
+def _since_boot(pid: int) -> dict[str, Any]:
+    """Which start of the machine this is, and the ticks from it to that of a process; on Linux."""
+    try:
+        boot = _BOOT.read_text("ascii").strip()
+        # The name of the program is in brackets and may hold anything, spaces and brackets too.
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return {"boot": boot, "ticks": int(fields[_START_FIELD])}
+    except (OSError, ValueError, IndexError):
+        return {}
 
 
 def beats(files: Iterable[Path], clock: Clock) -> bool:
@@ -76,4 +103,6 @@ def beats(files: Iterable[Path], clock: Clock) -> bool:
     for file in files:
         with suppress(OSError):
             moments.append(file.stat().st_mtime)
-    return bool(moments) and clock.now().timestamp() - max(moments) < HEARTBEAT_SECONDS
+    now = clock.now().timestamp()
+    known = [moment for moment in moments if moment - now < _AHEAD_SECONDS]
+    return bool(known) and now - max(known) < HEARTBEAT_SECONDS

@@ -126,6 +126,8 @@ class Executor:
         if job.resume_run is not None:
             # Before anything of the run is touched: it may have been whole.
             _check_same_data(metadata.read(paths.metadata), job, self._load(job, None))
+            for folder in (paths.root, paths.config_dir, paths.metrics.parent):
+                atomic.forget_leftovers(folder)
             provenance.write_changed_config(job, paths)
         record, news = self._record(job, paths)
         self.emit(RunCreated(job=job.name, run_dir=str(paths.root)))
@@ -146,7 +148,7 @@ class Executor:
             self._tell_of_other_data(job.name, paths, record, emit)
             tracking.begin()
             began = self.clock.monotonic()
-            before = float(record.document.runtime.get("seconds", 0.0))
+            before = provenance.seconds_before(record.document)
             result = engine.fit(
                 job=job.name,
                 config=job.config,

@@ -119,6 +119,12 @@ def data_document(files: DataFiles, data: LoadedData, read_seconds: float) -> di
     }
 
 
+def seconds_before(document: RunMetadata) -> float:
+    """What earlier sittings of a run took; of one that was killed, its whole epochs are known."""
+    known = (document.runtime.get("seconds"), document.progress.get("training_seconds"))
+    return max((float(value) for value in known if isinstance(value, int | float)), default=0.0)
+
+
 def runtime(result: FitResult, seconds: float) -> dict[str, Any]:
     """The `runtime` of run_metadata.json; seconds cover all sittings of a resumed run."""
     epochs = max(result.progress.epochs_done, 1)

@@ -55,7 +55,50 @@ def test_a_run_whose_process_is_gone_was_interrupted(
 
 def test_a_pid_that_was_used_again_is_not_the_run_s(derived: Callable[..., Status]) -> None:
     mine = status.this_process()
-    assert derived("running", {**mine, "started": mine["started"] - 60.0}) == Status.INTERRUPTED
+    before = {"started": mine["started"] - 60.0, "ticks": mine.get("ticks", 0) - 6000}
+    assert derived("running", {**mine, **before}) == Status.INTERRUPTED
+
+
+@pytest.mark.parametrize("jump", [-365 * 24 * 3600.0, 24 * 3600.0], ids=["back", "forward"])
+def test_a_clock_that_is_set_interrupts_nothing(
+    derived: Callable[..., Status], jump: float
+) -> None:
+    """The kernel gives a process's start as ticks since its own; the rest is the clock's word."""
+    mine = status.this_process()
+    if "ticks" not in mine:
+        pytest.skip("the kernel does not tell ticks")
+    assert derived("running", {**mine, "started": mine["started"] + jump}) == Status.RUNNING
+
+
+@pytest.mark.parametrize("other", [{"ticks": 1}, {"boot": "another start of the machine"}], ids=str)
+def test_another_start_is_another_process(
+    derived: Callable[..., Status], other: dict[str, Any]
+) -> None:
+    mine = status.this_process()
+    if "ticks" not in mine:
+        pytest.skip("the kernel does not tell ticks")
+    assert derived("running", {**mine, **other}) == Status.INTERRUPTED
+
+
+def test_a_run_of_before_is_judged_by_the_clock(
+    derived: Callable[..., Status], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = {name: status.this_process()[name] for name in ("pid", "started", "host")}
+    assert derived("running", mine) == Status.RUNNING
+    monkeypatch.setattr(status, "_BOOT", Path("/nowhere"))
+    assert status.this_process() == mine
+
+
+def test_a_program_s_name_may_hold_anything(tmp_path: Path) -> None:
+    odd = tmp_path / "a) 1 2 (b"
+    odd.symlink_to("/bin/sleep")
+    process = subprocess.Popen([odd, "60"])
+    try:
+        ticks = status._since_boot(process.pid).get("ticks")
+        assert ticks is None or ticks >= status.this_process()["ticks"]
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_zombie_does_not_run(derived: Callable[..., Status]) -> None:
@@ -65,6 +108,7 @@ def test_a_zombie_does_not_run(derived: Callable[..., Status]) -> None:
     try:
         seen = {**status.this_process(), "pid": process.pid}
         seen["started"] = psutil.Process(process.pid).create_time()
+        seen |= status._since_boot(process.pid)
         assert derived("running", seen) == Status.RUNNING
         assert process.stdin is not None
         process.stdin.close()
@@ -84,8 +128,8 @@ def test_a_zombie_does_not_run(derived: Callable[..., Status]) -> None:
         {"pid": "many"},
         {"pid": -1},
         {"pid": 2**70},
-        {"started": None},
-        {"started": "then"},
+        {"started": None, "ticks": None},
+        {"started": "then", "ticks": "then"},
     ],
     ids=str,
 )
@@ -131,6 +175,12 @@ class TestOnAnotherHost:
 
     def test_clocks_that_disagree_make_no_interruption(self, paths: RunPaths, clock: Any) -> None:
         clock.advance(-3600)
+        assert self.now(paths, clock) == Status.RUNNING
+
+    def test_a_file_of_next_year_is_no_heartbeat(self, paths: RunPaths, clock: Any) -> None:
+        clock.advance(-365 * 24 * 3600)
+        assert self.now(paths, clock) == Status.INTERRUPTED
+        os.utime(paths.metrics, (clock.now().timestamp(),) * 2)
         assert self.now(paths, clock) == Status.RUNNING
 
     def test_a_copy_without_metrics_and_log_is_judged_by_what_there_is(
