@@ -24,7 +24,7 @@ from scipy.spatial.transform import Rotation
 from topoqa_graphs import dockq as scoring
 from topoqa_graphs.dockq import DockQ, Pose
 from topoqa_graphs.partners import Partners, PartnerTable, suited
-from topoqa_graphs.structures import Structure, model_name, read_structure, write_pdb
+from topoqa_graphs.structures import Structure, listed, model_name, read_structure, write_pdb
 from topoqa_train.api import DataError, Progress, target_of, write_text
 
 # Equal bins of DockQ; every decoy is drawn for the bin that has the fewest.
@@ -119,7 +119,7 @@ def two_partners(native: Structure, partners: Partners | None) -> Partners:
         return scoring.checked_partners(suited(partners, native), native)
     if len(native.chains) != 2:
         raise DataError(
-            f"{native.name} has {len(native.chains)} chains ({' '.join(native.chains)}): "
+            f"{native.name} has {len(native.chains)} chains ({listed(native.chains, ' ')}): "
             "decoys need two partners",
             hint="Name each partner's chains, for instance --partners AB:C.",
         )

@@ -27,7 +27,7 @@ from scipy.spatial import cKDTree
 
 from topoqa_graphs.matching import Matching, match
 from topoqa_graphs.partners import Partners
-from topoqa_graphs.structures import Structure
+from topoqa_graphs.structures import Structure, listed
 from topoqa_train.errors import DataError
 
 CONTACT = 5.0
@@ -37,6 +37,8 @@ IRMSD_SCALE = 1.5
 LRMSD_SCALE = 8.5
 BACKBONE = ("N", "CA", "C", "O")
 _FEWEST_ATOMS = 3
+# Of a native whose partners are not named.
+MOST_CHAINS = 60
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -103,6 +105,11 @@ def dockq(
         DataError: chains missing or not the same protein, no interface in the native, too few
             shared atoms.
     """
+    if partners is None and len(native.chains) > MOST_CHAINS:
+        raise DataError(
+            f"{native.name} has {len(native.chains)} chains: too many to score each pair of them",
+            hint="Name the two partners: --partners AB:C, or a CSV file of them.",
+        )
     wanted = [partners] if partners is not None else list(combinations(native.chains, 2))
     pairs = [checked_partners(pair, native) for pair in wanted]
     if not pairs:
@@ -144,7 +151,7 @@ def checked_partners(pair: tuple[str, str] | Partners, native: Structure) -> Par
             details=[
                 *(f"chain {chain} stands on both sides" for chain in twice),
                 *(f"chain {chain} is not in it" for chain in unknown),
-                f"its chains: {' '.join(native.chains)}",
+                f"its chains: {listed(native.chains, ' ')}",
             ],
             hint="Name each partner's chains, for instance AB:C.",
         )
@@ -161,8 +168,11 @@ def _chain_names(
     ]
     if missing:
         raise DataError(
-            f"{decoy.name} lacks chains of its native {native.name}: {', '.join(missing)}",
-            details=[f"decoy: {' '.join(decoy.chains)}", f"native: {' '.join(native.chains)}"],
+            f"{decoy.name} lacks chains of its native {native.name}: {listed(missing)}",
+            details=[
+                f"decoy: {listed(decoy.chains, ' ')}",
+                f"native: {listed(native.chains, ' ')}",
+            ],
             hint="Chains are matched by name: rename the decoy's chains or give the mapping.",
         )
     if len(set(names.values())) < len(names):

@@ -18,7 +18,7 @@ from scipy.spatial.distance import cdist
 from topoqa_graphs import backbone as dssp
 from topoqa_graphs import surface, topology
 from topoqa_graphs.partners import Partners, sides
-from topoqa_graphs.structures import ResidueKey, Structure
+from topoqa_graphs.structures import ResidueKey, Structure, listed
 from topoqa_train.api import DataError
 
 INTERFACE_REACH = 10.0
@@ -44,6 +44,8 @@ EDGE_COLUMNS = (
     *(f"pairs_{low:g}_{'inf' if high is None else f'{high:g}'}" for low, high in BANDS),
 )
 _PUBLISHED_AXES = [0, 1, 1]
+# Chains whose distances from one another are told where none touch.
+_MOST_COMPARED = 30
 # So that two atoms 5.000 A apart fall into [5, 6) whatever the arithmetic.
 _TOLERANCE = 1e-9
 
@@ -182,16 +184,18 @@ def _no_interface(structure: Structure, side: Ints, places: Floats) -> DataError
     if len(groups) < 2:
         what = "one chain" if len(structure.chains) == 1 else "C-alphas in one partner only"
         return DataError(
-            f"{structure.name}: {what} ({', '.join(structure.chains)}), so no interface",
+            f"{structure.name}: {what} ({listed(structure.chains)}), so no interface",
             hint="A graph needs two chains in contact.",
         )
-    nearest = min(
-        cKDTree(one).query(other)[0].min() for one, other in itertools.combinations(groups, 2)
-    )
+    details = []
+    if len(groups) <= _MOST_COMPARED:
+        pairs = itertools.combinations(groups, 2)
+        nearest = min(cKDTree(one).query(other)[0].min() for one, other in pairs)
+        details = [f"nearest: {nearest:.1f} A"]
     return DataError(
         f"{structure.name}: no interface: no C-alpha is within {INTERFACE_REACH:g} A of one of "
         "another chain",
-        details=[f"nearest: {nearest:.1f} A"],
+        details=details,
         hint="Do the chains touch in this file? Are the partners the right ones?",
     )
 

@@ -22,6 +22,8 @@ _SAME_NAMES = 0.9
 _SHARED_NUMBERS = 0.5
 # Two chains below this identity are taken for different proteins, not for variants of one.
 _SAME_PROTEIN = 0.5
+# Cells of an alignment's table, a byte each and a few steps.
+_LARGEST_ALIGNMENT = 10**8
 
 Pairs = list[tuple[int, int]]
 
@@ -112,6 +114,12 @@ def _by_sequence(
     names: tuple[str, str],
 ) -> Pairs:
     mine, theirs = sequence(decoy, here), sequence(native, there)
+    if len(mine) * len(theirs) > _LARGEST_ALIGNMENT:
+        raise DataError(
+            f"chain {names[0]} of {decoy.name} is numbered otherwise than in {native.name}, and "
+            f"is too long to be aligned: {len(mine)} and {len(theirs)} residues",
+            hint="Number the residues of both alike.",
+        )
     columns = aligned_pairs(mine, theirs)
     same = sum(mine[i] == theirs[j] for i, j in columns)
     if not columns or same < _SAME_PROTEIN * min(len(mine), len(theirs)):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from topoqa_graphs.structures import Structure
-from topoqa_train.api import DataError, RequestError
+from topoqa_graphs.structures import Structure, listed
+from topoqa_train.api import DataError, RequestError, read_file
 
 Partners = tuple[tuple[str, ...], tuple[str, ...]]
+_LARGEST_TABLE = 2**26
 _HINT = "Write them as AB:C, chains A and B against C; longer names with commas: A1,A2:B1."
 
 
@@ -31,7 +33,7 @@ def parse_partners(text: str) -> Partners:
         for side in (part.strip() for part in text.split(":"))
     ]
     if len(sides) != 2 or not all(sides):
-        raise RequestError(f"'{text}' does not name two partners", hint=_HINT)
+        raise RequestError(f"{text[:60]!r} does not name two partners", hint=_HINT)
     return sides[0], sides[1]
 
 
@@ -45,14 +47,14 @@ def suited(partners: Partners, structure: Structure) -> Partners:
     names = (*first, *second)
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise DataError(
-            f"the partners do not suit {structure.name}: chain {', '.join(twice)} is named twice",
+            f"the partners do not suit {structure.name}: chain {listed(twice)} is named twice",
             hint=_HINT,
         )
     missing = [chain for chain in names if chain not in structure.chains]
     if missing:
         raise DataError(
-            f"{structure.name} has no chain {', '.join(missing)}, which --partners names",
-            details=[f"its chains: {', '.join(structure.chains)}"],
+            f"{structure.name} has no chain {listed(missing)}, which --partners names",
+            details=[f"its chains: {listed(structure.chains)}"],
             hint=_HINT,
         )
     return first, second
@@ -112,25 +114,27 @@ def _side(side: Sequence[str], structure: Structure) -> tuple[str, ...]:
 
 def _table(path: Path) -> dict[str, Partners]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            columns = rows.fieldnames or []
-            key = next((name for name in ("MODEL", "TARGET") if name in columns), None)
-            if key is None or "PARTNERS" not in columns:
-                raise RequestError(
-                    f"{path}:1: needs a column PARTNERS, and MODEL or TARGET",
-                    details=[f"its columns: {', '.join(columns) or 'none'}"],
-                )
-            found: dict[str, Partners] = {}
-            for row in rows:
-                try:
-                    found[row[key] or ""] = parse_partners(row["PARTNERS"] or "")
-                except RequestError as error:
-                    raise RequestError(
-                        f"{path}:{rows.line_num}: {error.message}", hint=error.hint
-                    ) from None
+        text = read_file(path, _LARGEST_TABLE).decode("utf-8-sig")
     except OSError as error:
         raise RequestError(f"{path}: can't be read", details=[error.strerror or ""]) from error
     except UnicodeDecodeError as error:
         raise RequestError(f"{path}: not a text file in UTF-8") from error
-    return found
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        columns = rows.fieldnames or []
+        key = next((name for name in ("MODEL", "TARGET") if name in columns), None)
+        if key is None or "PARTNERS" not in columns:
+            raise RequestError(
+                f"{path}:1: needs a column PARTNERS, and MODEL or TARGET",
+                details=[f"its columns: {listed([name[:40] for name in columns]) or 'none'}"],
+            )
+        return {row[key] or "": _partners_of(row, path, rows.line_num) for row in rows}
+    except csv.Error as error:
+        raise RequestError(f"{path}:{max(1, rows.line_num)}: not CSV: {error}") from error
+
+
+def _partners_of(row: Mapping[str, str | None], path: Path, line: int) -> Partners:
+    try:
+        return parse_partners(row["PARTNERS"] or "")
+    except RequestError as error:
+        raise RequestError(f"{path}:{line}: {error.message}", hint=error.hint) from None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from topoqa_graphs.features import EDGE_COLUMNS, NODE_COLUMNS, GraphArrays, parameters
-from topoqa_train.api import append_line, say, write_json, write_text
+from topoqa_train.api import DataError, append_line, read_json, say, write_json, write_text
 
 # Raised whenever the same structure would give other numbers.
 BUILDER_VERSION = 1
@@ -149,16 +149,14 @@ def write_summary(out: Path, compat: bool, counts: Mapping[str, int]) -> None:
 
 
 def _read_metadata(path: Path) -> dict[str, Record]:
+    if not path.exists():
+        return {}
     try:
-        document = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+        document = read_json(path)
+    except DataError as error:
+        say(f"{error.message}; every graph is built again")
         return {}
-    except (OSError, ValueError) as error:
-        say(f"{path} can't be read ({error}); every graph is built again")
-        return {}
-    if not isinstance(document, dict):
-        return {}
-    return {model: entry for model, entry in document.items() if isinstance(entry, dict)}
+    return {model: entry for model, entry in document.items() if _is_ours(entry)}
 
 
 def _read_journal(path: Path) -> Iterator[tuple[str, Record | None]]:
@@ -169,8 +167,22 @@ def _read_journal(path: Path) -> Iterator[tuple[str, Record | None]]:
         return
     for line in lines:
         try:
-            entries = json.loads(line)
-        except ValueError:
+            entries = json.loads(line, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
             continue
         if isinstance(entries, dict):
-            yield from entries.items()
+            for model, entry in entries.items():
+                if entry is None or _is_ours(entry):
+                    yield model, entry
+
+
+def _is_ours(entry: object) -> bool:
+    """Whether a record has what is looked at later; another one is built again."""
+    score = entry.get("dockq") or {} if isinstance(entry, dict) else None
+    if not isinstance(score, dict) or not isinstance(score.get("problem", ""), str):
+        return False
+    return isinstance(score.get("dockq", 0.0), int | float)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)

@@ -27,6 +27,10 @@ HEAVY_ATOMS = {
 }  # fmt: skip
 _LONG_SYMBOLS = ("Se", "Cl", "Br")
 _NAMED = 6
+_KINDS = 20
+_LONGEST_NAME = 20
+# Conformers and hydrogens counted.
+_MOST_ATOMS = 1_000
 # Two C-alphas of one name this close are one residue given twice, further apart two residues.
 _ONE_RESIDUE = 2.0
 
@@ -85,6 +89,11 @@ class _Chooser:
                 key = self._key(chain.name, residue)
                 place = (key.chain, key.number, key.insertion)
                 found = (key, list(residue))
+                if len(residue) > _MOST_ATOMS:
+                    raise DataError(
+                        f"{self.path}: residue {key} has {len(residue)} atoms",
+                        details=[f"more than {_MOST_ATOMS} are none of an amino acid"],
+                    )
                 if place not in kept:
                     kept[place] = found
                 elif kept[place][0] == key:
@@ -109,9 +118,17 @@ class _Chooser:
     def _key(self, chain: str, residue: gemmi.Residue) -> ResidueKey:
         """Chain, number and insertion code are the authors'; without a number the entity's."""
         number = residue.seqid.num if residue.seqid.num is not None else residue.label_seq
+        self._check_names(chain, residue)
         if number is None:
             raise DataError(f"{self.path}: a residue {residue.name} has no number")
         return ResidueKey(chain, number, residue.seqid.icode.strip(), residue.name)
+
+    def _check_names(self, chain: str, residue: gemmi.Residue) -> None:
+        for name in (chain, residue.name, residue.seqid.icode, *(atom.name for atom in residue)):
+            if len(name) > _LONGEST_NAME or not name.isprintable():
+                raise DataError(
+                    f"{self.path}: a name that no chain, residue or atom has: {name[:20]!r}"
+                )
 
     def _wanted(self, residue: gemmi.Residue) -> bool:
         """Amino acids of ATOM records; an unknown name counts as one if it has a C-alpha."""
@@ -245,7 +262,9 @@ def _many(count: int, thing: str) -> str:
 
 
 def _counted(counts: Counter[str]) -> str:
-    return ", ".join(f"{name} x{count}" for name, count in sorted(counts.items()))
+    named = [f"{name[:_LONGEST_NAME]} x{count}" for name, count in sorted(counts.items())]
+    more = f" and {len(named) - _KINDS} more" if len(named) > _KINDS else ""
+    return f"{', '.join(named[:_KINDS])}{more}"
 
 
 def _named(things: Sequence[object]) -> str:

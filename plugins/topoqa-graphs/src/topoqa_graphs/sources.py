@@ -54,6 +54,10 @@ def find_sources(
     for path, model in models:
         if path.resolve() in their_paths:
             continue
+        if not model.isprintable():
+            reason = "its name holds characters that can't be printed, and would be a decoy's"
+            failures.append(Failure(ascii(str(path))[1:-1], reason))
+            continue
         if model in found:
             failures.append(Failure(str(path), f"{model} is taken by {found[model].file}"))
             continue

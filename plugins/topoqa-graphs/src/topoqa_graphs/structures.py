@@ -7,18 +7,20 @@ and said in `Structure.notes`; everything above this module can rely on plain ar
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from topoqa_graphs.residues import Choice, ResidueKey, choose, symbol
-from topoqa_train.api import DataError, write_bytes
+from topoqa_train.api import DataError, open_file, read_file, write_bytes
 
 if TYPE_CHECKING:
     import gemmi
@@ -38,12 +40,31 @@ MMCIF_ENDINGS = (".cif", ".mmcif")
 ENDINGS = tuple(
     ending + packed for packed in ("", ".gz") for ending in (*PDB_ENDINGS, *MMCIF_ENDINGS)
 )
-# The largest assemblies of the PDB stay below this; a small file that unpacks to more is a trap.
+# The largest assemblies of the PDB stay below this; a small file that unpacks to more than that
+# many times its size is a trap (structures unpack to three to ten times theirs).
 LARGEST_TEXT = 2**30
+SMALL_TEXT = 2**25
+MOST_UNPACKING = 50
+_MOST_MEMBERS = 100_000
+_NAMED = 30
+_GZIP = 31  # zlib's way of saying so
+# The parser's time goes with the square of these.
+MOST_MODELS = 20_000
+MOST_BLOCKS = 1_000
+LONGEST_CHAIN = 50_000
+MOST_CHAINS = 5_000
+# See `_check_density`.
+MOST_WITHIN_8 = 500
 # Angstroms; a PDB file holds no more. Further out, what is computed in single precision (secondary
 # structure, topology) would be noise.
 FARTHEST = 10_000.0
 _UNREADABLE = (RuntimeError, ValueError, IndexError, OverflowError)
+_ATOM_LINE = re.compile(rb"^(?:ATOM|HETA).*", re.MULTILINE | re.IGNORECASE)
+_MODEL_LINE = re.compile(rb"^MODE", re.MULTILINE | re.IGNORECASE)
+_BLOCK = re.compile(rb"(?:^|\s)data_", re.IGNORECASE)
+_NUMBER = re.compile(
+    rb"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*|\s*[-+]?(?:nan|inf)\s*", re.I
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +167,8 @@ def read_structure(path: Path) -> Structure:
         return _as_arrays(path, parsed)
     except _UNREADABLE as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise DataError(f"{path}: can't be read as a structure", details=reason[:2]) from error
+        shown = [line[:200] for line in reason[:2]]
+        raise DataError(f"{path}: can't be read as a structure", details=shown) from error
 
 
 def write_pdb(structure: Structure, path: Path) -> None:
@@ -188,22 +210,51 @@ def _pdb_lines(structure: Structure) -> Iterable[str]:
 
 
 def _chains(structure: Structure) -> str:
-    return f"its chains: {', '.join(structure.chains)}"
+    return f"its chains: {listed(structure.chains)}"
+
+
+def listed(names: Sequence[str], between: str = ", ") -> str:
+    """The first names of what may be very many."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return between.join(names[:_NAMED]) + more
 
 
 def _content(path: Path) -> bytes:
     """The file's text, unpacked, never more than `LARGEST_TEXT` bytes."""
     try:
-        packed = path.name.lower().endswith(".gz")
-        with gzip.open(path) if packed else path.open("rb") as file:
-            content = file.read(LARGEST_TEXT + 1)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        if not path.name.lower().endswith(".gz"):
+            return read_file(path, LARGEST_TEXT)
+        with open_file(path) as file:
+            return _unpacked(file, path)
+    except (EOFError, zlib.error) as error:
         raise DataError(f"{path}: not a whole gzip file", details=[str(error)]) from error
     except OSError as error:
         raise DataError(f"{path}: can't be read", details=[error.strerror or str(error)]) from error
-    if len(content) > LARGEST_TEXT:
-        raise DataError(f"{path}: unpacks to more than {LARGEST_TEXT / 2**20:.0f} MiB")
-    return content
+
+
+def _unpacked(file: BinaryIO, path: Path) -> bytes:
+    """All members of a gzip file, one after another, as far as they don't grow beyond measure."""
+    text, packed, members = bytearray(), 0, 1
+    member = zlib.decompressobj(wbits=_GZIP)
+    while chunk := file.read(2**16):
+        packed += len(chunk)
+        most = min(LARGEST_TEXT, SMALL_TEXT + MOST_UNPACKING * packed)
+        while chunk:
+            if member.eof:
+                chunk = chunk.lstrip(b"\0")  # padding, as tapes have it
+                if not chunk:
+                    break
+                member, members = zlib.decompressobj(wbits=_GZIP), members + 1
+            text += member.decompress(chunk, most + 1 - len(text))
+            if len(text) > most or members > _MOST_MEMBERS:
+                raise DataError(
+                    f"{path}: unpacks to more than {most / 2**20:.0f} MiB, or to many thousand "
+                    "parts, as no structure of its size does"
+                )
+            chunk = member.unused_data if member.eof else member.unconsumed_tail
+    if not member.eof:
+        raise EOFError("it ends before its end")
+    return bytes(text)
 
 
 def _parsed(path: Path, content: bytes) -> gemmi.Structure:
@@ -211,32 +262,59 @@ def _parsed(path: Path, content: bytes) -> gemmi.Structure:
 
     lower = path.name.lower().removesuffix(".gz")
     if lower.endswith(PDB_ENDINGS):
+        _check_count(path, "models", sum(1 for _ in _MODEL_LINE.finditer(content)), MOST_MODELS)
         _check_pdb_coordinates(path, content)
         return gemmi.read_pdb_string(content)
+    _check_count(path, "blocks", sum(1 for _ in _BLOCK.finditer(content)), MOST_BLOCKS)
     for block in gemmi.cif.read_string(content):
         if block.find_values("_atom_site.Cartn_x"):
+            _check_rows(path, block)
             return gemmi.make_structure_from_block(block)
     return gemmi.Structure()
 
 
 def _check_pdb_coordinates(path: Path, content: bytes) -> None:
     """The parser takes what is no number for 0; here it is an error that names the line."""
-    for number, line in enumerate(content.splitlines(), start=1):
-        if line[:6] not in (b"ATOM  ", b"HETATM"):
-            continue
-        try:
-            float(line[30:38]), float(line[38:46]), float(line[46:54])
-        except ValueError:
+    for found in _ATOM_LINE.finditer(content):
+        line = found.group()
+        if not all(_NUMBER.fullmatch(line[start : start + 8]) for start in (30, 38, 46)):
+            number = content.count(b"\n", 0, found.start()) + 1
             raise DataError(
                 f"{path}:{number}: no coordinates in columns 31 to 54",
                 details=[line[:60].decode("ascii", "replace")],
-            ) from None
+            )
+
+
+def _check_rows(path: Path, block: gemmi.cif.Block) -> None:
+    """Refuse what the parser would look for among very many models or residues of one chain."""
+
+    def column(*names: str) -> Iterable[str]:
+        found = (block.find_values(f"_atom_site.{name}") for name in names)
+        return next((values for values in found if values), ())
+
+    _check_count(path, "models", len(set(column("pdbx_PDB_model_num"))), MOST_MODELS)
+    naming = (
+        column("auth_asym_id", "label_asym_id"),
+        column("auth_seq_id", "label_seq_id"),
+        column("auth_comp_id", "label_comp_id"),
+        column("pdbx_PDB_ins_code"),
+    )
+    residues = set(zip(*(values for values in naming if values), strict=False))
+    in_chain = Counter(chain for chain, *_ in residues)
+    _check_count(path, "residues in one chain", max(in_chain.values(), default=0), LONGEST_CHAIN)
+
+
+def _check_count(path: Path, things: str, count: int, most: int) -> None:
+    if count > most:
+        raise DataError(f"{path}: {count} {things}, and {most} is the most")
 
 
 def _as_arrays(path: Path, parsed: gemmi.Structure) -> Structure:
     choice = choose(parsed[0], path)
-    several = (f"first of {len(parsed)} models",) if len(parsed) > 1 else ()
+    _check_count(path, "chains", len({key.chain for key in choice.residues}), MOST_CHAINS)
     _check_reach(path, choice)
+    _check_density(path, choice)
+    several = (f"first of {len(parsed)} models",) if len(parsed) > 1 else ()
     return Structure(
         name=model_name(path),
         residues=choice.residues,
@@ -258,6 +336,27 @@ def _check_reach(path: Path, choice: Choice) -> None:
                 f"{path}: coordinates beyond {FARTHEST:,.0f} A",
                 details=[f"first: {choice.residues[index]}, atom {atom.name}"],
             )
+
+
+def _check_density(path: Path, choice: Choice) -> None:
+    """Refuse what no molecule is: all that is computed goes with the square of the density.
+
+    In proteins up to 200 heavy atoms lie within 8 A of one, where two interpenetrate up to 400.
+    """
+    from scipy.spatial import cKDTree
+
+    points = _coordinates(choice.heavy)
+    if not len(points):
+        return
+    tree = cKDTree(points)
+    # Summed first, which takes no time however dense they are.
+    fits = tree.count_neighbors(tree, 8.0) <= MOST_WITHIN_8 * len(points)
+    if fits and max(tree.query_ball_point(points, 8.0, return_length=True)) <= MOST_WITHIN_8:
+        return
+    raise DataError(
+        f"{path}: more than {MOST_WITHIN_8} atoms within 8 A of one, as no protein has",
+        hint="Do several models or copies lie on one another in this file?",
+    )
 
 
 def _coordinates(atoms: Sequence[tuple[int, gemmi.Atom]]) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from topoqa_graphs.records import GRAPHS, METADATA, SUMMARY
-from topoqa_train.api import DataError, Progress, RequestError, graph_faults, progress, read_graph
+from topoqa_train.api import (
+    DataError,
+    Progress,
+    RequestError,
+    graph_faults,
+    progress,
+    read_graph,
+    read_json,
+)
 
 SUFFIX = ".pt"
 # Faults of the folder's own files stand under this name.
@@ -154,7 +161,7 @@ def _odd_widths(found: _Found) -> Iterator[Fault]:
 
 def _against_metadata(path: Path, paths: Mapping[str, Path], found: _Found) -> Iterator[Fault]:
     try:
-        document = _json(path)
+        document = read_json(path)
     except DataError as error:
         yield Fault(FOLDER, "metadata", error.message)
         return
@@ -200,17 +207,7 @@ def _entry_faults(
 
 def _summary_faults(path: Path) -> Iterator[Fault]:
     try:
-        if not isinstance(_json(path).get("modules"), dict):
+        if not isinstance(read_json(path).get("modules"), dict):
             yield Fault(FOLDER, "metadata", f"{path.name} names no modules")
     except DataError as error:
         yield Fault(FOLDER, "metadata", error.message)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} can't be read as JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise DataError(f"{path} holds no JSON object")
-    return document
