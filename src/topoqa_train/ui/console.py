@@ -5,14 +5,18 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 PLAIN_WIDTH = 200
+# Control characters but line ends and tabs, and marks that change the direction of reading.
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 class _Stream:
@@ -75,6 +79,24 @@ def keep_streams() -> None:
     sys.stdout, sys.stderr = results, words
 
 
+class _Harmless(Console):
+    """Shows what in a name or message would command the terminal, or turn the text round."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """As Rich does, with the words of others made visible; its own codes are no text."""
+        for segment in super().render(renderable, options):
+            if segment.control or not _COMMANDS.search(segment.text):
+                yield segment
+            else:
+                yield Segment(_COMMANDS.sub(_escaped, segment.text), segment.style)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found.group()):04x}"
+
+
 def out() -> Console:
     """Where results go. Piped, it is wide enough that no table loses a column."""
     return _console(stderr=False)
@@ -89,7 +111,7 @@ def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
     # Names of files and runs are shown as they are: `x.yaml:100:` is no emoji, `[a]` no style.
-    return Console(
+    return _Harmless(
         stderr=stderr, width=width, highlight=False, soft_wrap=False, markup=False, emoji=False
     )
 

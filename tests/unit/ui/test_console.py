@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from topoqa_train.ui import console
+from topoqa_train.errors import RequestError
+from topoqa_train.ui import console, error_text
 
 
 class Terminal(io.StringIO):
@@ -46,6 +48,32 @@ def test_names_in_tables_stand_as_they_are(capsys: pytest.CaptureFixture[str]) -
     table.add_row("/data/[red]/x.yaml:100: [/b]")
     console.out().print(table)
     assert capsys.readouterr().out.split("\n")[1].strip() == "/data/[red]/x.yaml:100: [/b]"
+
+
+HOSTILE = "a\x1b[2J\x07\r\x9b31m\u202eb\x1b]0;title\x07\u2028"
+
+
+def test_what_would_command_a_terminal_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    console.say(HOSTILE)
+    error_text.show(RequestError(HOSTILE, details=[HOSTILE], hint=HOSTILE))
+    table = Table("name", box=None)
+    table.add_row(HOSTILE)
+    console.out().print(table)
+    captured = capsys.readouterr()
+    assert captured.err.startswith("a\\u001b[2J")
+    for text in (captured.out, captured.err):
+        assert text.replace("\n", "").isprintable()
+        assert "a\\u001b[2J" in text
+
+
+def test_our_own_colours_are_no_words_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    for name in ("NO_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    console.err().print(Text("a\x1b[0m", style="bold red"))
+    assert terminal.getvalue() == "\x1b[1;31ma\\u001b[0m\x1b[0m\n"
 
 
 def test_columns_hold_for_a_pipe_too(monkeypatch: pytest.MonkeyPatch) -> None:
