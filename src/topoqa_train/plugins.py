@@ -162,8 +162,12 @@ def _entry_points(group: str) -> Iterable[EntryPoint]:
 
 
 def _owner(entry_point: EntryPoint) -> str:
-    # A distribution that was removed half has no name.
-    return (entry_point.dist.name if entry_point.dist is not None else None) or _NAMELESS
+    # A distribution that was removed half has no name. Where the backport importlib_metadata was
+    # imported, its finder answers, and says so by an error.
+    try:
+        return (entry_point.dist.name if entry_point.dist is not None else None) or _NAMELESS
+    except (ImportError, OSError):
+        return _NAMELESS
 
 
 def _ranked(name: str, claimed: list[tuple[str, EntryPoint]]) -> list[Plugin]:
