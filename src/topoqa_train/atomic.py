@@ -224,10 +224,12 @@ def link_target(link: Path) -> Path | None:
             return link.parent / link.readlink()
         if not link.is_file() or link.stat().st_size > _POINTER_BYTES:
             return None
-        text = link.read_text("utf-8").strip()
+        text = link.read_text("utf-8")
     except (OSError, ValueError):  # ValueError: not text
         return None
-    return link.parent / text if text and "\0" not in text else None
+    name = text.strip()
+    # Without its line's end it was cut, and the rest may be the name of another.
+    return link.parent / name if name and text.endswith("\n") and "\0" not in name else None
 
 
 def flush_file(path: Path) -> None:

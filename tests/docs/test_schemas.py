@@ -24,7 +24,7 @@ SCHEMAS = {
     for name in ("summary", "monitor")
 }
 COMMANDS = {"summary": "summarise", "monitor": "monitor"}
-DEAD = {**status.this_process(), "started": 1.0}
+DEAD = {**status.this_process(), "started": 1.0, "ticks": 1}
 
 
 @pytest.fixture

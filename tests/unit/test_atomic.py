@@ -382,7 +382,14 @@ class TestLinks:
         found = atomic.link_target(link)
         assert found is None or "\0" not in str(found)
 
-    @pytest.mark.parametrize("text", ["a\x00b", "", "\n", "x" * 5000])
+    def test_cut_at_any_byte_a_pointer_leads_to_nothing_else(self, folder: Path) -> None:
+        whole = b"run_2\n"
+        for length in range(len(whole) + 1):
+            (folder / "latest").write_bytes(whole[:length])
+            found = atomic.link_target(folder / "latest")
+            assert found == (folder / "run_2" if length == len(whole) else None)
+
+    @pytest.mark.parametrize("text", ["a\x00b\n", "", "\n", "x" * 5000])
     def test_what_can_be_no_name_is_no_pointer(self, folder: Path, text: str) -> None:
         (folder / "latest").write_text(text)
         assert atomic.link_target(folder / "latest") is None

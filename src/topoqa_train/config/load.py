@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +52,10 @@ class LoadedConfig:
         if field_of_model is None or field_of_model.is_required():
             return None
         return field_of_model.get_default(call_default_factory=True)
+
+    def unsaid(self, keys: Iterable[str]) -> list[str]:
+        """Those of the dotted `keys` that the source does not give."""
+        return [key for key in keys if self._source_draft.get(tuple(key.split("."))) is None]
 
     @cached_property
     def _source_draft(self) -> Draft:

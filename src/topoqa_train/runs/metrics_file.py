@@ -42,22 +42,33 @@ class MetricsFile:
         """All whole rows, in order; a half-written last line (a killed writer) is left out."""
         return read(self.path)
 
-    def cut(self, next_epoch: int) -> None:
-        """Keep the rows of the epochs before `next_epoch`, each once."""
-        if not self.path.exists():
-            return
-        kept = {int(row["epoch"]): row for row in self.rows() if row["epoch"] < next_epoch}
-        columns = self._header()
+    def cut(self, next_epoch: int, history: Sequence[Mapping[str, float]] = ()) -> list[int]:
+        """Have the rows of the epochs before `next_epoch`, each once; returns those that are lost.
+
+        `history` are the rows as they were written, where a checkpoint knows them: with those a
+        table that was damaged or lost is whole again.
+        """
+        known = {int(row["epoch"]): row for row in history if row["epoch"] < next_epoch}
+        kept = {int(row["epoch"]): row for row in self.rows() if row["epoch"] < next_epoch} | known
+        columns = _columns(history[0]) if history else self._header()
+        if "epoch" not in columns:
+            self.path.unlink(missing_ok=True)
+            return list(range(next_epoch))
         lines = [_line(columns)]
         lines += [
             _line([_text(name, kept[epoch].get(name)) for name in columns])
             for epoch in sorted(kept)
         ]
         atomic.write_text(self.path, "".join(lines))
+        return [epoch for epoch in range(next_epoch) if epoch not in kept]
 
     def _header(self) -> list[str]:
-        with self.path.open(encoding="utf-8", newline="") as file:
-            return next(csv.reader(file), [])
+        try:
+            with self.path.open(encoding="utf-8", errors="replace", newline="") as file:
+                line = file.readline()
+        except FileNotFoundError:
+            return []
+        return _fields(line.rstrip("\n")) if line.endswith("\n") else []
 
 
 def read(path: Path) -> list[dict[str, float]]:

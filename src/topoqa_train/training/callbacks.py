@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lightning
@@ -30,6 +30,7 @@ from topoqa_train.training.stopping import StopRequest
 
 log = logging.getLogger(__name__)
 _STEP_EVENT_SECONDS = 1.0
+_NAMED = 6
 
 
 class BatchWatch(lightning.Callback):
@@ -122,6 +123,7 @@ class EpochKeeper(lightning.Callback):
         self.clock = clock
         self.log_lr = log_lr
         self.metrics = MetricsFile(paths.metrics)
+        self.history: list[dict[str, float]] = []
         self.progress = Progress()
         self.progress.ranking.metric = config.selection.ranking_metric
         self._resumed: dict[str, Any] | None = None
@@ -133,6 +135,16 @@ class EpochKeeper(lightning.Callback):
         """Go on from a checkpoint: called before the fit; the rest follows at its start."""
         self._resumed = document
         self.progress = Progress.from_json(document["progress"])
+
+    def restore_metrics(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Have the table end with the last whole epoch; `history` is what the checkpoint has."""
+        lost = self.metrics.cut(self.progress.epochs_done, history)
+        self.history = self.metrics.rows()
+        if lost:
+            named = ", ".join(map(str, lost[:_NAMED])) + (", ..." if len(lost) > _NAMED else "")
+            text = f"metrics.csv was damaged, and of these epochs nothing is left: {named}"
+            log.warning(text)
+            self.emit(Notice(job=self.job, text=text))
 
     @property
     def wants_to_stop(self) -> bool:
@@ -257,6 +269,7 @@ class EpochKeeper(lightning.Callback):
         ranked_file: str | None,
     ) -> None:
         self.metrics.append(row)
+        self.history.append({name: float(value) for name, value in row.items()})
         content = checkpoint.serialise(self._document(trainer, module, row))
         if ranked_file is not None:
             atomic.write_bytes(self.paths.checkpoints / ranked_file, content)
@@ -290,6 +303,8 @@ class EpochKeeper(lightning.Callback):
             "random_states": random_states(),
             "progress": self.progress.to_json(),
             "metrics": {name: value for name, value in row.items() if name != "epoch_seconds"},
+            # The whole table: should metrics.csv be damaged, a run that goes on mends it.
+            "history": self.history,
         }
 
     def _tell(self, row: dict[str, float]) -> None:

@@ -68,11 +68,22 @@ class _Weights(_Part):
     hyper_parameters: _Network
 
 
+class _Row(_Part):
+    """Of one epoch; its other figures are numbers under names of their own."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    __pydantic_extra__: dict[str, float]
+
+    epoch: Annotated[float, Field(ge=0, le=MOST_EPOCHS, allow_inf_nan=False)]
+
+
 class _Whole(_Weights):
     optimizer_states: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1)]
     lr_schedulers: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1)]
     random_states: dict[str, Any]
     progress: _Progress
+    # Checkpoints of before have none.
+    history: list[_Row] = []
 
 
 def check_weights(document: dict[str, Any], path: Path) -> None:

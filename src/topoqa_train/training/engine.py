@@ -21,7 +21,6 @@ from topoqa_train.config.models import TrainingConfig
 from topoqa_train.errors import RequestError, TerminatedRunError
 from topoqa_train.runs.events import Event
 from topoqa_train.runs.metadata import MetadataFile
-from topoqa_train.runs.metrics_file import MetricsFile
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.training import checkpoint, evaluation, restoring
 from topoqa_train.training.callbacks import BatchWatch, EpochKeeper
@@ -247,7 +246,7 @@ def _resume(
     if chosen is not None:
         # First of all: a kill in what follows must not bring the later epochs back.
         atomic.write_bytes(paths.last, chosen.read_bytes())
-    MetricsFile(paths.metrics).cut(keeper.progress.epochs_done)
+    keeper.restore_metrics(document.get("history", ()) if begun else ())
     checkpoint.settle(paths, keeper.progress.ranking)
     return begun
 

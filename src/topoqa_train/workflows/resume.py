@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from topoqa_train.clock import Clock
-from topoqa_train.config.load import load_config
+from topoqa_train.config.load import LoadedConfig, load_config
 from topoqa_train.config.models import SECTIONS, TrainingConfig
 from topoqa_train.config.overrides import Override
 from topoqa_train.config.plan import JobPlan
@@ -44,6 +44,7 @@ def plan_resume(request: ResumeRequest, resolver: DataResolver, clock: Clock) ->
     run = summary.read(request.run, clock)
     _check_may_go_on(run)
     config = load_config(request.run.config, request.overrides)
+    _check_whole(config, run)
     plan = JobPlan(
         name=run.metadata.job or request.run.run_id,
         config=config,
@@ -90,6 +91,27 @@ def _check_may_go_on(run: RunSummary) -> None:
         )
 
 
+def _check_whole(config: LoadedConfig, run: RunSummary) -> None:
+    """A config that lost its end may still be one, and a default is not what the run had."""
+    recorded_keys = [
+        f"{section}.{key}"
+        for section, values in run.metadata.config.items()
+        if isinstance(values, Mapping)
+        for key, value in values.items()
+        if value not in (None, {})
+    ]
+    unsaid = config.unsaid(recorded_keys)
+    if unsaid:
+        more = f" and {len(unsaid) - _NAMED} more" if len(unsaid) > _NAMED else ""
+        raise RequestError(
+            f"{run.paths.config} is damaged: it does not say any more what the run was trained "
+            "with",
+            details=[", ".join(unsaid[:_NAMED]) + more],
+            hint=f"Write it again: under 'config', {run.paths.metadata.name} has all values.",
+        )
+
+
+_NAMED = 6
 # What a checkpoint brings back or was measured by: set otherwise, it would be said and not done.
 _KEPT = ("optimizer", "scheduler", "selection")
 _NETWORK = ("model", "edge_schema")

@@ -120,14 +120,19 @@ class Rounds:
         else:
             waiting.append(job.model_copy(update={"resume_run": begun.paths.root}))
 
+    def _note(self, job: str, run_dir: Path, identity: str, root: Path) -> None:
+        paths = RunPaths(run_dir)
+        if self.runs.get(job) != paths or self.ledger.run_of(job, identity) is None:
+            self.runs[job] = paths
+            self.ledger.note(job, identity, paths.run_id, root)
+
     def _listener(self, jobs: Sequence[Job], identities: dict[str, str]) -> Callable[[Event], None]:
         roots = {job.name: job.output_root for job in jobs}
 
         def listen(event: Event) -> None:
-            if isinstance(event, RunCreated) and event.job in roots:
-                self.runs[event.job] = RunPaths(Path(event.run_dir))
-                run_id = self.runs[event.job].run_id
-                self.ledger.note(event.job, identities[event.job], run_id, roots[event.job])
+            # One that failed before it could say that it is there names it in its last word.
+            if isinstance(event, RunCreated | RunEnded) and event.job in roots and event.run_dir:
+                self._note(event.job, Path(event.run_dir), identities[event.job], roots[event.job])
             if isinstance(event, RunEnded) and event.status == "failed":
                 keep_reason(event, self.clock)
             self.reporter.event(event)

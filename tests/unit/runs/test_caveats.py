@@ -44,7 +44,7 @@ class TestState:
         run = run_files(
             "r",
             status="running",
-            process={**ME, "started": 1.0},
+            process={**ME, "started": 1.0, "ticks": 1},
             training_parameters={"num_epochs": 9},
         )
         (line,) = told(run)

@@ -163,7 +163,9 @@ class TestOfARun:
         )
 
     def test_that_died(self, runtime: Any) -> None:
-        found = runtime(status="running", process={**status.this_process(), "started": 1.0})
+        found = runtime(
+            status="running", process={**status.this_process(), "started": 1.0, "ticks": 1}
+        )
         assert (found.elapsed_seconds, found.open_epoch_seconds, found.time_left) == (
             10,
             None,

@@ -112,7 +112,7 @@ class TestTidy:
         assert "unfinished" in names(store.root)
 
     def test_one_whose_process_died_stays(self, make: Make, store: RunStore, clock: Any) -> None:
-        dead = {**status.this_process(), "started": 1.0}
+        dead = {**status.this_process(), "started": 1.0, "ticks": 1}
         make("died", 1, status="running", process=dead)
         make("new", 2)
         assert history.tidy(store, clock, keep=0) != []
@@ -344,7 +344,7 @@ class TestHeld:
         make("swept")
         begun = ledger.begin(store.root, "batch", Path("/m.yaml"), clock)
         begun.note("job", "identity", "swept")
-        begun.process = {**begun.process, "started": 1.0}
+        begun.process = {**begun.process, "started": 1.0, "ticks": 1}
         begun.write()
         assert history.held(store, clock) == {}
 

@@ -278,7 +278,7 @@ def test_one_is_in_progress_while_its_process_lives_and_it_is_not_over(
 ) -> None:
     assert ledger.in_progress(tmp_path, clock) == [begun]
     assert begun.process["pid"] == os.getpid()
-    begun.process = {**begun.process, "started": 1.0}
+    begun.process = {**begun.process, "started": 1.0, "ticks": 1}
     begun.write()
     assert ledger.in_progress(tmp_path, clock) == []
 

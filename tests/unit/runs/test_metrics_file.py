@@ -122,6 +122,40 @@ class TestDamage:
                 table.append(row(epoch, val_loss=1 / 3))
             assert table.path.read_bytes() == content, length
 
+    def test_cut_at_every_byte_the_rows_that_a_checkpoint_has_make_it_whole(
+        self, table: MetricsFile, content: bytes
+    ) -> None:
+        history = table.rows()
+        for length in range(len(content) + 1):
+            table.path.write_bytes(content[:length])
+            assert table.cut(2, history) == []
+            assert table.path.read_bytes() == content, length
+        table.path.unlink()
+        assert table.cut(2, history) == []
+        assert table.path.read_bytes() == content
+
+    def test_what_no_checkpoint_has_is_lost_and_said_to_be(
+        self, table: MetricsFile, content: bytes
+    ) -> None:
+        header = content.index(b"\n") + 1
+        for length in range(len(content) + 1):
+            table.path.write_bytes(content[:length])
+            whole = max(0, content[:length].count(b"\n") - 1)
+            assert table.cut(2) == list(range(whole, 2)), length
+            # The next row finds a table that it can be added to.
+            table.append(row(2, val_loss=1 / 3))
+            assert [each["epoch"] for each in table.rows()] == [*range(whole), 2]
+            assert table.path.read_bytes().startswith(content[:header])
+
+    def test_of_later_epochs_a_checkpoint_says_nothing(
+        self, table: MetricsFile, content: bytes
+    ) -> None:
+        history = table.rows()
+        assert table.cut(1, history) == []
+        assert [each["epoch"] for each in table.rows()] == [0]
+        assert table.cut(0, history) == []
+        assert table.rows() == []
+
     @given(content=st.binary(max_size=300), place=st.integers(0, 400))
     def test_any_bytes_anywhere_never_raise(
         self, tmp_path_factory: pytest.TempPathFactory, content: bytes, place: int

@@ -147,7 +147,7 @@ def test_before_the_first_epoch(document: Document) -> None:
         ({"status": "completed"}, "completed, stopped early"),
         ({"status": "completed", "training_parameters": {"num_epochs": 30}}, "completed"),
         ({"status": "failed", "error": {"message": "no memory"}}, "failed"),
-        ({"process": {**status.this_process(), "started": 1.0}}, "interrupted"),
+        ({"process": {**status.this_process(), "started": 1.0, "ticks": 1}}, "interrupted"),
     ],
 )
 def test_how_it_ended(document: Document, changes: dict[str, Any], words: str) -> None:

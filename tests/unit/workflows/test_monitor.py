@@ -16,7 +16,7 @@ from topoqa_train.runs.paths import RunPaths
 from topoqa_train.workflows import monitor
 
 ME = status.this_process()
-DEAD = {**ME, "started": 1.0}
+DEAD = {**ME, "started": 1.0, "ticks": 1}
 RUNNING = {"status": "running", "process": ME, "training_parameters": {"num_epochs": 9}}
 
 

@@ -9,10 +9,12 @@ from reference_runs import write_reference_run
 
 from topoqa_train.config.load import load_config
 from topoqa_train.config.overrides import parse_override
+from topoqa_train.config.write import dump_yaml, effective
 from topoqa_train.errors import RequestError
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import this_process
 from topoqa_train.workflows import resume as workflow
+from topoqa_train.workflows.differences import decisive
 from topoqa_train.workflows.resume import ResumeRequest
 from topoqa_train.workflows.run import RunPlan
 
@@ -60,6 +62,30 @@ def resume(resolver: Any, clock: Any, project: Any) -> Resume:
         )
 
     return _resume
+
+
+def test_a_config_that_lost_its_end_is_named_and_never_taken_for_whole(
+    make: Any, resume: Resume, project: Any
+) -> None:
+    config = load_config(project.root / "configs" / "one.yaml").config
+    known = decisive(config)
+    run = make(config=known, training_parameters={}, status="interrupted")
+    file = run / "config" / "config.yaml"
+    whole = dump_yaml(effective(config)).encode()
+    refusals: list[str] = []
+    for length in {*range(0, len(whole), 9), *range(len(whole) - 9, len(whole) + 1)}:
+        file.write_bytes(whole[:length])
+        try:
+            plan = resume(run)
+        except RequestError as error:
+            refusals.append(error.message)
+        else:
+            assert decisive(plan.job.config) == known
+    assert len(refusals) > len(whole) / 12
+    assert all("config.yaml" in said for said in refusals)
+    file.write_bytes(whole[: whole.index(b"coverage:")])
+    said = refusal(resume, run)
+    assert "coverage.minimum_percent, coverage.fail_on_missing, edge_schema.use_layer_norm" in said
 
 
 def refusal(resume: Resume, *arguments: Any, **options: Any) -> str:

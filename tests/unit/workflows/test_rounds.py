@@ -10,7 +10,7 @@ import pytest
 
 from topoqa_train.config.load import load_config
 from topoqa_train.config.plan import JobPlan
-from topoqa_train.errors import RequestError, TopoqaTrainError
+from topoqa_train.errors import RequestError, TopoqaTrainError, TrainingError
 from topoqa_train.launch.job import Check, Job
 from topoqa_train.runs import ledger
 from topoqa_train.runs.events import RunEnded
@@ -71,6 +71,26 @@ def test_a_job_is_in_the_ledger_before_it_can_die(
     assert found is not None
     assert list(found.jobs) == ["a"]
     assert found.jobs["a"]["run_id"].startswith("a_")
+
+
+def test_one_that_failed_before_it_said_that_it_is_there_is_in_the_ledger_too(
+    rounds: Any, job: Any, launcher: Any, run_files: Any
+) -> None:
+    mine = job("a")
+    run_files.root = mine.output_root
+    run = run_files("a_1", status="failed")
+    error = TrainingError("its lock can't be had").to_json()
+
+    def fail(tasks: Any, on_event: Any, *, keep_going: bool) -> list[RunEnded]:
+        end = RunEnded(job="a", status="failed", run_dir=str(run), error=error)
+        on_event(end)
+        return [end]
+
+    launcher.run = fail
+    this = rounds()
+    with pytest.raises(TopoqaTrainError, match="its lock"):
+        this.run("sweep", [mine], keep_going=False)
+    assert this.ledger.run_of("a") == "a_1"
 
 
 def test_what_later_jobs_start_from_is_kept_in_place_from_the_first_on(

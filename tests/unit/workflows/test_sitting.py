@@ -66,7 +66,7 @@ def test_a_run_whose_process_is_gone_is_over(run: Path, clock: Any) -> None:
 def test_a_run_that_another_process_took_up_is_over_for_this_one(
     sitting: Sitting, run: Path
 ) -> None:
-    change(run, process={**status.this_process(), "started": 1.0})
+    change(run, process={**status.this_process(), "started": 1.0, "ticks": 1})
     assert sitting.over
     assert sitting.replaced
 

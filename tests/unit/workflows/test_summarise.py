@@ -153,7 +153,7 @@ def test_a_pipe_among_its_files_is_not_waited_for(told: Any, two_bests: Path) ->
 
 
 def test_one_that_died(told: Any, run_files: Any) -> None:
-    dead = {**status.this_process(), "started": 1.0}
+    dead = {**status.this_process(), "started": 1.0, "ticks": 1}
     document = told(run_files("r", status="running", process=dead))
     assert document.status == "interrupted"
     assert document.metadata["status"] == "running"

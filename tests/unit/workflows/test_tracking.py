@@ -195,7 +195,7 @@ def test_a_run_whose_process_died_is_marked_killed(bench: Bench) -> None:
 
 
 def test_a_run_that_another_process_took_up_is_left_to_the_tracker_of_that(bench: Bench) -> None:
-    other = {**status.this_process(), "started": 1.0}
+    other = {**status.this_process(), "started": 1.0, "ticks": 1}
     bench.events = [lambda: bench.change(process=other)]
     assert bench.follow()
     assert bench.store.runs["id0"].status == "RUNNING"
