@@ -170,13 +170,13 @@ def last(root: Path, kind: str, manifest: Path) -> Ledger | None:
 def damaged(root: Path, kind: str, manifest: Path) -> Ledger | None:
     """In place of a ledger of this kind and manifest that can't be read, if that is the newest.
 
-    It knows what the one before it knew, for it may have gone on with that.
+    It knows what the one before it knew, for it may have gone on with that. An empty one says
+    nothing of itself: its process may have died before it began.
     """
     found = [
         (_written(path), path)
-        for path in (root / FOLDER).glob(f"{kind}_{glob.escape(manifest.stem)}_*.json")
-        # An empty one was about to be begun when its process died.
-        if _read(path) is None and _size(path)
+        for path in (root / FOLDER).glob(f"{kind}_{glob.escape(manifest.stem)}_[0-9]*.json")
+        if _read(path) is None
     ]
     before = last(root, kind, manifest)
     moment, path = max(found, default=(0.0, None))
@@ -191,13 +191,6 @@ def _written(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def every(root: Path, manifest: Path, kind: str = "*") -> list[Ledger]:

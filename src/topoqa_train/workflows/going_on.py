@@ -119,7 +119,7 @@ def look(root: Path, kind: str, manifest: Path, clock: Clock) -> Earlier:
     What can't be read counts as not there, and is told: it is then begun anew.
     """
     faults = []
-    last = ledger.damaged(root, kind, manifest)
+    last = _made_anew(root, kind, manifest, clock)
     if last is not None:
         faults.append(f"{last.path} can't be read: it is made anew from what its runs say.")
     else:
@@ -140,6 +140,16 @@ def look(root: Path, kind: str, manifest: Path, clock: Clock) -> Earlier:
             faults.append(f"{error.message}; {job} is begun anew.")
     lives = any(each.path == last.path for each in ledger.in_progress(root, clock))
     return Earlier(kind, manifest, last, runs, lives, tuple(faults))
+
+
+def _made_anew(root: Path, kind: str, manifest: Path, clock: Clock) -> Ledger | None:
+    """The newest ledger where it can't be read; an empty one only if a run was begun under it."""
+    lost = ledger.damaged(root, kind, manifest)
+    if lost is not None and not lost.path.stat().st_size:
+        known = set(lost.jobs)
+        _take_up(lost, clock)
+        return lost if set(lost.jobs) != known else None
+    return lost
 
 
 def _take_up(last: Ledger, clock: Clock) -> None:

@@ -186,6 +186,14 @@ class TestTakenUp:
             assert set(second.jobs) == {"c"}
         assert look().faults == ()
 
+    def test_an_empty_ledger_was_begun_if_a_run_says_so(
+        self, look: Any, stopped: ledger.Ledger, run_files: Any
+    ) -> None:
+        stopped.path.write_text("")
+        assert look() == Earlier("batch", MANIFEST)
+        run_files("c_1", **self.begun_by(stopped, "c"))
+        assert set(look().runs) == {"c"}
+
     def test_a_run_that_can_t_be_read_is_named(
         self, look: Any, stopped: ledger.Ledger, run_files: Any
     ) -> None:
