@@ -241,6 +241,16 @@ def flush_file(path: Path) -> None:
         os.close(descriptor)
 
 
+def flush_tree(folder: Path) -> None:
+    """Bring all that is below `folder` to the disk, links not followed."""
+    for entry in sorted(folder.iterdir()):
+        if entry.is_dir() and not entry.is_symlink():
+            flush_tree(entry)
+        elif entry.is_file() and not entry.is_symlink():
+            flush_file(entry)
+    flush_folder(folder)
+
+
 def flush_folder(folder: Path) -> None:
     """Bring the names in `folder` to the disk, where the file system can."""
     try:

@@ -107,7 +107,9 @@ def built_once(folder: Path, build: Callable[[Path], None]) -> Path:
                 part.mkdir()
             with atomic.no_room_is_an_error(folder):
                 build(part)
+                atomic.flush_tree(part)
             part.replace(folder)
+            atomic.flush_folder(folder.parent)
     return folder
 
 

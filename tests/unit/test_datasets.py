@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -120,6 +121,33 @@ class TestBuiltOnce:
         assert [folder.parent for folder in built] == [tmp_path / "a"]
         assert (tmp_path / "a" / "b" / "x.csv").read_text() == "x"
         assert not built[0].exists()
+
+    def test_all_of_it_is_on_the_disk_before_it_has_its_name(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if not Path("/proc/self/fd").is_dir():
+            pytest.skip("needs /proc to tell what is flushed")
+        steps: list[str] = []
+        fsync, replace = os.fsync, Path.replace
+
+        def watched(descriptor: int) -> None:
+            steps.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+            fsync(descriptor)
+
+        def renamed(self: Path, target: Path) -> Path:
+            steps.append("renamed")
+            return replace(self, target)
+
+        def build(folder: Path) -> None:
+            (folder / "graphs").mkdir()
+            (folder / "graphs" / "a.pt").write_text("a")
+            (folder / "train.csv").write_text("t")
+            (folder / "out").symlink_to(tmp_path)
+
+        monkeypatch.setattr(os, "fsync", watched)
+        monkeypatch.setattr(Path, "replace", renamed)
+        datasets.built_once(tmp_path / "set", build)
+        assert steps == ["a.pt", "graphs", "train.csv", "set.part", "renamed", tmp_path.name]
 
     def test_what_was_stopped_is_begun_anew(self, tmp_path: Path) -> None:
         def stopped(folder: Path) -> None:
