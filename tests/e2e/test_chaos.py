@@ -34,10 +34,11 @@ STEPS = {
         Fault("replace", "second_best.ckpt", 1, "after"),
     ],
     "metadata and ledger": [
+        # First, while there is no run yet: the config of a run that goes on is not written again.
+        Fault("replace", "config.yaml", 1, "before"),
         Fault("fsync", "run_metadata.json", 1, "torn"),
         Fault("replace", "run_metadata.json", 3, "before"),
         Fault("replace", "batch_*.json", 2, "before"),
-        Fault("replace", "config.yaml", 1, "before"),
     ],
 }
 
