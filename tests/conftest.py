@@ -6,6 +6,7 @@ import json
 import math
 import os
 import random
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,15 @@ def pytest_configure(config: pytest.Config) -> None:
     given = os.environ.get(SEED_VARIABLE)
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = given or str(random.SystemRandom().randrange(2**32))
+    heed_signals()
+
+
+def heed_signals() -> None:
+    """Take back what `nohup`, or a shell that starts a job behind it, has every child ignore."""
+    for name, handler in (("SIGHUP", signal.SIG_DFL), ("SIGINT", signal.default_int_handler)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

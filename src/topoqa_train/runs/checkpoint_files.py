@@ -25,6 +25,7 @@ _FIGURES = {
 }
 # The reference's plain name: `model.0.05577.chkpt`, and what Lightning makes of a taken one.
 _BARE = re.compile(r"^[A-Za-z_]+\.(\d+\.\d+)(?:-v\d+)?$")
+_LAST = re.compile(r"last(?:-v(\d+))?\.")
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,16 @@ def _written(text: str) -> Written:
 
 @dataclass(frozen=True)
 class Shelf:
-    """The checkpoints of a run as they lay when it was read; `last.ckpt` is not among them.
+    """The checkpoints of a run as they lay when it was read; `last.ckpt` is not among the `files`.
 
-    `links` holds each link's path and the file it leads to, or is a copy of; `broken` the name of a
+    `last` is where its training goes on: of several (`last-v1.ckpt`) the newest. `links` holds each link's path and the file it leads to, or is a copy of; `broken` the name of a
     link that leads to no file of the run, and what is written in it.
     """
 
     files: tuple[Path, ...] = ()
     links: Mapping[Path, Path] = field(default_factory=dict, hash=False)
     broken: Mapping[str, str] = field(default_factory=dict, hash=False)
+    last: Path | None = None
 
     def links_to(self, file: Path) -> list[Path]:
         """The links that lead to `file`, `best.ckpt` first."""
@@ -115,6 +117,7 @@ def scan(root: Path, folders: Iterable[Path]) -> Shelf:
         files=tuple(file for file in files if not is_last(file.name) and file not in copies),
         links={**copies, **{link: target for link, target in led.items() if target is not None}},
         broken={link.name: _text(link) for link, target in led.items() if target is None},
+        last=max((file for file in files if is_last(file.name)), key=_sitting, default=None),
     )
 
 
@@ -134,7 +137,13 @@ def leads_within(path: Path, root: Path) -> bool:
 
 def is_last(name: str) -> bool:
     """Whether it is where a training goes on, rather than one that is ranked."""
-    return re.match(r"last(?:-v\d+)?\.", name) is not None
+    return _LAST.match(name) is not None
+
+
+def _sitting(last: Path) -> int:
+    """0 for `last.ckpt`, and for those of later sittings the number that Lightning gave them."""
+    match = _LAST.match(last.name)
+    return int(match[1]) if match and match[1] else 0
 
 
 def _entries(folder: Path) -> Sequence[Path]:

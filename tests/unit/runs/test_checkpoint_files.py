@@ -117,6 +117,15 @@ class TestScan:
         (folder / "last-v1.ckpt").write_text("")
         assert [file.name for file in look(folder).files] == [ONE, TWO]
 
+    def test_the_last_is_that_of_the_latest_sitting(self, folder: Path) -> None:
+        assert look(folder).last == folder / "last.ckpt"
+        for name in ("last-v9.ckpt", "last-v10.chkpt"):
+            (folder / name).write_text("")
+        assert look(folder).last == folder / "last-v10.chkpt"
+        for file in folder.glob("last*"):
+            file.unlink()
+        assert look(folder).last is None
+
     @pytest.mark.parametrize(
         "target",
         [
