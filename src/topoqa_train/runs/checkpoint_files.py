@@ -83,8 +83,9 @@ def _written(text: str) -> Written:
 class Shelf:
     """The checkpoints of a run as they lay when it was read; `last.ckpt` is not among the `files`.
 
-    `last` is where its training goes on: of several (`last-v1.ckpt`) the newest. `links` holds each link's path and the file it leads to, or is a copy of; `broken` the name of a
-    link that leads to no file of the run, and what is written in it.
+    `last` is where its training goes on: of several (`last-v1.ckpt`) the newest. `links` holds each
+    link's path and the file it leads to, or is a copy of; `broken` the name of a link that leads to
+    no file of the run, and what is written in it.
     """
 
     files: tuple[Path, ...] = ()

@@ -52,7 +52,7 @@ def _summarise(paths: RunPaths, clock: Clock) -> SummaryDocument:
         best_by_selection_metric=_best(run, SELECTION),
         best_epochs=_best_epochs(run),
         checkpoint_ranking=[_ranked(run, place, each) for place, each in enumerate(kept, start=1)],
-        last_checkpoint=run.shelf.last and paths.relative(run.shelf.last),
+        last_checkpoint=paths.relative(run.shelf.last) if run.shelf.last else None,
         links={link: each.path.name for each in kept for link in each.links},
         broken_links=run.broken_links,
         coverage=coverage,
