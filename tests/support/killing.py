@@ -44,7 +44,10 @@ MOMENTS = ("before", "after", "torn")
 
 @dataclass(frozen=True)
 class Fault:
-    """Kill at the `nth` time that `step` is done on a file like `file`, in any one process."""
+    """Kill at the `nth` time that `step` is done on a file like `file`, in any one process.
+
+    With an `errno` the step fails with it instead; with `nth` 0 it does so every time.
+    """
 
     step: str
     file: str
@@ -186,7 +189,7 @@ def runs_of(root: Path) -> dict[str, Path]:
     for path in [*root.glob("*/run_metadata.json"), *root.glob("history/*/run_metadata.json")]:
         if not path.parent.is_symlink():
             job = json.loads(path.read_text())["job"]
-            key = _without_times(job)
+            key = without_times(job)
             assert key not in found, f"{key} was done twice: {found[key]}, {path.parent}"
             found[key] = path.parent
     return found
@@ -211,5 +214,6 @@ def difference(
     ]
 
 
-def _without_times(name: str) -> str:
+def without_times(name: str) -> str:
+    """A run's or job's name less the times in it: what two starts of one manifest share."""
     return re.sub(r"_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_\d+)?", "", name)

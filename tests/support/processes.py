@@ -15,13 +15,14 @@ from projects import EXECUTABLE, environment
 PATIENCE_SECONDS = 120
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
+def start(*arguments: object, **changes: str) -> subprocess.Popen[str]:
+    """A command at work; `changes` are to its environment."""
     return subprocess.Popen(
         [EXECUTABLE, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
+        env=environment(**changes),
         start_new_session=True,
     )
 

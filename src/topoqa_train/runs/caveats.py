@@ -116,6 +116,12 @@ def _figures(run: RunSummary) -> Iterator[str]:
     damaged = metrics_file.damaged_lines(run.paths.metrics)
     if damaged:
         yield f"left out of the metrics, as no row of numbers: {_listed('line', damaged)}"
+    done = run.metadata.progress.get("epochs_done")
+    # While it is at work, a row is written before the metadata count it.
+    if not run.foreign and run.status not in _ALIVE and isinstance(done, int):
+        missing = done - len(run.rows)
+        if missing > 0:
+            yield f"of {done} epochs that were done, {missing} have no row in the metrics"
     for name in (VAL_LOSS, "val_spearman_corr", "train_mse"):
         lost = [int(row["epoch"]) for row in run.rows if not math.isfinite(row.get(name, math.nan))]
         if lost:

@@ -142,9 +142,12 @@ class EpochKeeper(lightning.Callback):
         self.history = self.metrics.rows()
         if lost:
             named = ", ".join(map(str, lost[:_NAMED])) + (", ..." if len(lost) > _NAMED else "")
-            text = f"metrics.csv was damaged, and of these epochs nothing is left: {named}"
-            log.warning(text)
-            self.emit(Notice(job=self.job, text=text))
+            self.warn(f"metrics.csv was damaged, and of these epochs nothing is left: {named}")
+
+    def warn(self, text: str) -> None:
+        """Tell it, in the run's log and to whoever watches."""
+        log.warning(text)
+        self.emit(Notice(job=self.job, text=text))
 
     @property
     def wants_to_stop(self) -> bool:
@@ -234,12 +237,10 @@ class EpochKeeper(lightning.Callback):
         fresh = set(names) - self._undefined
         if fresh:
             self._undefined |= fresh
-            text = (
+            self.warn(
                 f"epoch {epoch}: {', '.join(sorted(fresh))} undefined "
                 "(constant predictions or labels), counted as 0"
             )
-            log.warning(text)
-            self.emit(Notice(job=self.job, text=text))
 
     def _schedule(self, val_loss: float) -> None:
         if self._scheduler is None:

@@ -15,14 +15,13 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import nn
 
-from topoqa_train import atomic
 from topoqa_train.clock import Clock
 from topoqa_train.config.models import TrainingConfig
 from topoqa_train.errors import RequestError, TerminatedRunError
 from topoqa_train.runs.events import Event
 from topoqa_train.runs.metadata import MetadataFile
 from topoqa_train.runs.paths import RunPaths
-from topoqa_train.training import checkpoint, evaluation, restoring
+from topoqa_train.training import checkpoint, evaluation, resuming, weights
 from topoqa_train.training.callbacks import BatchWatch, EpochKeeper
 from topoqa_train.training.checkpoint import NetworkIdentity, Progress
 from topoqa_train.training.data.datamodule import GraphDataModule
@@ -30,7 +29,6 @@ from topoqa_train.training.data.load import LoadedData
 from topoqa_train.training.determinism import seed_everything
 from topoqa_train.training.lit_module import DockQModule
 from topoqa_train.training.model.build import ModelOptions, build_model
-from topoqa_train.training.model.published import PUBLISHED_AS, published_weights
 from topoqa_train.training.stopping import StopRequest
 
 log = logging.getLogger(__name__)
@@ -103,7 +101,7 @@ def fit(
 
     A new training may take its weights from `options.weights_from`, and nothing else from it. With
     `options.resume` it goes on after the last whole epoch of `paths.last`, with everything; without
-    that file it begins anew, with the same numbers.
+    any checkpoint it begins anew, with the same numbers.
 
     Raises:
         RequestError: checkpoint, arguments or accelerator can't be used.
@@ -127,11 +125,11 @@ def fit(
         log_lr=options.log_lr,
     )
     if options.resume:
-        begun = _resume(module, keeper, options.resume_checkpoint, identity)
+        begun = resuming.resume(module, keeper, options.resume_checkpoint, identity)
     else:
         begun = False
     if not begun and options.weights_from is not None:
-        _load_weights(module, options.weights_from, identity)
+        weights.load(module.network, options.weights_from, identity)
     watch = BatchWatch(job, config, stop, emit, clock)
     if not keeper.wants_to_stop:
         _run_trainer(config, options, data, module, keeper, watch)
@@ -148,7 +146,7 @@ def rehearse(config: TrainingConfig, options: FitOptions, data: LoadedData) -> N
     identity = network_identity(config, data)
     module = DockQModule(network_as(identity), config.optimizer.learning_rate)
     if options.weights_from is not None:
-        _load_weights(module, options.weights_from, identity)
+        weights.load(module.network, options.weights_from, identity)
     _trainer(config, options, [])
 
 
@@ -225,77 +223,6 @@ def _batches(name: str, limit: int | float | None, graphs: int, batch: int) -> i
             hint="Give a larger share, or a number of batches such as 1.",
         )
     return left
-
-
-def _resume(
-    module: DockQModule, keeper: EpochKeeper, chosen: Path | None, identity: NetworkIdentity
-) -> bool:
-    """Bring everything back; False where the run was stopped before its first epoch's end."""
-    paths = keeper.paths
-    source = chosen or paths.last
-    begun = source.exists()
-    if begun:
-        document = checkpoint.read(source)
-        theirs = checkpoint.identity(document)
-        _load_state(module.network, document["state_dict"], theirs, identity, source)
-        # Before metrics are cut and checkpoints deleted for a training that could not go on.
-        restoring.rehearse(document, module, module.configure_optimizers(), source)
-        keeper.resume_from(document)
-        # Files of its day may have been deleted since, for better ones of later epochs.
-        keeper.progress.ranking.keep_only({file.name for file in paths.checkpoints.iterdir()})
-    if chosen is not None:
-        # First of all: a kill in what follows must not bring the later epochs back.
-        atomic.write_bytes(paths.last, chosen.read_bytes())
-    keeper.restore_metrics(document.get("history", ()) if begun else ())
-    checkpoint.settle(paths, keeper.progress.ranking)
-    return begun
-
-
-def _load_weights(module: DockQModule, path: Path, identity: NetworkIdentity) -> None:
-    """Of a checkpoint of ours, or of one with the published network of TopoQA."""
-    document = checkpoint.read_weights(path)
-    if checkpoint.is_ours(document):
-        weights, theirs = document["state_dict"], checkpoint.identity(document)
-    else:
-        weights, theirs = _published(document, path, identity)
-    _load_state(module.network, weights, theirs, identity, path)
-
-
-def _published(
-    document: dict[str, Any], path: Path, ours: NetworkIdentity
-) -> tuple[dict[str, Any], NetworkIdentity]:
-    found = published_weights(document, path)
-    options = {
-        # How it pools, and what no weight depends on, is for the config to say.
-        **ours.options,
-        "attention_head": found.attention_head,
-        "use_layer_norm": found.use_layer_norm,
-    }
-    theirs = NetworkIdentity(PUBLISHED_AS, options, found.node_dim, found.edge_dim)
-    return found.weights, theirs
-
-
-def _load_state(
-    network: nn.Module,
-    weights: dict[str, Any],
-    theirs: NetworkIdentity,
-    ours: NetworkIdentity,
-    path: Path,
-) -> None:
-    differences = theirs.differences(ours)
-    if differences:
-        raise RequestError(
-            f"{path} is of another network than this config's",
-            details=differences,
-            hint="Set the config to the checkpoint's network, or start without it.",
-        )
-    try:
-        network.load_state_dict(weights)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise RequestError(
-            f"the weights in {path} don't fit the network",
-            details=[line.strip()[:300] for line in str(error).splitlines()[:4]],
-        ) from error
 
 
 def _run_trainer(
@@ -400,7 +327,7 @@ def network_of(path: Path, expected: NetworkIdentity | None = None) -> nn.Module
     Raises:
         RequestError: it can't be used, or is of another network than `expected`.
     """
-    weights, theirs = load_network_weights(path)
+    state, theirs = load_network_weights(path)
     network = network_as(expected or theirs)
-    _load_state(network, weights, theirs, expected or theirs, path)
+    weights.fill(network, state, theirs, expected or theirs, path)
     return network

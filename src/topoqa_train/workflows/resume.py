@@ -57,7 +57,7 @@ def plan_resume(request: ResumeRequest, resolver: DataResolver, clock: Clock) ->
         # Asked for by number, a try-out goes further than its one epoch.
         job = job.model_copy(update={"config": config.config})
     checkpoint = _own_checkpoint(request)
-    begun = checkpoint is not None or request.run.last.exists()
+    begun = checkpoint is not None or run.shelf.last is not None or bool(run.shelf.files)
     changes = _changes(run, job.config) if begun else []
     _check_fits(changes)
     if checkpoint is not None:

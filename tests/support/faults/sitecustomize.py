@@ -1,7 +1,8 @@
 """Put first on PYTHONPATH by `killing.Fault`: kills a command's processes at a chosen write step.
 
 Python imports a module of this name at start-up. Every process writes its pid into a file; the one
-that reaches the chosen step ends all of them with SIGKILL, itself last.
+that reaches the chosen step ends all of them with SIGKILL, itself last. With an errno, the step
+fails with it instead, and no process ends.
 """
 
 import fnmatch
@@ -36,6 +37,7 @@ class _Fault:
         self.step = wish["step"]
         self.file = wish["file"]
         self.left = wish["nth"]
+        self.ever = wish["nth"] == 0
         self.moment = wish["moment"]
         self.folder = wish["folder"]
         self.errno = wish.get("errno")
@@ -72,7 +74,7 @@ class _Fault:
             return False
         with _lock:
             self.left -= 1
-            return self.left == 0
+            return self.ever or self.left == 0
 
     def _tear(self, step, arguments):
         """Leave half of what was written, as a power cut would."""

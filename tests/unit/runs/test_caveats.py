@@ -78,6 +78,13 @@ class TestState:
             os.utime(file, (clock.now().timestamp() - silent,) * 2)
         assert any("does it hang?" in line for line in told(run)) == said
 
+    def test_rows_that_are_gone(self, told: Any, run_files: Any) -> None:
+        run = run_files("r", progress={"epochs_done": 4})
+        assert told(run) == []
+        table = run / "metrics" / "metrics.csv"
+        table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
+        assert "of 4 epochs that were done, 1 have no row in the metrics" in told(run)
+
 
 class TestCheckpoints:
     def test_none_at_all(self, told: Any, run_files: Any) -> None:

@@ -13,48 +13,16 @@ from typing import Any
 
 import pytest
 import torch
+from checkpoints import NETWORK, PLAIN, RANKED, after_an_epoch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from limits import within
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from topoqa_train.errors import RequestError
-from topoqa_train.training import checkpoint, engine, plain_tree, restoring
-from topoqa_train.training.checkpoint import NetworkIdentity, Progress
+from topoqa_train.training import checkpoint, engine, plain_tree, restoring, weights
+from topoqa_train.training.checkpoint import Progress
 from topoqa_train.training.determinism import random_states
 from topoqa_train.training.lit_module import DockQModule
-
-OPTIONS = {"attention_head": 1, "pooling_type": "mean", "use_layer_norm": False, "extra": {}}
-NETWORK = NetworkIdentity("proteingat", OPTIONS, node_dim=2, edge_dim=1)
-RANKED = {
-    "file": "checkpoint.sel--0.10000_val-0.05307_epoch3.chkpt",
-    "epoch": 3,
-    "val_loss": 0.05307,
-    "selection_metric": -0.1,
-    "val_spearman_corr": float("nan"),
-}
-PLAIN = {
-    "epoch": 3,
-    "global_step": 8,
-    "state_dict": {"weight": torch.arange(6.0)},
-    "hyper_parameters": {
-        "architecture": "proteingat",
-        "options": OPTIONS,
-        "node_dim": 2,
-        "edge_dim": 1,
-    },
-    "optimizer_states": [{}],
-    "lr_schedulers": [{}],
-    "random_states": {},
-    "progress": {
-        "epochs_done": 4,
-        "global_step": 8,
-        "ranking": {"metric": "selection_metric", "best": [RANKED], "other": None},
-        "stopping_best": 0.05,
-        "stopping_wait": 0,
-        "seconds": 3.0,
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -62,29 +30,9 @@ def whole() -> bytes:
     return checkpoint.serialise(PLAIN)
 
 
-def trained() -> tuple[DockQModule, torch.optim.Optimizer, ReduceLROnPlateau]:
-    module = DockQModule(engine.network_as(NETWORK), 0.01)
-    optimizer = module.configure_optimizers()
-    assert isinstance(optimizer, torch.optim.Adam)
-    for parameter in module.parameters():
-        parameter.grad = torch.ones_like(parameter)
-    optimizer.step()
-    scheduler = ReduceLROnPlateau(optimizer, patience=1)
-    scheduler.step(0.5)
-    return module, optimizer, scheduler
-
-
 @pytest.fixture(scope="module")
 def full() -> dict[str, Any]:
-    """All that a training writes after an epoch."""
-    module, optimizer, scheduler = trained()
-    return {
-        **PLAIN,
-        "state_dict": dict(module.network.state_dict()),
-        "optimizer_states": [optimizer.state_dict()],
-        "lr_schedulers": [scheduler.state_dict()],
-        "random_states": random_states(),
-    }
+    return after_an_epoch()
 
 
 def save(path: Path, document: dict[str, Any]) -> Path:
@@ -97,7 +45,7 @@ def go_on(path: Path) -> None:
     document = checkpoint.read(path)
     assert not checkpoint.identity(document).differences(NETWORK)
     module = DockQModule(engine.network_as(NETWORK), 0.01)
-    engine._load_state(module.network, document["state_dict"], NETWORK, NETWORK, path)
+    weights.fill(module.network, document["state_dict"], NETWORK, NETWORK, path)
     before = random_states()
     try:
         restoring.rehearse(document, module, module.configure_optimizers(), path)

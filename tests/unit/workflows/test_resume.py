@@ -37,7 +37,7 @@ Resume = Callable[..., RunPlan]
 
 @pytest.fixture
 def make(project: Any, run_files: Any) -> Callable[..., Path]:
-    """A run as the program leaves it; `last` is where it goes on."""
+    """A run as the program leaves it; without `last` there is nothing to go on from."""
 
     def _make(*, last: bool = True, **changes: Any) -> Path:
         known = {"training_parameters": PARAMETERS, "job": "one", "progress": DONE}
@@ -48,6 +48,9 @@ def make(project: Any, run_files: Any) -> Callable[..., Path]:
         (run / "config" / "config.yaml").write_text(text)
         if last:
             (run / "model_checkpoints" / "last.ckpt").touch()
+        else:
+            for file in (run / "model_checkpoints").iterdir():
+                file.unlink()
         return run
 
     return _make
