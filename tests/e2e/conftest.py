@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from projects import EXECUTABLE, Project, environment, make_project, run_of
+from projects import EXECUTABLE, Project, assert_no_trace, environment, make_project, run_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def cli() -> Cli:
             stdin=subprocess.DEVNULL,
             check=False,
         )
-        assert "Traceback" not in done.stderr, done.stderr
+        assert_no_trace(done.stderr)
         return Done(done.returncode, done.stdout, done.stderr)
 
     return run

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from killing import kill_tree, outcome, without_times
 from processes import PATIENCE_SECONDS, epochs_of, start, wait_for
-from projects import Project, run_of
+from projects import Project, assert_no_trace, run_of
 
 RUNS = 10
 KEPT = 3
@@ -21,7 +21,7 @@ def ended(processes) -> list[str]:
     texts = [process.communicate(timeout=10 * PATIENCE_SECONDS) for process in processes]
     for process, (_, err) in zip(processes, texts, strict=True):
         assert process.returncode == 0, err
-        assert "Traceback" not in err
+        assert_no_trace(err)
     return [out for out, _ in texts]
 
 

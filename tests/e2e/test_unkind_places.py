@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 from killing import Fault, outcome
-from projects import EXECUTABLE, environment, run_of
+from projects import EXECUTABLE, assert_no_trace, environment, run_of
 
 ONE_JOB = "shared: {config: config.yaml}\njobs: [{name: first}]\n"
 FULL, BROKEN = errno.ENOSPC, errno.EIO
@@ -45,7 +45,7 @@ def started(command, fault, folder):
         env=environment(**fault.environment(folder)),
         check=False,
     )
-    assert "Traceback" not in done.stderr, done.stderr
+    assert_no_trace(done.stderr)
     return done
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 from processes import numbers, weights
-from projects import EXECUTABLE, environment
+from projects import EXECUTABLE, assert_no_trace, environment
 
 FAULTS = Path(__file__).parent / "faults"
 HANG_SECONDS = 600
@@ -139,7 +139,7 @@ def _start(
         finally:
             kill_tree(process)
     text = [(folder / name).read_text() for name in ("out", "err")]
-    assert "Traceback" not in text[1], text[1]
+    assert_no_trace(text[1])
     return subprocess.CompletedProcess(process.args, process.returncode, *text)
 
 

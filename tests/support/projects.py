@@ -116,6 +116,12 @@ def environment(**changes: str) -> dict[str, str]:
     return {**kept, **changes}
 
 
+def assert_no_trace(said: str) -> None:
+    """Neither Python's trace nor what the command line makes of an error of its own."""
+    assert "Traceback" not in said, said
+    assert "Please report it" not in said, said
+
+
 def run_of(runs: Path, job: str) -> Path:
     """The one run of a job of a sweep; those that fine-tune it bear its name too."""
     (found,) = [

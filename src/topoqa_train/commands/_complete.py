@@ -33,15 +33,15 @@ def runs(context: typer.Context, incomplete: str) -> list[str]:
 def metrics(context: typer.Context, incomplete: str) -> list[str]:
     """Columns that the newest run measured, those that every run has where there is none."""
     from topoqa_train.errors import RequestError
-    from topoqa_train.runs.metrics_file import LEADING_COLUMNS
+    from topoqa_train.runs import metrics_file
     from topoqa_train.runs.paths import LATEST
 
     try:
-        with _store(context).find(LATEST).metrics.open(encoding="utf-8") as table:
-            columns = table.readline().strip().split(",")
-    except (RequestError, OSError, UnicodeDecodeError):
-        columns = list(LEADING_COLUMNS)
-    return [name for name in columns if name.startswith(incomplete)]
+        names = metrics_file.columns(_store(context).find(LATEST).metrics)
+    except (RequestError, OSError):
+        names = []
+    found = names or metrics_file.LEADING_COLUMNS
+    return [name for name in found if name.startswith(incomplete)]
 
 
 def configs(incomplete: str) -> list[str]:

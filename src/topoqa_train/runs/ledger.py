@@ -10,13 +10,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from topoqa_train import atomic
+from topoqa_train import atomic, files
 from topoqa_train.clock import Clock, iso, stamp
 from topoqa_train.errors import MachineError
 from topoqa_train.runs import status
 
 FOLDER = ".ledgers"
 FOREIGN_DAYS = 7
+# A hundred thousand jobs.
+MAXIMUM_BYTES = 64 * 2**20
 
 
 @dataclass
@@ -215,7 +217,7 @@ def _name(manifest: Path) -> str:
 
 def _read(path: Path) -> Ledger | None:
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(files.content(path, MAXIMUM_BYTES))
         return _parsed(path, document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

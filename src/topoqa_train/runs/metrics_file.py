@@ -8,8 +8,10 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from topoqa_train import atomic
+from topoqa_train import atomic, files
 
+# Some hundred thousand epochs.
+MAXIMUM_BYTES = 64 * 2**20
 LEADING_COLUMNS = (
     "epoch",
     "step",
@@ -35,8 +37,8 @@ class MetricsFile:
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             atomic.write_text(self.path, _line(_columns(row)))
-        columns = self._header()
-        atomic.append_line(self.path, _line([_text(name, row.get(name)) for name in columns]))
+        names = columns(self.path)
+        atomic.append_line(self.path, _line([_text(name, row.get(name)) for name in names]))
 
     def rows(self) -> list[dict[str, float]]:
         """All whole rows, in order; a half-written last line (a killed writer) is left out."""
@@ -50,52 +52,61 @@ class MetricsFile:
         """
         known = {int(row["epoch"]): row for row in history if row["epoch"] < next_epoch}
         kept = {int(row["epoch"]): row for row in self.rows() if row["epoch"] < next_epoch} | known
-        columns = _columns(history[0]) if history else self._header()
-        if "epoch" not in columns:
+        names = _columns(history[0]) if history else columns(self.path)
+        if "epoch" not in names:
             self.path.unlink(missing_ok=True)
             return list(range(next_epoch))
-        lines = [_line(columns)]
+        lines = [_line(names)]
         lines += [
-            _line([_text(name, kept[epoch].get(name)) for name in columns])
-            for epoch in sorted(kept)
+            _line([_text(name, kept[epoch].get(name)) for name in names]) for epoch in sorted(kept)
         ]
         atomic.write_text(self.path, "".join(lines))
         return [epoch for epoch in range(next_epoch) if epoch not in kept]
 
-    def _header(self) -> list[str]:
-        try:
-            with self.path.open(encoding="utf-8", errors="replace", newline="") as file:
-                line = file.readline()
-        except FileNotFoundError:
-            return []
-        return _fields(line.rstrip("\n")) if line.endswith("\n") else []
+
+def columns(path: Path) -> list[str]:
+    """The columns of a metrics table; none where there is no table, or its header is not whole."""
+    header, end, _ = _text_of(path).partition("\n")
+    return _fields(header) if end else []
 
 
 def read(path: Path) -> list[dict[str, float]]:
     """The whole rows of a metrics table, numbers as floats, empty fields as NaN.
 
     A missing file is an empty table; a line that is no row of numbers is left out.
+
+    Raises:
+        OSError: it can't be read, is no file, or is larger than any table of a run.
     """
     return [row for _, row in _lines(path) if row is not None]
 
 
 def damaged_lines(path: Path) -> list[int]:
-    """The lines that `read` leaves out, counted from 1; a half-written last one is not yet one."""
-    return [number for number, row in _lines(path) if row is None]
+    """The lines that `read` leaves out, counted from 1; a half-written last one is not yet one.
+
+    None of a table that can't be read at all.
+    """
+    try:
+        return [number for number, row in _lines(path) if row is None]
+    except OSError:
+        return []
 
 
 def _lines(path: Path) -> list[tuple[int, dict[str, float] | None]]:
     """Each whole line below the header with its number, and the row that it is, if any."""
-    try:
-        text = path.read_text("utf-8", errors="replace")
-    except FileNotFoundError:
-        return []
     # Line by line, so that a damaged one spares the others.
-    header, *lines = text.split("\n")[:-1] or [""]
-    columns = _fields(header)
-    if "epoch" not in columns:
+    header, *lines = _text_of(path).split("\n")[:-1] or [""]
+    names = _fields(header)
+    if "epoch" not in names:
         return []
-    return [(number, _row(columns, _fields(line))) for number, line in enumerate(lines, start=2)]
+    return [(number, _row(names, _fields(line))) for number, line in enumerate(lines, start=2)]
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return files.content(path, MAXIMUM_BYTES).decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
 
 
 def _fields(line: str) -> list[str]:

@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from topoqa_train import files
 from topoqa_train.runs.checkpoint_files import leads_within
-from topoqa_train.runs.metrics_file import LEADING_COLUMNS
+from topoqa_train.runs.metrics_file import LEADING_COLUMNS, MAXIMUM_BYTES
 
-MAXIMUM_BYTES = 64 * 2**20
 # Where a training of the reference, or Lightning by itself, leaves its tables.
 _PATTERNS = (
     "*_training/version_*/metrics.csv",
@@ -64,10 +64,8 @@ def read(root: Path) -> tuple[list[dict[str, float]], list[str]]:
     faults: list[str] = []
     for table in tables(root):
         try:
-            if table.stat().st_size > MAXIMUM_BYTES:
-                faults.append(f"{table} is too large to be read")
-                continue
-            epochs |= _measured(table.read_text("utf-8-sig", errors="replace"))
+            content = files.content(table, MAXIMUM_BYTES)
+            epochs |= _measured(content.decode("utf-8-sig", errors="replace"))
         except OSError as error:
             faults.append(f"{table} can't be read: {error.strerror or error}")
     return [{"epoch": float(epoch), **epochs[epoch]} for epoch in sorted(epochs)], faults

@@ -8,7 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from topoqa_train import atomic
+from topoqa_train import atomic, files
+
+MAXIMUM_BYTES = 2**20
 
 
 class TrackingRecord(BaseModel):
@@ -38,6 +40,6 @@ class TrackingRecord(BaseModel):
 def read(path: Path) -> TrackingRecord | None:
     """The record; None where there is none, or none that can be read: it can be made anew."""
     try:
-        return TrackingRecord.model_validate(json.loads(path.read_bytes()))
+        return TrackingRecord.model_validate(json.loads(files.content(path, MAXIMUM_BYTES)))
     except (OSError, ValueError, RecursionError, ValidationError):
         return None

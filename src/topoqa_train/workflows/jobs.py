@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from topoqa_train import files
 from topoqa_train.config.load import LoadedConfig
 from topoqa_train.config.models import TrainingConfig
 from topoqa_train.config.plan import JobPlan, LoadedManifest
@@ -237,7 +238,7 @@ def identity(job: Job) -> str:
 
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimals."""
-    with path.open("rb") as file:
+    with files.opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

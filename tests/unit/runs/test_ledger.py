@@ -305,3 +305,9 @@ def test_one_that_names_no_process_is_over(
 def test_one_that_is_over_is_not_in_progress(begun: Ledger, tmp_path: Path, clock: Any) -> None:
     begun.finish(clock)
     assert ledger.in_progress(tmp_path, clock) == []
+
+
+def test_a_pipe_among_the_ledgers_is_not_waited_for(begun: Ledger, tmp_path: Path) -> None:
+    os.mkfifo(begun.path.with_name("pipeline_run_core_2099-01-01_00-00-00.json"))
+    begun.note("a", "id", "a_2026")
+    assert last(tmp_path) == begun

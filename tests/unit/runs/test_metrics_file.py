@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -256,3 +257,16 @@ def test_damaged_lines_are_counted_from_the_top_and_a_half_written_one_is_not_ye
     path.write_text("epoch,val_loss\n0,0.5\nnonsense\n1,0.4,7\n2,x\n3,0.3\n4,")
     assert metrics_file.damaged_lines(path) == [3, 4, 5]
     assert [row["epoch"] for row in metrics_file.read(path)] == [0, 3]
+
+
+@pytest.mark.parametrize("how", ["pipe", "endless"])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "metrics.csv"
+    if how == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    for read in (metrics_file.read, metrics_file.columns):
+        with pytest.raises(OSError, match="not a file"):
+            read(path)
+    assert metrics_file.damaged_lines(path) == []

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reference_runs import Measured, Order, table, training
 
+from topoqa_train import files
 from topoqa_train.runs import reference_metrics
 
 TABLE = "cpu_training/version_0/metrics.csv"
@@ -153,14 +153,14 @@ class TestSittings:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         write(tmp_path, **{TABLE: table(HISTORY), "metrics/x_version_1.csv": "epoch"})
-        read_text = Path.read_text
+        content = files.content
 
-        def refuse(self: Path, *arguments: Any, **options: Any) -> str:
-            if self.name == "x_version_1.csv":
-                raise PermissionError(13, "Permission denied", str(self))
-            return read_text(self, *arguments, **options)
+        def refuse(path: Path, most: int) -> bytes:
+            if path.name == "x_version_1.csv":
+                raise PermissionError(13, "Permission denied", str(path))
+            return content(path, most)
 
-        monkeypatch.setattr(Path, "read_text", refuse)
+        monkeypatch.setattr(files, "content", refuse)
         found, (fault,) = reference_metrics.read(tmp_path)
         assert len(found) == 5
         assert "x_version_1.csv can't be read: Permission denied" in fault
