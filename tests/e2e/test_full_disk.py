@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
 
 import pytest
+from mounts import remount, tmpfs
 from projects import run_of
 
 from topoqa_train.training import checkpoint
@@ -16,18 +16,8 @@ SIZE = "1600k"
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A real file system of its own; making one takes root on Linux."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)]
-    try:
-        made = subprocess.run(mount, capture_output=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no mount here")
-    if made.returncode:
-        pytest.skip(f"a tmpfs can't be mounted here: {made.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with tmpfs(tmp_path / "disk", f"size={SIZE}"):
+        yield tmp_path / "disk"
 
 
 def test_a_full_disk_fails_the_run_and_spares_what_was_there(project, cli, small_disk):
@@ -48,7 +38,7 @@ def test_a_full_disk_fails_the_run_and_spares_what_was_there(project, cli, small
     assert "failed" in board.out
 
     # With room again, the same command goes on and ends.
-    subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
+    remount(small_disk, "size=200m")
     again = cli(
         "pipeline", "-m", project.manifest, "--output-root", small_disk, "--jobs", 1, "--resume"
     )

@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 from killing import Fault, outcome
+from mounts import remount, tmpfs
 from projects import EXECUTABLE, assert_no_trace, environment, run_of
 
 ONE_JOB = "shared: {config: config.yaml}\njobs: [{name: first}]\n"
@@ -88,20 +89,12 @@ def test_without_links_there_are_copies_and_the_same_numbers(
 
 @pytest.fixture
 def read_only(trained, tmp_path):
-    """The session's runs on a file system that can't be written; making one takes root."""
-    folder = tmp_path / "archive"
-    folder.mkdir()
-    mounted = ["mount", "-t", "tmpfs", "tmpfs", str(folder)]
-    try:
-        made = subprocess.run(mounted, capture_output=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no mount here")
-    if made.returncode:
-        pytest.skip(f"a tmpfs can't be mounted here: {made.stderr.decode().strip()}")
-    shutil.copytree(trained.project.runs, folder / "runs", symlinks=True)
-    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
-    yield folder / "runs"
-    subprocess.run(["umount", str(folder)], check=True)
+    """The session's runs on a file system that can't be written."""
+    with tmpfs(tmp_path / "archive"):
+        runs = tmp_path / "archive" / "runs"
+        shutil.copytree(trained.project.runs, runs, symlinks=True)
+        remount(tmp_path / "archive", "ro")
+        yield runs
 
 
 def test_runs_that_can_only_be_read(trained, read_only, cli, project):
