@@ -141,6 +141,23 @@ def test_the_same_command_goes_on_or_names_it(trained, killed, cli, rng, pattern
     assert found == undisturbed, (length, done.err)
 
 
+@pytest.mark.parametrize("name", ["last.ckpt", "checkpoint*"])
+def test_a_checkpoint_of_another_run_is_not_taken(trained, killed, cli, name):
+    project, kept = killed
+    shutil.rmtree(project.runs)
+    shutil.copytree(kept, project.runs, symlinks=True)
+    file = sorted(project.runs.glob(f"first_*/model_checkpoints/{name}"))[-1]
+    shutil.copyfile(trained.run("second") / "model_checkpoints" / "last.ckpt", file)
+    done = cli(*batch(project), "--resume")
+    assert done.status == 0, done.err
+    assert f"{file.name} is a checkpoint of another run, second_" in done.err.replace("\n", " ")
+    (run,) = finished(project.runs)
+    undisturbed = outcome(trained.run("first"))
+    assert numbers(run) == undisturbed["metrics"]
+    last = run / "model_checkpoints" / "last.ckpt"
+    assert weights(last) == undisturbed["weights"]["last.ckpt"]
+
+
 def finished(runs: Path) -> list[Path]:
     """Runs that say so themselves; what begins anew leaves what it can't read where it is."""
     found = []

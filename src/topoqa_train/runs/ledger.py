@@ -224,9 +224,10 @@ def _read(path: Path) -> Ledger | None:
 
 
 def _parsed(path: Path, document: Mapping[str, Any]) -> Ledger:
+    """Raises what `_read` catches; no name or folder of it is one that no system has."""
     jobs = {
         str(name): {
-            key: str(entry[key])
+            key: _plain(entry[key])
             for key in ("identity", "run_id", "root")
             if key != "root" or key in entry
         }
@@ -243,8 +244,15 @@ def _parsed(path: Path, document: Mapping[str, Any]) -> Ledger:
         completed=None if completed is None else str(completed),
         jobs=jobs,
         process=dict(process) if isinstance(process, Mapping) else {},
-        pinned=[str(run_id) for run_id in pinned] if isinstance(pinned, list) else [],
-        roots=[str(folder) for folder in roots] if isinstance(roots, list) else [],
+        pinned=[_plain(run_id) for run_id in pinned] if isinstance(pinned, list) else [],
+        roots=[_plain(folder) for folder in roots] if isinstance(roots, list) else [],
         number=number if isinstance(number, int) else 0,
         pick=dict(document["pick"]) if document.get("pick") is not None else None,
     )
+
+
+def _plain(value: object) -> str:
+    text = str(value)
+    if "\0" in text:
+        raise ValueError("a null byte in a name")
+    return text

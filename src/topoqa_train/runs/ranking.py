@@ -69,10 +69,14 @@ class Ranking:
         return {entry.file for entry in (*self.best, self.other) if entry is not None}
 
     def keep_only(self, there: Container[str]) -> None:
-        """Forget the checkpoints whose files are not `there`: a rank is never held by nothing."""
+        """Forget the checkpoints whose files are not `there`: a rank is never held by nothing.
+
+        Where the best by the other metric is lost, the best of the others is it.
+        """
         self.best = [entry for entry in self.best if entry.file in there]
         if self.other is not None and self.other.file not in there:
-            self.other = None
+            known = [e for e in self.best if not math.isnan(e.value(self.other_metric))]
+            self.other = next(iter(_in_order(known, self.other_metric)), None)
 
     def links(self) -> dict[str, str]:
         """Link name to file name, as they stand in `model_checkpoints/`."""

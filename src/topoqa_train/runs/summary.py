@@ -84,7 +84,12 @@ class RunSummary:
     def selection_settings(self) -> tuple[Any, ...]:
         """What two runs must share for their selection metrics to be comparable."""
         names = ("use_val_spearman", "spearman_weight", "spearman_min_delta")
-        return tuple(self.metadata.selection.get(name) for name in names)
+        values = (self.metadata.selection.get(name) for name in names)
+        # Metadata may hold anything: a list would be no key of a set.
+        return tuple(
+            value if isinstance(value, bool | int | float | str | None) else repr(value)
+            for value in values
+        )
 
     @property
     def limited(self) -> bool:

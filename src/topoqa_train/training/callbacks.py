@@ -131,6 +131,12 @@ class EpochKeeper(lightning.Callback):
         self._undefined: set[str] = set()
         self._scheduler: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
 
+    @property
+    def run(self) -> dict[str, str]:
+        """What tells this run from any other, wherever its folder lies."""
+        document = self.record.document
+        return {"name": document.run_name, "created": document.created}
+
     def resume_from(self, document: dict[str, Any]) -> None:
         """Go on from a checkpoint: called before the fit; the rest follows at its start."""
         self._resumed = document
@@ -290,6 +296,8 @@ class EpochKeeper(lightning.Callback):
             raise RuntimeError("the scheduler is made at the start of training")
         return {
             "pytorch-lightning_version": lightning.__version__,
+            # Whose it is: a folder can be renamed, and files copied from one to another.
+            "run": self.run,
             "epoch": int(row["epoch"]),
             "global_step": trainer.global_step,
             "state_dict": module.network.state_dict(),

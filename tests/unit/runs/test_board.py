@@ -79,6 +79,18 @@ class TestMetric:
             assert order(ranked) == [(1, "a"), (2, "b")]
             assert "can't be compared" in ranked.notes[0]
 
+    @pytest.mark.parametrize("odd", [[], {}, "1", None])
+    def test_settings_of_an_odd_shape_spare_the_others(
+        self, run_files: RunFiles, runs: Any, odd: Any
+    ) -> None:
+        run_files("a")
+        file = run_files("b") / "run_metadata.json"
+        document = json.loads(file.read_text())
+        document["selection"]["spearman_weight"] = odd
+        file.write_text(json.dumps(document))
+        assert {run.paths.run_id for run in runs()} == {"a", "b"}
+        assert board.rank(runs()).metric == "val_loss"
+
     def test_settings_of_runs_without_an_epoch_do_not_count(
         self, run_files: RunFiles, runs: Any
     ) -> None:

@@ -307,6 +307,17 @@ def test_one_that_is_over_is_not_in_progress(begun: Ledger, tmp_path: Path, cloc
     assert ledger.in_progress(tmp_path, clock) == []
 
 
+@pytest.mark.parametrize("key", ["root", "run_id"])
+def test_names_that_no_system_has_are_not_looked_for(
+    begun: Ledger, tmp_path: Path, key: str
+) -> None:
+    begun.note("a", "id", "a_2026", tmp_path / "elsewhere")
+    document = json.loads(begun.path.read_text())
+    document["jobs"]["a"][key] = "/x\0y"
+    begun.path.write_text(json.dumps(document))
+    assert last(tmp_path) is None
+
+
 def test_a_pipe_among_the_ledgers_is_not_waited_for(begun: Ledger, tmp_path: Path) -> None:
     os.mkfifo(begun.path.with_name("pipeline_run_core_2099-01-01_00-00-00.json"))
     begun.note("a", "id", "a_2026")

@@ -10,13 +10,13 @@ from checkpoints import NETWORK, after_an_epoch
 
 from topoqa_train.errors import RequestError
 from topoqa_train.runs.paths import RunPaths
+from topoqa_train.runs.ranking import SELECTION, file_name
 from topoqa_train.training import checkpoint, engine, resuming
 from topoqa_train.training.checkpoint import Progress
 from topoqa_train.training.lit_module import DockQModule
 
-OLD, NEW = (
-    f"checkpoint.sel--0.{value}_val-0.05000_epoch{n}.chkpt" for n, value in ((3, 1), (12, 2))
-)
+OLD = file_name(SELECTION, 3, 0.05, -0.1)
+NEW = file_name(SELECTION, 12, 0.05, -0.2)
 
 
 class Keeper:
@@ -27,6 +27,7 @@ class Keeper:
         self.progress = Progress()
         self.warnings: list[str] = []
         self.document: dict[str, Any] = {}
+        self.run = {"name": "r", "created": "2026-01-31"}
 
     def resume_from(self, document: dict[str, Any]) -> None:
         self.document = document
@@ -102,6 +103,56 @@ def test_one_that_was_ranked_and_is_damaged_holds_no_rank(paths: RunPaths) -> No
     assert not (paths.checkpoints / "second_best.ckpt").is_symlink()
     assert not (paths.checkpoints / OLD).exists()
     assert len(keeper.warnings) == 1
+
+
+def change(file: Path, **parts: Any) -> None:
+    file.write_bytes(checkpoint.serialise({**checkpoint.read(file), **parts}))
+
+
+def test_the_last_of_another_run_is_not_taken(paths: RunPaths) -> None:
+    change(paths.last, run={"name": "other", "created": "2026-01-31"})
+    keeper = go_on(paths)
+    assert keeper.document["epoch"] == 12
+    (said,) = keeper.warnings
+    assert "last.ckpt is a checkpoint of another run, other" in said
+    assert said.endswith(f"last.ckpt.damaged; the run goes on from {NEW}.")
+
+
+def test_its_own_is(paths: RunPaths) -> None:
+    for file in paths.checkpoints.iterdir():
+        change(file, run={"name": "r", "created": "2026-01-31"})
+    assert go_on(paths).warnings == []
+
+
+def test_one_that_is_not_what_its_name_says_holds_no_rank(paths: RunPaths) -> None:
+    for name, value in ((OLD, -0.1), (NEW, -0.1)):
+        metrics = {"val_loss": 0.05, "selection_metric": value}
+        change(paths.checkpoints / name, metrics=metrics)
+    keeper = go_on(paths)
+    (said,) = keeper.warnings
+    assert f"{NEW} holds epoch 12, not what its name says" in said
+    assert (paths.checkpoints / "best.ckpt").resolve().name == OLD
+
+
+def test_one_that_is_asked_for_is_not_put_aside_but_refused(paths: RunPaths) -> None:
+    cut(paths.checkpoints / NEW)
+    keeper: Any = Keeper(paths)
+    module = DockQModule(engine.network_as(NETWORK), 0.01)
+    with pytest.raises(RequestError, match="is damaged"):
+        resuming.resume(module, keeper, paths.checkpoints / NEW, NETWORK)
+    assert (paths.checkpoints / NEW).is_file()
+
+
+def test_those_that_are_gone_are_named(paths: RunPaths) -> None:
+    (paths.checkpoints / OLD).unlink()
+    assert go_on(paths).warnings == [f"gone from model_checkpoints: {OLD}"]
+
+
+def test_what_was_put_aside_before_stays(paths: RunPaths) -> None:
+    (paths.checkpoints / "last.ckpt.damaged").mkdir()
+    cut(paths.last)
+    (said,) = go_on(paths).warnings
+    assert "last.ckpt.damaged-2" in said
 
 
 def test_where_none_can_be_read_nothing_is_touched(paths: RunPaths) -> None:
