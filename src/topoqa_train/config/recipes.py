@@ -105,6 +105,12 @@ def _named(folder: Path, name: str) -> Path | None:
 
 
 def _none_such(kind: Kind, given: Path) -> ConfigError:
+    if given.is_symlink():
+        return ConfigError(
+            f"the {_SINGULAR[kind]} {shown(given)} is a link that leads to no file",
+            [],
+            hint="It leads round to itself, or to what was moved or deleted: ls -l shows where.",
+        )
     folder = given.parent
     beside = [f.name for f in folder.glob("*.y*ml")] if folder.is_dir() else []
     near = nearest(given.name, beside)

@@ -113,6 +113,13 @@ def test_shipped_files_are_found_from_any_folder(here: Path, fault) -> None:
     assert "sched_boost" in (fault(lambda: find_recipe("configs", "../zzz")).hint or "")
 
 
+@pytest.mark.parametrize("target", ["loop.yaml", "gone.yaml"])
+def test_a_link_that_leads_nowhere_is_called_that(here: Path, fault, target: str) -> None:
+    (here / "loop.yaml").symlink_to(target)
+    error = fault(lambda: load_config(here / "loop.yaml"))
+    assert error.message == "the config loop.yaml is a link that leads to no file"
+
+
 def test_ones_own_file_goes_before_the_shipped_one(write) -> None:
     own = write("configs/sched_boost_seed222.yaml", "paths: {dataset: mine}\n")
     write("manifests/run_core.yaml", f"jobs: [{{name: own, config: ../{own}}}]\n")
