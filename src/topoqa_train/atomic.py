@@ -104,12 +104,14 @@ def no_room_is_an_error(path: Path) -> Iterator[None]:
         raise no_room(path) from error
 
 
-def as_ours(error: OSError) -> TopoqaTrainError:
-    """What the system says, as an error of ours that names the file.
+def as_ours(error: OSError | TopoqaTrainError) -> TopoqaTrainError:
+    """What the system says, as an error of ours that names the file; ours as it is.
 
     A full disk and a failing machine are `MachineError`; what is not there or not allowed is a
     wrong request.
     """
+    if isinstance(error, TopoqaTrainError):
+        return error
     if error.errno in _NO_ROOM:
         return no_room(Path(str(error.filename or Path.cwd())))
     kind = MachineError if error.errno in _MACHINE else RequestError

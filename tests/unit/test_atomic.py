@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import flushing
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,21 +72,8 @@ class TestReplacing:
     def test_the_content_is_on_the_disk_before_the_name_and_the_name_before_the_return(
         self, file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        steps: list[str] = []
-        fsync, replace = os.fsync, Path.replace
+        steps = flushing.watch(monkeypatch)
 
-        def watched_fsync(descriptor: int) -> None:
-            steps.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
-            fsync(descriptor)
-
-        def watched_replace(self: Path, target: Path) -> Path:
-            steps.append("renamed")
-            return replace(self, target)
-
-        if not Path("/proc/self/fd").is_dir():
-            pytest.skip("needs /proc to tell what is flushed")
-        monkeypatch.setattr(os, "fsync", watched_fsync)
-        monkeypatch.setattr(Path, "replace", watched_replace)
         atomic.write_text(file, "new")
         beside, *rest = steps
         assert beside.endswith(atomic.TEMPORARY_SUFFIX)

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import flushing
 import pytest
 
 from topoqa_train import datasets
@@ -125,18 +125,7 @@ class TestBuiltOnce:
     def test_all_of_it_is_on_the_disk_before_it_has_its_name(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        if not Path("/proc/self/fd").is_dir():
-            pytest.skip("needs /proc to tell what is flushed")
-        steps: list[str] = []
-        fsync, replace = os.fsync, Path.replace
-
-        def watched(descriptor: int) -> None:
-            steps.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
-            fsync(descriptor)
-
-        def renamed(self: Path, target: Path) -> Path:
-            steps.append("renamed")
-            return replace(self, target)
+        steps = flushing.watch(monkeypatch)
 
         def build(folder: Path) -> None:
             (folder / "graphs").mkdir()
@@ -144,8 +133,6 @@ class TestBuiltOnce:
             (folder / "train.csv").write_text("t")
             (folder / "out").symlink_to(tmp_path)
 
-        monkeypatch.setattr(os, "fsync", watched)
-        monkeypatch.setattr(Path, "replace", renamed)
         datasets.built_once(tmp_path / "set", build)
         assert steps == ["a.pt", "graphs", "train.csv", "set.part", "renamed", tmp_path.name]
 

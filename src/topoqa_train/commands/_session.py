@@ -244,7 +244,7 @@ def logged(folder: Path, name: str, screen: Reporter) -> Reporter:
         try:
             atomic.append_line(log, f"{iso(clock.now())} {line}")
         except (OSError, MachineError) as error:
-            faults.append(str(atomic.as_ours(error) if isinstance(error, OSError) else error))
+            faults.append(str(atomic.as_ours(error)))
             if len(faults) == 1:
                 screen.note(f"lines are missing in {log.name}: {faults[0]}")
 

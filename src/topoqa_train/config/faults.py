@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from topoqa_train.config.values import shorten
 from topoqa_train.errors import ConfigError, Problem
 
 _WIDEST = 40
@@ -74,5 +75,4 @@ def _sentence(problem: Problem) -> str:
 
 def _key(problem: Problem) -> str:
     """The key as it was written, or the start of one that nobody would read."""
-    key = problem.key or ""
-    return key if len(key) <= _LONGEST_KEY else f"{key[: _LONGEST_KEY - 3]}..."
+    return shorten(problem.key or "", _LONGEST_KEY)

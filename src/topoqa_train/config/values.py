@@ -63,9 +63,9 @@ def is_printable(text: str) -> bool:
     return _UNPRINTABLE.search(text) is None
 
 
-def shorten(text: str) -> str:
-    """`text` cut to what fits in a message."""
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+def shorten(text: str, most: int = _SHOWN) -> str:
+    """`text` cut to `most` characters, by default to what fits in a message."""
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def described(value: Any) -> str:  # noqa: ANN401

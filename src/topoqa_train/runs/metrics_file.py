@@ -66,8 +66,12 @@ class MetricsFile:
 
 def columns(path: Path) -> list[str]:
     """The columns of a metrics table; none where there is no table, or its header is not whole."""
-    header, end, _ = _text_of(path).partition("\n")
-    return _fields(header) if end else []
+    try:
+        with files.opened(path) as file:
+            line = file.readline(MAXIMUM_BYTES).decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    return _fields(line.removesuffix("\n")) if line.endswith("\n") else []
 
 
 def read(path: Path) -> list[dict[str, float]]:

@@ -70,8 +70,7 @@ class RunStore:
         try:
             atomic.replace_link(self.root / LATEST, paths.run_id)
         except (OSError, MachineError) as error:
-            reason = atomic.as_ours(error) if isinstance(error, OSError) else error
-            warn(f"{LATEST} still leads to an older run: {reason}")
+            warn(f"{LATEST} still leads to an older run: {atomic.as_ours(error)}")
         return paths
 
     def check(self, run_name: str | None = None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from topoqa_train.config.models import TrainingConfig
+from topoqa_train.config.values import shorten
 from topoqa_train.runs.metadata import RunMetadata
 from topoqa_train.workflows.surroundings import Surroundings
 
@@ -186,4 +187,4 @@ def shown(value: Any) -> str:  # noqa: ANN401 - any JSON value
     else:
         text = value if isinstance(value, str) else json.dumps(value)
     text = text if text.isprintable() else json.dumps(text)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    return shorten(text, _LONGEST)

@@ -17,6 +17,7 @@ from checkpoints import NETWORK, PLAIN, RANKED, after_an_epoch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from limits import within
+from refusals import refusal
 
 from topoqa_train.errors import RequestError
 from topoqa_train.training import checkpoint, engine, plain_tree, restoring, weights
@@ -55,12 +56,7 @@ def go_on(path: Path) -> None:
 
 
 def fault(path: Path) -> str:
-    with pytest.raises(RequestError) as caught:
-        go_on(path)
-    assert str(path) in caught.value.message
-    text = "\n".join([caught.value.message, *caught.value.details])
-    assert len(text) < 1000
-    return text
+    return refusal(go_on, path, RequestError, shorter_than=1000)
 
 
 def test_what_is_written_is_read(whole: bytes, tmp_path: Path) -> None:

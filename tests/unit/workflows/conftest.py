@@ -208,3 +208,11 @@ def launcher(run_files: Any, epoch: Any, monkeypatch: pytest.MonkeyPatch) -> Fak
     fake = FakeLauncher(type(run_files), epoch)
     monkeypatch.setattr(base, "make", lambda name, at_once: fake)
     return fake
+
+
+@pytest.fixture
+def base(run_files: Any) -> Path:
+    """A checkpoint that a run can have started from: of epoch 1 of the run `base`."""
+    run_files("base")
+    (found,) = (run_files.root / "base" / "model_checkpoints").glob("*_epoch1.chkpt")
+    return Path(found)

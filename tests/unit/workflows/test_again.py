@@ -219,12 +219,6 @@ class TestOtherwise:
 
 
 class TestWeights:
-    @pytest.fixture
-    def base(self, run_files: Any) -> Path:
-        run_files("base")
-        (found,) = (run_files.root / "base" / "model_checkpoints").glob("*_epoch1.chkpt")
-        return Path(found)
-
     def begun(self, make: Any, base: Path, **more: Any) -> Path:
         digest = hashlib.sha256(base.read_bytes()).hexdigest()
         start = {"checkpoint": str(base), "sha256": digest, "run_id": "base", "epoch": 1}

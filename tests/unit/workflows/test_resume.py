@@ -214,12 +214,6 @@ class TestCheckpoint:
 class TestStart:
     """What it started from matters only where it was stopped before its first epoch's end."""
 
-    @pytest.fixture
-    def base(self, run_files: Any) -> Path:
-        run_files("base")
-        (found,) = (run_files.root / "base" / "model_checkpoints").glob("*_epoch1.chkpt")
-        return Path(found)
-
     def begun(self, make: Any, base: Path, *, last: bool) -> Any:
         start = {"checkpoint": str(base), "run_id": "base", "epoch": 1}
         return make(last=last, status="interrupted", started_from=start, progress={})
