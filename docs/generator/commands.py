@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from generator.markdown import code, page, paragraphs, prose, shell, table, usage
-from topoqa_train import plugins
 from topoqa_train.cli import PROGRAM, build_menu
 from topoqa_train.menu import Menu
+from topoqa_train.plugins import discovery, typer_command
 
 # What this repository ships; other plugins of the machine at hand stay out of the page.
 OURS = ("topoqa-train", "topoqa-graphs", "topoqa-ramdisk")
@@ -41,13 +41,13 @@ def leaves() -> Iterator[tuple[tuple[str, ...], Any]]:
     Raises:
         RuntimeError: a plugin of ours is missing or broken: the page would lack its commands.
     """
-    found = plugins.discover(plugins.COMMANDS)
+    found = discovery.discover(discovery.COMMANDS)
     missing = set(OURS) - {plugin.distribution for plugin in found.values()}
     if missing:
         raise RuntimeError(f"not installed here: {', '.join(sorted(missing))}")
     for name, entry in root_command().entries.items():
         if entry.plugin.distribution in OURS:
-            yield from _walk((name,), entry.command())
+            yield from _walk((name,), typer_command.build(entry.plugin))
 
 
 def _walk(names: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:  # noqa: ANN401

@@ -13,12 +13,12 @@ import numpy as np
 
 from generator import meanings
 from generator.markdown import code, page, paragraphs, prose, table
+from topoqa_train.labels.coverage import SplitCoverage, coverage_document
 from topoqa_train.runs import ledger, ranking
 from topoqa_train.runs.metadata import RunMetadata
 from topoqa_train.runs.paths import HISTORY, LATEST, RunPaths
 from topoqa_train.runs.status import Status
 from topoqa_train.training import evaluation
-from topoqa_train.training.data.coverage import SplitCoverage, coverage_document
 
 if TYPE_CHECKING:
     from topoqa_train.training.data.dataset import GraphDataset

@@ -18,7 +18,7 @@ from topoqa_train.config.schema import (
     config_schema,
     manifest_schema,
 )
-from topoqa_train.runs import documents, estimates
+from topoqa_train.views import eta, json_models
 
 Schema = dict[str, Any]
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -50,10 +50,10 @@ def of_model(model: type[BaseModel], title: str) -> Schema:
 # File under docs/reference/ to what makes its schema.
 SCHEMAS: dict[str, Callable[[], Mapping[str, Any]]] = {
     "summary.schema.json": lambda: of_model(
-        documents.SummaryDocument, "what topoqa-train summarise prints"
+        json_models.SummaryDocument, "what topoqa-train summarise prints"
     ),
     "monitor.schema.json": lambda: of_model(
-        documents.MonitorDocument, "what topoqa-train monitor --json prints"
+        json_models.MonitorDocument, "what topoqa-train monitor --json prints"
     ),
     CONFIG_FILE: config_schema,
     MANIFEST_FILE: manifest_schema,
@@ -67,8 +67,8 @@ def render(name: str) -> str:
 
 def render_page() -> str:
     """The page on the documents."""
-    summary = of_model(documents.SummaryDocument, "")
-    monitor = of_model(documents.MonitorDocument, "")
+    summary = of_model(json_models.SummaryDocument, "")
+    monitor = of_model(json_models.MonitorDocument, "")
     parts: dict[str, Schema] = {**summary["$defs"], **monitor["$defs"]}
     return page(
         "JSON documents",
@@ -118,7 +118,7 @@ def _kind(schema: Schema) -> str:
 
 def _estimates() -> list[str]:
     """The docstring of the module that estimates: prose, and formulae as they stand."""
-    _, *blocks = (inspect.getdoc(estimates) or "").split("\n\n")
+    _, *blocks = (inspect.getdoc(eta) or "").split("\n\n")
     return [
         f"```text\n{dedent(block)}\n```" if block.startswith("  ") else prose(block)
         for block in blocks

@@ -19,6 +19,8 @@ from topoqa_train.atomic import (
     write_json,
     write_text,
 )
+from topoqa_train.bounded_read import content as read_file
+from topoqa_train.bounded_read import opened as open_file
 from topoqa_train.clock import Clock, SystemClock, iso, stamp
 from topoqa_train.datasets import (
     CACHE_VARIABLE,
@@ -36,12 +38,10 @@ from topoqa_train.errors import (
     TopoqaTrainError,
     TrainingError,
 )
-from topoqa_train.files import content as read_file
-from topoqa_train.files import opened as open_file
 from topoqa_train.ui.console import err as error_console
 from topoqa_train.ui.console import out as output_console
 from topoqa_train.ui.console import say
-from topoqa_train.ui.progress import progress
+from topoqa_train.ui.live.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,12 +50,12 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from torch import Tensor
 
+    from topoqa_train.labels.label_file import Label
     from topoqa_train.launch.base import Launcher
     from topoqa_train.launch.children import ChildLauncher
     from topoqa_train.runs.summary import RunSummary
     from topoqa_train.training.data.collate import GraphBatch
     from topoqa_train.training.data.graphs import Graph
-    from topoqa_train.training.data.labels import Label
     from topoqa_train.training.model.build import ModelOptions
 
 __all__ = [
@@ -126,7 +126,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class that takes seconds 
 
             return GraphBatch
         case "Label":
-            from topoqa_train.training.data.labels import Label
+            from topoqa_train.labels.label_file import Label
 
             return Label
         case "Launcher":
@@ -175,9 +175,9 @@ def load_settings(path: Path, model: type[Settings]) -> Settings:
     Raises:
         RequestError: with the line, the key and the nearest known key of every fault.
     """
-    from topoqa_train.config import settings
+    from topoqa_train.config import plugin_settings
 
-    return settings.load_settings(path, model)
+    return plugin_settings.load_settings(path, model)
 
 
 def read_runs(root: Path) -> tuple[list[RunSummary], list[str]]:
@@ -189,25 +189,25 @@ def read_runs(root: Path) -> tuple[list[RunSummary], list[str]]:
 
 def target_of(model: str) -> str:
     """The target of a decoy by its name: what stands before the first `_` or `/`."""
-    from topoqa_train.training.data import labels
+    from topoqa_train.labels import label_file
 
-    return labels.target_of(model)
+    return label_file.target_of(model)
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file of anyone's making, fit to be written again; raises `DataError`."""
-    from topoqa_train.training.data import builder_files
+    from topoqa_train.training.data import builder_metadata
 
-    return builder_files.read_document(path)
+    return builder_metadata.read_document(path)
 
 
 def read_labels(path: Path) -> Sequence[Label]:
     """The rows of a label file that have a dockq: MODEL, dockq, target; raises `DataError`."""
-    from topoqa_train.training.data import labels
+    from topoqa_train.labels import label_file
 
     if not path.is_file():
         raise DataError(f"there is no file of labels {path}")
-    return labels.read_labels(path, split="given").rows
+    return label_file.read_labels(path, split="given").rows
 
 
 def find_graphs(folder: Path, models: Sequence[str]) -> dict[str, Path]:
@@ -216,7 +216,7 @@ def find_graphs(folder: Path, models: Sequence[str]) -> dict[str, Path]:
     Raises:
         DataError: no folder, or decoys without a graph; they are named.
     """
-    from topoqa_train.training.data.index import GraphIndex
+    from topoqa_train.labels.graph_index import GraphIndex
 
     index = GraphIndex.scan(folder)
     found = {model: index.find(model) for model in models}

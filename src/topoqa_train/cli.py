@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from topoqa_train import __version__, atomic, log, menu, plugins
+from topoqa_train import __version__, atomic, log, menu
 from topoqa_train.errors import (
     InterruptedRunError,
     RequestError,
@@ -18,7 +18,8 @@ from topoqa_train.errors import (
     TopoqaTrainError,
 )
 from topoqa_train.menu import Menu
-from topoqa_train.plugins import Plugin
+from topoqa_train.plugins import discovery, typer_command
+from topoqa_train.plugins.discovery import Plugin
 from topoqa_train.ui import console, error_text
 
 PROGRAM = "topoqa-train"
@@ -44,7 +45,7 @@ def build_menu() -> Menu:
         help="Train networks that judge protein-complex interfaces: sweep, pick, fine-tune, rank.",
         epilog="Start with: topoqa-train pipeline    Every command explains itself: --help",
         no_args_is_help=True,
-        rich_markup_mode=menu.MARKUP,
+        rich_markup_mode=typer_command.MARKUP,
         context_settings=_SETTINGS,
     )
     app.callback()(_root)
@@ -146,7 +147,7 @@ def _told(error: TopoqaTrainError) -> int:
 
 def _fault(error: Exception, called: Plugin | None) -> TopoqaTrainError:
     """What nobody thought of, laid at the right door."""
-    ours = called is None or called.distribution == plugins.OWN_DISTRIBUTION
+    ours = called is None or called.distribution == discovery.OWN_DISTRIBUTION
     where = f"{PROGRAM} itself" if called is None or ours else f"the plugin {called.distribution}"
     return TopoqaTrainError(
         f"a fault in {where}: {type(error).__name__}: {error}",

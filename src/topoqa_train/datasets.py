@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from topoqa_train import atomic, log, plugins
+from topoqa_train import atomic, log
 from topoqa_train.errors import MachineError
+from topoqa_train.plugins import discovery
 
 CACHE_VARIABLE = "TOPOQA_TRAIN_CACHE"
 _logger = log.get(__name__)
@@ -55,8 +56,8 @@ def prepare(name: str, progress: Progress) -> DataSetPaths:
         RequestError: no plugin gives that name; the known ones are named.
         PluginError: its plugin cannot be loaded.
     """
-    plugin = plugins.find(
-        plugins.DATASETS,
+    plugin = discovery.find(
+        discovery.DATASETS,
         "data set",
         name,
         hint="'demo' comes with the plugin topoqa-graphs: pip install -r requirements.txt",
@@ -65,7 +66,7 @@ def prepare(name: str, progress: Progress) -> DataSetPaths:
     with plugin.blamed():
         result = prepare_it(progress)
     if not isinstance(result, DataSetPaths):
-        raise plugins.PluginError(
+        raise discovery.PluginError(
             f"the data set '{name}' of {plugin.distribution} gave "
             f"{type(result).__name__}, not DataSetPaths"
         )

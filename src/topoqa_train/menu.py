@@ -12,10 +12,10 @@ from typing import Any, Final
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from topoqa_train import plugins
 from topoqa_train.config.suggest import nearest
 from topoqa_train.errors import RequestError
-from topoqa_train.plugins import Plugin, PluginError
+from topoqa_train.plugins import discovery, typer_command
+from topoqa_train.plugins.discovery import Plugin, PluginError
 from topoqa_train.ui import console
 
 # The order teaches: train, look at what came out, prepare one's own data, keep things tidy.
@@ -27,42 +27,21 @@ PANELS: Final = {
     "Tools": ("runs", "plugins", "ramdisk"),
 }
 OTHERS: Final = "Others"
-# Paragraphs of help are wrapped to the terminal, not where the source breaks them.
-MARKUP: Final = "markdown"
 _HELP = "help"
 
 
 class Entry(TyperCommand):
-    """A command that stands for one of a plugin, which `command()` imports."""
+    """A command that stands for one of a plugin, which is imported when it is called."""
 
     def __init__(self, plugin: Plugin, panel: str) -> None:
         super().__init__(plugin.name, rich_help_panel=panel)
         self.plugin = plugin
         self.short_help: str | None = None
 
-    def command(self) -> Any:  # noqa: ANN401 - Typer keeps its click to itself
-        """The command itself.
-
-        Raises:
-            PluginError: it can't be imported, or Typer can't read its signature.
-        """
-        app, loaded = typer.Typer(rich_markup_mode=MARKUP), self.plugin.load()
-        if isinstance(loaded, typer.Typer):
-            app.add_typer(loaded, name=self.plugin.name)
-        else:
-            # What `api.passing_options_on` says of a function; Typer takes it from nowhere else.
-            settings = getattr(loaded, "context_settings", None)
-            app.command(self.plugin.name, context_settings=settings)(loaded)
-        try:
-            made = typer.main.get_group(app).commands[self.plugin.name]
-        except Exception as error:
-            raise self.plugin.broken(f"{type(error).__name__}: {error}") from error
-        return made
-
     def describe(self) -> None:
         """Find out what to say of it in a list, without importing it."""
         line, owner = self.plugin.line, self.plugin.distribution
-        if owner != plugins.OWN_DISTRIBUTION:
+        if owner != discovery.OWN_DISTRIBUTION:
             line = f"{line} ({owner})" if line else f"from {owner}"
         self.short_help = line
 
@@ -78,7 +57,7 @@ class Entry(TyperCommand):
         if not completing:
             _tell_rivals([self.plugin])
         try:
-            command = self.command()
+            command = typer_command.build(self.plugin)
         except PluginError:
             if not completing:
                 raise
@@ -94,7 +73,7 @@ class Menu(TyperGroup):
         super().__init__(**attributes)
         self.entries = {
             plugin.name: Entry(plugin, panel)
-            for panel, plugin in _ordered(plugins.discover(plugins.COMMANDS))
+            for panel, plugin in _ordered(discovery.discover(discovery.COMMANDS))
         }
         self.commands = dict(self.entries)
         self.called: Plugin | None = None
@@ -118,7 +97,7 @@ class Menu(TyperGroup):
         self._describe()
         super().format_help(ctx, formatter)
         _tell_rivals(entry.plugin for entry in self.entries.values())
-        for distribution, fault in plugins.damaged().items():
+        for distribution, fault in discovery.damaged().items():
             console.say(f"{distribution} gives no command: its entry points can't be read: {fault}")
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:  # noqa: ANN401

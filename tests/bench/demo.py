@@ -15,15 +15,15 @@ from rich.table import Table
 
 from topoqa_train import datasets
 from topoqa_train.clock import SystemClock
+from topoqa_train.inspection import leaderboard
 from topoqa_train.launch.job import DataFiles
 from topoqa_train.runs.store import RunStore, root_of_runs
+from topoqa_train.training.checkpoints.published import load_published
 from topoqa_train.training.data.dataset import GraphDataset
 from topoqa_train.training.data.load import load_data
 from topoqa_train.training.engine import network_of
 from topoqa_train.training.evaluation import figures, predict
-from topoqa_train.training.model.published import load_published
-from topoqa_train.ui.progress import progress
-from topoqa_train.workflows import leaderboard
+from topoqa_train.ui.live.progress import progress
 
 BATCH = 16
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "peer" / "topoqa.ckpt"

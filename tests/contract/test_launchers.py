@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from topoqa_train import plugins
+from topoqa_train.plugins import discovery
 from topoqa_train.testing.launchers import LauncherContract
 
 
-@pytest.mark.parametrize("name", plugins.discover(plugins.LAUNCHERS))
+@pytest.mark.parametrize("name", discovery.discover(discovery.LAUNCHERS))
 class TestInstalledLaunchers(LauncherContract):
     @pytest.fixture(autouse=True)
     def _choose(self, name):

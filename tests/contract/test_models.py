@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from topoqa_train import plugins
+from topoqa_train.plugins import discovery
 from topoqa_train.testing.models import ModelContract
 from topoqa_train.training.model.build import POOLINGS, ModelOptions
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-@pytest.mark.parametrize("name", plugins.discover(plugins.MODELS))
+@pytest.mark.parametrize("name", discovery.discover(discovery.MODELS))
 class TestInstalledModels(ModelContract):
     @pytest.fixture(autouse=True)
     def _choose(self, name, pooling):

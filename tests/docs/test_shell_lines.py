@@ -24,6 +24,7 @@ from topoqa_train.config.manifest import load_manifest
 from topoqa_train.config.overrides import Override, parse_override
 from topoqa_train.config.recipes import default_manifest, shipped_names
 from topoqa_train.menu import Entry
+from topoqa_train.plugins import typer_command
 from topoqa_train.runs.metrics_file import LEADING_COLUMNS
 from topoqa_train.training.metrics import evaluate
 
@@ -55,7 +56,7 @@ def parse() -> Parse:
             assert rest[0] in command.commands, f"there is no command {' '.join([*names, rest[0]])}"
             names.append(rest.pop(0))
             command = command.commands[names[-1]]
-            command = command.command() if isinstance(command, Entry) else command
+            command = typer_command.build(command.plugin) if isinstance(command, Entry) else command
         if rest == ["--help"]:
             return " ".join(names), {}
         return " ".join(names), command.make_context(names[-1], rest).params

@@ -13,10 +13,10 @@ from projects import Project
 
 from topoqa_train.clock import SystemClock
 from topoqa_train.errors import RequestError
+from topoqa_train.inspection import summarise
 from topoqa_train.runs import summary
-from topoqa_train.runs.documents import SummaryDocument
 from topoqa_train.runs.paths import RunPaths
-from topoqa_train.workflows import summarise
+from topoqa_train.views.json_models import SummaryDocument
 
 ONE_JOB = "shared: {config: config.yaml}\njobs: [{name: first}]\n"
 OF_A_RUN = (

@@ -8,8 +8,6 @@ import pytest
 from mounts import remount, tmpfs
 from projects import run_of
 
-from topoqa_train.training import checkpoint
-
 # Room for the config files and two or three checkpoints of some 470 KiB.
 SIZE = "1600k"
 
@@ -32,7 +30,7 @@ def test_a_full_disk_fails_the_run_and_spares_what_was_there(project, cli, small
     assert "no room left" in document["error"]["message"]
     # What was written before is whole; nothing that looks like a checkpoint is half of one.
     for file in (run / "model_checkpoints").iterdir():
-        assert checkpoint.read(file)["epoch"] >= 0
+        assert file.read(file)["epoch"] >= 0
     assert not list(run.rglob("*.tmp"))
     board = cli("leaderboard", "--run-root", small_disk)
     assert "failed" in board.out

@@ -22,10 +22,10 @@ import pytest
 from projects import EXECUTABLE, Project, environment
 
 from topoqa_train.clock import SystemClock
-from topoqa_train.runs import documents
+from topoqa_train.inspection import monitor as monitor_workflow
+from topoqa_train.inspection import summarise
 from topoqa_train.runs.paths import RunPaths
-from topoqa_train.workflows import monitor as monitor_workflow
-from topoqa_train.workflows import summarise
+from topoqa_train.views import json_models
 
 PATIENCE_SECONDS = 120
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -117,7 +117,7 @@ def test_reading_a_run_that_is_being_written_never_fails(project, cli, train):
             summarise.summarise(paths, clock),
             monitor_workflow.look(paths, clock, lambda path: path),
         ):
-            told = json.loads(documents.to_json(document, indent=None))
+            told = json.loads(json_models.to_json(document, indent=None))
             assert told["status"] == "running"
             assert "training is in progress: these figures may still change" in told["warnings"]
             check_figures(told)

@@ -8,7 +8,7 @@ import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from topoqa_train.training import engine
-from topoqa_train.training.checkpoint import NetworkIdentity
+from topoqa_train.training.checkpoints.checkpoint_file import NetworkIdentity
 from topoqa_train.training.determinism import random_states
 from topoqa_train.training.lit_module import DockQModule
 

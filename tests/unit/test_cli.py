@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from topoqa_train import __version__, cli, menu, plugins
-from topoqa_train.plugins import COMMANDS
+from topoqa_train import __version__, cli, menu
+from topoqa_train.plugins import discovery
+from topoqa_train.plugins.discovery import COMMANDS
 
 Install = Callable[..., Path]
-SHIPPED = (plugins.OWN_DISTRIBUTION, "topoqa-graphs", "topoqa-ramdisk")
+SHIPPED = (discovery.OWN_DISTRIBUTION, "topoqa-graphs", "topoqa-ramdisk")
 
 COMMANDS_OF_TESTS = """
 import sys
@@ -131,7 +132,7 @@ class TestErrorsBecomeText:
 
     @pytest.mark.parametrize(
         ("owner", "said"),
-        [(plugins.OWN_DISTRIBUTION, "topoqa-train itself"), ("zoo", "the plugin zoo")],
+        [(discovery.OWN_DISTRIBUTION, "topoqa-train itself"), ("zoo", "the plugin zoo")],
     )
     def test_a_fault_is_laid_at_the_right_door_without_a_trace(
         self, call: Call, install_plugin: Install, owner: str, said: str
@@ -251,7 +252,7 @@ class TestHelp:
         assert call("help", "leaderbord").status == 2
 
     def test_every_command_of_ours_has_its_panel_and_a_line_of_its_own(self, call: Call) -> None:
-        found = plugins.discover(COMMANDS)
+        found = discovery.discover(COMMANDS)
         ours = {name for name, each in found.items() if each.distribution in SHIPPED}
         assert ours <= {name for names in menu.PANELS.values() for name in names}
         lines = [found[name].line for name in ours]

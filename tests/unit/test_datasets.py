@@ -12,7 +12,7 @@ import pytest
 from topoqa_train import datasets
 from topoqa_train.datasets import DataSetPaths
 from topoqa_train.errors import MachineError, RequestError
-from topoqa_train.plugins import DATASETS, PluginError
+from topoqa_train.plugins.discovery import DATASETS, PluginError
 
 Install = Callable[..., Path]
 GOOD = """

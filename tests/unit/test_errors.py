@@ -17,7 +17,7 @@ from topoqa_train.errors import (
     TopoqaTrainError,
     TrainingError,
 )
-from topoqa_train.plugins import PluginError
+from topoqa_train.plugins.discovery import PluginError
 
 STATUSES = {
     TopoqaTrainError: 1,

@@ -47,12 +47,12 @@ def probe(
 
 
 def test_help_of_every_command_loads_nothing_heavy(tmp_path: Path) -> None:
-    from topoqa_train import plugins
+    from topoqa_train.plugins import discovery
 
     ours = [
         name
-        for name, plugin in plugins.discover(plugins.COMMANDS).items()
-        if plugin.distribution == plugins.OWN_DISTRIBUTION
+        for name, plugin in discovery.discover(discovery.COMMANDS).items()
+        if plugin.distribution == discovery.OWN_DISTRIBUTION
     ]
     assert {"run", "pipeline", "leaderboard"} <= set(ours)
     lines = [["--help"], ["--version"], *([name, "--help"] for name in ours)]
@@ -64,9 +64,11 @@ def test_help_of_every_command_loads_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_the_list_of_commands_loads_none_of_them(tmp_path: Path) -> None:
-    from topoqa_train import plugins
+    from topoqa_train.plugins import discovery
 
-    modules = {plugin.entry_point.module for plugin in plugins.discover(plugins.COMMANDS).values()}
+    modules = {
+        plugin.entry_point.module for plugin in discovery.discover(discovery.COMMANDS).values()
+    }
     names = tuple(sorted({*modules, "topoqa_train.config.models"}))
     found = probe([["--help"], ["--version"], ["no-such"]], tmp_path, heavy=names)
     assert [status for status, _, _ in found["ended"]] == [0, 0, 2]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from topoqa_train.commands import _complete, _options, _session
+from topoqa_train.commands.common import completion, options, session
 
 
 def batch(
@@ -18,7 +18,7 @@ def batch(
             "-m",
             help="Manifest: a file, or the name of a shipped one. Default: "
             "manifests/run_core.yaml, here or as shipped.",
-            autocompletion=_complete.manifests,
+            autocompletion=completion.manifests,
             metavar="FILE",
             show_default=False,
         ),
@@ -30,12 +30,12 @@ def batch(
             "-o",
             help="Set one value: of every job's config (trainer.num_epochs=10), or of the manifest "
             "(shared.notes=x, jobs.NAME.overrides.KEY=x); repeatable.",
-            autocompletion=_complete.keys,
+            autocompletion=completion.keys,
             metavar="KEY=VALUE",
             show_default=False,
         ),
     ] = None,
-    jobs: _options.Jobs = None,
+    jobs: options.Jobs = None,
     continue_on_error: Annotated[
         bool,
         typer.Option(
@@ -64,9 +64,9 @@ def batch(
             "stopped is resumed, the rest begun.",
         ),
     ] = False,
-    fast_dev_run: _options.FastDevRun = False,
-    dry_run: _options.DryRun = False,
-    output_root: _options.OutputRoot = None,
+    fast_dev_run: options.FastDevRun = False,
+    dry_run: options.DryRun = False,
+    output_root: options.OutputRoot = None,
 ) -> None:
     """Train every job of a manifest, and tell at the end what has come of each.
 
@@ -82,17 +82,17 @@ def batch(
         raise RequestError("give --continue-on-error or --stop-on-error, not both")
     request = workflow.BatchRequest(
         manifest=manifest or default_manifest(Path.cwd()),
-        overrides=_session.overrides(override),
+        overrides=session.overrides(override),
         jobs=jobs,
         keep_going=continue_on_error if continue_on_error or stop_on_error else None,
         only=None if only is None else workflow.Only(only),
         resume=resume,
         fast_dev_run=fast_dev_run,
         output_root=output_root,
-        launcher=_session.launcher_name(),
+        launcher=session.launcher_name(),
     )
-    plan = _session.planned_batch(request)
+    plan = session.planned_batch(request)
     if dry_run:
-        _session.rehearse_batch(plan)
+        session.rehearse_batch(plan)
     else:
-        _session.carry_out_batch(plan)
+        session.carry_out_batch(plan)

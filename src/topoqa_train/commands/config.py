@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands import _complete, _options
+from topoqa_train.commands.common import completion, options
 
 app = typer.Typer(help="Configs: show what one comes to, schema for editors.", no_args_is_help=True)
 _HINT = (
@@ -23,7 +23,7 @@ def show(
         Path | None,
         typer.Argument(
             help="YAML config, or the name of a shipped one.",
-            autocompletion=_complete.configs,
+            autocompletion=completion.configs,
             metavar="CONFIG",
             show_default=False,
         ),
@@ -34,12 +34,12 @@ def show(
             "--config",
             "-c",
             help="As CONFIG.",
-            autocompletion=_complete.configs,
+            autocompletion=completion.configs,
             metavar="CONFIG",
             show_default=False,
         ),
     ] = None,
-    override: _options.Overrides = None,
+    override: options.Overrides = None,
     manifest: Annotated[
         Path | None,
         typer.Option(
@@ -47,7 +47,7 @@ def show(
             "-m",
             help="Show the config of a job of this manifest. Default with --job: "
             "manifests/run_core.yaml, here or as shipped.",
-            autocompletion=_complete.manifests,
+            autocompletion=completion.manifests,
             metavar="FILE",
             show_default=False,
         ),
@@ -60,7 +60,7 @@ def show(
             show_default=False,
         ),
     ] = None,
-    as_json: _options.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show a config after defaults and overrides, with where each value comes from.
 
@@ -72,9 +72,9 @@ def show(
     from topoqa_train.config.overrides import parse_override
     from topoqa_train.config.recipes import default_manifest
     from topoqa_train.errors import RequestError
-    from topoqa_train.ui.config_table import config_table
+    from topoqa_train.inspection import show_config as workflow
     from topoqa_train.ui.console import out
-    from topoqa_train.workflows import show_config as workflow
+    from topoqa_train.ui.tables.config import config_table
 
     here = Path.cwd()
     overrides = [parse_override(text, base=here) for text in override or ()]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands import _complete, _options
+from topoqa_train.commands.common import completion, options
 
 app = typer.Typer(
     help="Labels and graphs: filter out what can't be trained on, stats of what is there.",
@@ -35,7 +35,7 @@ def filter_(
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite what is there; never LABELS itself.")
     ] = False,
-    as_json: _options.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Write the labels that can be trained on to a new file; say which were left out and why.
 
@@ -44,10 +44,10 @@ def filter_(
 
     Example: topoqa-train data filter mine/labels.csv --graphs mine --out mine/sound.csv
     """
+    from topoqa_train.maintenance import filter_labels as workflow
     from topoqa_train.ui.console import out as output
-    from topoqa_train.ui.data_table import filter_lines
-    from topoqa_train.ui.progress import progress
-    from topoqa_train.workflows import data_filter as workflow
+    from topoqa_train.ui.live.progress import progress
+    from topoqa_train.ui.tables.data import filter_lines
 
     report = workflow.filter_labels(labels, graphs, out, progress, rejects=rejects, force=force)
     if as_json:
@@ -67,10 +67,10 @@ def stats(
             help="The data of this config, or of the shipped one of that name.",
             metavar="FILE",
             show_default=False,
-            autocompletion=_complete.configs,
+            autocompletion=completion.configs,
         ),
     ] = None,
-    override: _options.Overrides = None,
+    override: options.Overrides = None,
     graphs: Annotated[
         Path | None,
         typer.Option(
@@ -96,7 +96,7 @@ def stats(
             show_default=False,
         ),
     ] = None,
-    as_json: _options.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Count targets, decoys, nodes and edges, and DockQ by CAPRI class, split by split.
 
@@ -108,11 +108,11 @@ def stats(
     from topoqa_train.config.load import load_config
     from topoqa_train.config.overrides import parse_override
     from topoqa_train.errors import RequestError
+    from topoqa_train.inspection import data_stats as workflow
     from topoqa_train.ui.console import out
-    from topoqa_train.ui.data_table import stats_tables
-    from topoqa_train.ui.progress import progress
-    from topoqa_train.workflows import data_stats as workflow
-    from topoqa_train.workflows.data import DataResolver
+    from topoqa_train.ui.live.progress import progress
+    from topoqa_train.ui.tables.data import stats_tables
+    from topoqa_train.workflows.data_resolver import DataResolver
 
     if (config is None) == (graphs is None):
         raise RequestError("give --config, or --graphs with --labels", hint=_HINT)

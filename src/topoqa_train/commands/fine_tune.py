@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands import _options, _session
+from topoqa_train.commands.common import options, session
 
 
 def fine_tune(
@@ -27,12 +27,12 @@ def fine_tune(
             show_default=False,
         ),
     ] = None,
-    manifest: _options.Manifest = None,
-    metric: _options.PickMetric = None,
-    graph_dir: _options.GraphDir = None,
-    num_workers: _options.NumWorkers = None,
-    override: _options.Overrides = None,
-    jobs: _options.Jobs = None,
+    manifest: options.Manifest = None,
+    metric: options.PickMetric = None,
+    graph_dir: options.GraphDir = None,
+    num_workers: options.NumWorkers = None,
+    override: options.Overrides = None,
+    jobs: options.Jobs = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -40,8 +40,8 @@ def fine_tune(
             help="Go on with the last fine-tune of this manifest: finished jobs are left alone.",
         ),
     ] = False,
-    dry_run: _options.DryRun = False,
-    output_root: _options.OutputRoot = None,
+    dry_run: options.DryRun = False,
+    output_root: options.OutputRoot = None,
 ) -> None:
     """Fine-tune a checkpoint twice, without a sweep: phase 1, then phase 2 with every seed.
 
@@ -57,7 +57,7 @@ def fine_tune(
     request = workflow.PipelineRequest(
         kind=workflow.FINE_TUNE,
         manifest=manifest or default_manifest(Path.cwd()),
-        overrides=_session.overrides(override, graph_dir, num_workers),
+        overrides=session.overrides(override, graph_dir, num_workers),
         skip_sweep=True,
         resume_from=checkpoint,
         run_dir=run_dir,
@@ -65,10 +65,10 @@ def fine_tune(
         jobs=jobs,
         resume=resume,
         output_root=output_root,
-        launcher=_session.launcher_name(),
+        launcher=session.launcher_name(),
     )
-    plan = _session.planned(request)
+    plan = session.planned(request)
     if dry_run:
-        _session.rehearse_pipeline(plan)
+        session.rehearse_pipeline(plan)
     else:
-        _session.carry_out_pipeline(plan, log=f"fine_tune_{plan.manifest.name}")
+        session.carry_out_pipeline(plan, log=f"fine_tune_{plan.manifest.name}")

@@ -118,10 +118,10 @@ def init(
 
     Example: topoqa-train init mine --graphs mine/graph_data --labels mine/labels.csv
     """
-    from topoqa_train.training.data.split import Wish
+    from topoqa_train.labels.split import Wish
+    from topoqa_train.maintenance import init_project as workflow
     from topoqa_train.ui.console import out, say
-    from topoqa_train.ui.own_folder import folder_lines
-    from topoqa_train.workflows import init as workflow
+    from topoqa_train.ui.tables.project import folder_lines
 
     def names(text: str | None) -> tuple[str, ...]:
         return tuple(name.strip() for name in (text or "").split(",") if name.strip())

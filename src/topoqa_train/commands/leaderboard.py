@@ -7,25 +7,25 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands import _complete, _options, _session
+from topoqa_train.commands.common import completion, options, session
 
 
 def leaderboard(
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", min=1, help="Only the first N.", metavar="N")
     ] = None,
-    run_root: _options.RunRoot = None,
+    run_root: options.RunRoot = None,
     metric: Annotated[
         str | None,
         typer.Option(
             help="Rank by this column of metrics.csv. Default: what ranked the checkpoints.",
-            autocompletion=_complete.metrics,
+            autocompletion=completion.metrics,
             metavar="NAME",
             show_default=False,
         ),
     ] = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="Worst first.")] = False,
-    as_json: _options.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Rank runs, those in history/ too.
 
@@ -34,14 +34,14 @@ def leaderboard(
     Example: topoqa-train leaderboard --limit 5 --metric val_loss
     """
     from topoqa_train.clock import SystemClock
-    from topoqa_train.runs import board
+    from topoqa_train.inspection import leaderboard as workflow
+    from topoqa_train.runs import leaderboard
     from topoqa_train.runs.store import RunStore, root_of_runs
-    from topoqa_train.ui.progress import progress
-    from topoqa_train.workflows import leaderboard as workflow
+    from topoqa_train.ui.live.progress import progress
 
     store = RunStore(root_of_runs(run_root))
     ranked = workflow.build(store, SystemClock(), metric=metric, reverse=reverse, progress=progress)
     if as_json:
-        typer.echo(json.dumps(board.to_document(ranked, limit), indent=2))
+        typer.echo(json.dumps(leaderboard.to_document(ranked, limit), indent=2))
     else:
-        _session.show_board(ranked, limit)
+        session.show_board(ranked, limit)

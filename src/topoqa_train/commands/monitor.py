@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands import _options, _session
+from topoqa_train.commands.common import options, session
 
 
 def monitor(
-    run_dir: _options.RunDir = None,
-    run_id: _options.RunId = None,
+    run_dir: options.RunDir = None,
+    run_id: options.RunId = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Look again and again until the run ends.")
     ] = False,
@@ -31,7 +31,7 @@ def monitor(
             show_default=False,
         ),
     ] = None,
-    run_root: _options.RunRoot = None,
+    run_root: options.RunRoot = None,
 ) -> None:
     """The best checkpoint of a run, now or as it trains.
 
@@ -41,7 +41,7 @@ def monitor(
 
     Example: topoqa-train monitor --follow
     """
-    from topoqa_train.commands import _watching
+    from topoqa_train.commands.common import follow as follower
 
-    run = _session.chosen_run(run_dir, run_id, run_root)
-    _watching.show(run, following=follow, interval=interval, rows=metrics_limit, as_json=as_json)
+    run = session.chosen_run(run_dir, run_id, run_root)
+    follower.show(run, following=follow, interval=interval, rows=metrics_limit, as_json=as_json)

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands import _options, _session
+from topoqa_train.commands.common import options, session
 
 
 def pipeline(
-    manifest: _options.Manifest = None,
+    manifest: options.Manifest = None,
     skip_sweep: Annotated[
         bool,
         typer.Option(
@@ -39,11 +39,11 @@ def pipeline(
             show_default=False,
         ),
     ] = None,
-    metric: _options.PickMetric = None,
-    graph_dir: _options.GraphDir = None,
-    num_workers: _options.NumWorkers = None,
-    override: _options.Overrides = None,
-    jobs: _options.Jobs = None,
+    metric: options.PickMetric = None,
+    graph_dir: options.GraphDir = None,
+    num_workers: options.NumWorkers = None,
+    override: options.Overrides = None,
+    jobs: options.Jobs = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -51,7 +51,7 @@ def pipeline(
             help="Go on with the last pipeline of this manifest: finished jobs are left alone.",
         ),
     ] = False,
-    dry_run: _options.DryRun = False,
+    dry_run: options.DryRun = False,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -59,7 +59,7 @@ def pipeline(
             help="With --dry-run: the plan as one JSON document; graphs are not read for it.",
         ),
     ] = False,
-    output_root: _options.OutputRoot = None,
+    output_root: options.OutputRoot = None,
 ) -> None:
     """Sweep, pick the best checkpoint, fine-tune it twice, rank it all.
 
@@ -78,7 +78,7 @@ def pipeline(
         raise RequestError("--json goes with --dry-run", hint="leaderboard --json has the runs.")
     request = workflow.PipelineRequest(
         manifest=manifest or default_manifest(Path.cwd()),
-        overrides=_session.overrides(override, graph_dir, num_workers),
+        overrides=session.overrides(override, graph_dir, num_workers),
         skip_sweep=skip_sweep,
         skip_fine=skip_fine,
         resume_from=resume_from,
@@ -86,12 +86,12 @@ def pipeline(
         jobs=jobs,
         resume=resume,
         output_root=output_root,
-        launcher=_session.launcher_name(),
+        launcher=session.launcher_name(),
     )
-    plan = _session.planned(request)
+    plan = session.planned(request)
     if as_json:
         typer.echo(json.dumps(plan_document(plan), indent=2))
     elif dry_run:
-        _session.rehearse_pipeline(plan)
+        session.rehearse_pipeline(plan)
     else:
-        _session.carry_out_pipeline(plan, log=f"full_pipeline_{plan.manifest.name}")
+        session.carry_out_pipeline(plan, log=f"full_pipeline_{plan.manifest.name}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands import _options
+from topoqa_train.commands.common import options
 
 app = typer.Typer(
     help="What is installed: commands, data sets, networks, launchers.", no_args_is_help=True
@@ -26,7 +26,7 @@ def list_(
         float,
         typer.Option(min=1, help="A plugin that takes longer to import is broken.", metavar="S"),
     ] = 60,
-    as_json: _options.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """List the plugins of all groups: from which distribution, whether they work, what hides what.
 
@@ -36,10 +36,10 @@ def list_(
 
     Example: topoqa-train plugins list
     """
+    from topoqa_train.inspection import plugin_list as workflow
     from topoqa_train.ui.console import out, say
-    from topoqa_train.ui.plugin_table import fault_lines, plugin_table
-    from topoqa_train.ui.progress import progress
-    from topoqa_train.workflows import plugin_list as workflow
+    from topoqa_train.ui.live.progress import progress
+    from topoqa_train.ui.tables.plugins import fault_lines, plugin_table
 
     report = workflow.list_plugins(progress, seconds=timeout)
     if as_json:

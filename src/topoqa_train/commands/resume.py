@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands import _options, _session
+from topoqa_train.commands.common import options, session
 
 
 def resume(
-    run_dir: _options.RunDir = None,
-    run_id: _options.RunId = None,
+    run_dir: options.RunDir = None,
+    run_id: options.RunId = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
@@ -21,8 +21,8 @@ def resume(
             show_default=False,
         ),
     ] = None,
-    override: _options.Overrides = None,
-    run_root: _options.RunRoot = None,
+    override: options.Overrides = None,
+    run_root: options.RunRoot = None,
 ) -> None:
     """Go on with a run in its own directory, after its last whole epoch.
 
@@ -33,14 +33,14 @@ def resume(
     """
     from topoqa_train.clock import SystemClock
     from topoqa_train.config.overrides import parse_override
-    from topoqa_train.ui.progress import progress
+    from topoqa_train.ui.live.progress import progress
     from topoqa_train.workflows import resume as workflow
-    from topoqa_train.workflows.data import DataResolver
+    from topoqa_train.workflows.data_resolver import DataResolver
 
     request = workflow.ResumeRequest(
-        run=_session.chosen_run(run_dir, run_id, run_root),
+        run=session.chosen_run(run_dir, run_id, run_root),
         overrides=[parse_override(text, base=Path.cwd()) for text in override or ()],
         checkpoint=checkpoint,
     )
     plan = workflow.plan_resume(request, DataResolver(progress), SystemClock())
-    _session.carry_out(plan)
+    session.carry_out(plan)

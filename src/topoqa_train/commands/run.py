@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands import _complete, _options, _session
+from topoqa_train.commands.common import completion, options, session
 
 
 def run(
@@ -17,7 +17,7 @@ def run(
             "--config",
             "-c",
             help="YAML config, or the name of a shipped one.",
-            autocompletion=_complete.configs,
+            autocompletion=completion.configs,
             metavar="FILE",
             show_default=False,
         ),
@@ -27,7 +27,7 @@ def run(
         typer.Option(
             help="In place of a config: do this run again, its directory or name. What is given "
             "beside it is set anew.",
-            autocompletion=_complete.runs,
+            autocompletion=completion.runs,
             metavar="RUN",
             show_default=False,
         ),
@@ -36,12 +36,12 @@ def run(
         str | None,
         typer.Option(help="The run's directory, as it stands; refused if taken.", metavar="NAME"),
     ] = None,
-    override: _options.Overrides = None,
+    override: options.Overrides = None,
     resume_from: Annotated[
         Path | None,
         typer.Option(help="Start from the weights of this checkpoint.", metavar="CKPT"),
     ] = None,
-    fast_dev_run: _options.FastDevRun = False,
+    fast_dev_run: options.FastDevRun = False,
     limit_train_batches: Annotated[
         str | None,
         typer.Option(help="Batches an epoch: a number, or a share such as 0.1.", metavar="N"),
@@ -62,7 +62,7 @@ def run(
             metavar="KEY=VALUE",
         ),
     ] = None,
-    output_root: _options.OutputRoot = None,
+    output_root: options.OutputRoot = None,
 ) -> None:
     """Train one job from a YAML config, or a run once more.
 
@@ -72,26 +72,26 @@ def run(
 
     Example: topoqa-train run -c sched_boost_seed222 -o trainer.num_epochs=20
     """
+    from topoqa_train.config.job_plan import JobPlan
     from topoqa_train.config.load import load_config
     from topoqa_train.config.names import plain_name
     from topoqa_train.config.overrides import parse_override, parse_trainer_args
-    from topoqa_train.config.plan import JobPlan
     from topoqa_train.config.recipes import locate, shipped_names
     from topoqa_train.errors import RequestError
-    from topoqa_train.workflows.again import AgainRequest
-    from topoqa_train.workflows.recorded import Options
+    from topoqa_train.provenance.run_options import Options
+    from topoqa_train.workflows.rerun import AgainRequest
 
     overrides = [parse_override(text, base=Path.cwd()) for text in override or ()]
     options = Options(
         fast_dev_run=fast_dev_run,
-        limit_train_batches=_session.batch_limit(limit_train_batches, "--limit-train-batches"),
-        limit_val_batches=_session.batch_limit(limit_val_batches, "--limit-val-batches"),
+        limit_train_batches=session.batch_limit(limit_train_batches, "--limit-train-batches"),
+        limit_val_batches=session.batch_limit(limit_val_batches, "--limit-val-batches"),
         log_lr=log_lr,
         trainer_args=parse_trainer_args(trainer_arg or []),
     )
     if from_run is not None and config is None:
         request = AgainRequest(
-            run=_session.run_to_do_again(from_run, output_root),
+            run=session.run_to_do_again(from_run, output_root),
             overrides=overrides,
             run_name=run_name,
             resume_from=resume_from,
@@ -99,7 +99,7 @@ def run(
             trial_label=trial_label,
             options=options,
         )
-        _session.run_again(request, output_root=output_root)
+        session.run_again(request, output_root=output_root)
         return
     if config is None or from_run is not None:
         if config is not None:
@@ -118,4 +118,4 @@ def run(
         trial_label=trial_label,
         **dict(options),
     )
-    _session.run_one(plan, output_root=output_root)
+    session.run_one(plan, output_root=output_root)

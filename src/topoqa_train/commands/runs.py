@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands import _complete, _options
+from topoqa_train.commands.common import completion, options
 
 app = typer.Typer(
     help="Keep the folder of runs tidy: clean, archive. (leaderboard lists the runs.)",
@@ -23,7 +23,7 @@ def clean(
             help="Only these runs. Runs of the reference go only if they are named.",
             metavar="RUN",
             show_default=False,
-            autocompletion=_complete.runs,
+            autocompletion=completion.runs,
         ),
     ] = None,
     older_than: Annotated[
@@ -50,12 +50,12 @@ def clean(
             help="What best means for --keep-best. Default: as leaderboard ranks.",
             metavar="NAME",
             show_default=False,
-            autocompletion=_complete.metrics,
+            autocompletion=completion.metrics,
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete them.")] = False,
-    run_root: _options.RunRoot = None,
-    as_json: _options.AsJson = False,
+    run_root: options.RunRoot = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """List runs that can go, with sizes and reasons; with --yes, delete them.
 
@@ -67,11 +67,11 @@ def clean(
     """
     from topoqa_train.clock import SystemClock
     from topoqa_train.errors import RequestError
+    from topoqa_train.maintenance import clean as workflow
     from topoqa_train.runs.store import RunStore, root_of_runs
-    from topoqa_train.ui.clean_table import clean_line, clean_table
     from topoqa_train.ui.console import out, say
-    from topoqa_train.ui.progress import progress
-    from topoqa_train.workflows import clean as workflow
+    from topoqa_train.ui.live.progress import progress
+    from topoqa_train.ui.tables.cleanup import clean_line, clean_table
 
     if metric is not None and keep_best is None:
         raise RequestError("--metric goes with --keep-best")
@@ -104,7 +104,7 @@ def archive(
             help="These runs, however new. Without any: all but the newest.",
             metavar="RUN",
             show_default=False,
-            autocompletion=_complete.runs,
+            autocompletion=completion.runs,
         ),
     ] = None,
     keep: Annotated[
@@ -119,8 +119,8 @@ def archive(
     undo: Annotated[
         bool, typer.Option("--undo", help="Take the named runs out of history/ again.")
     ] = False,
-    run_root: _options.RunRoot = None,
-    as_json: _options.AsJson = False,
+    run_root: options.RunRoot = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Move finished runs to history/, where every command still finds them.
 
@@ -131,9 +131,9 @@ def archive(
     """
     from topoqa_train.clock import SystemClock
     from topoqa_train.errors import RequestError
+    from topoqa_train.maintenance import archive as workflow
     from topoqa_train.runs.store import RunStore, root_of_runs
     from topoqa_train.ui.console import out
-    from topoqa_train.workflows import archive as workflow
 
     store, clock = RunStore(root_of_runs(run_root)), SystemClock()
     if keep is not None and (names or undo):

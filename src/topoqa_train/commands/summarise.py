@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from topoqa_train.commands import _options, _session
+from topoqa_train.commands.common import options, session
 
 
 def summarise(
-    run_dir: _options.RunDir = None,
-    run_id: _options.RunId = None,
-    run_root: _options.RunRoot = None,
+    run_dir: options.RunDir = None,
+    run_id: options.RunId = None,
+    run_root: options.RunRoot = None,
 ) -> None:
     """All about one run, as one JSON document.
 
@@ -20,8 +20,8 @@ def summarise(
     Example: topoqa-train summarise --run-id latest
     """
     from topoqa_train.clock import SystemClock
-    from topoqa_train.runs import documents
-    from topoqa_train.workflows import summarise as workflow
+    from topoqa_train.inspection import summarise as workflow
+    from topoqa_train.views import json_models
 
-    run = _session.chosen_run(run_dir, run_id, run_root)
-    typer.echo(documents.to_json(workflow.summarise(run, SystemClock()), indent=2))
+    run = session.chosen_run(run_dir, run_id, run_root)
+    typer.echo(json_models.to_json(workflow.summarise(run, SystemClock()), indent=2))

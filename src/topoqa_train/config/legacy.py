@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from topoqa_train.config.document import Location
-from topoqa_train.config.draft import Draft, Place
 from topoqa_train.config.models import SECTIONS, EdgeSchemaConfig
 from topoqa_train.config.suggest import did_you_mean
+from topoqa_train.config.yaml.reader import Location
+from topoqa_train.config.yaml.tree import Draft, Place
 from topoqa_train.errors import Problem
 
 FLAT_KEYS: dict[str, tuple[str, str]] = {

@@ -11,14 +11,14 @@ from typing import Any
 from topoqa_train import log
 from topoqa_train.config import legacy
 from topoqa_train.config import overrides as overriding
-from topoqa_train.config.document import parse_bytes, read_bytes
-from topoqa_train.config.draft import Draft
-from topoqa_train.config.faults import invalid, shown
 from topoqa_train.config.models import DATA_PATHS, SECTIONS, TrainingConfig
 from topoqa_train.config.overrides import Override
 from topoqa_train.config.recipes import locate
-from topoqa_train.config.wording import validate
-from topoqa_train.config.write import config_yaml
+from topoqa_train.config.validation import validate
+from topoqa_train.config.writer import config_yaml
+from topoqa_train.config.yaml.errors import invalid, shown
+from topoqa_train.config.yaml.reader import parse_bytes, read_bytes
+from topoqa_train.config.yaml.tree import Draft
 from topoqa_train.errors import Problem
 
 _log = log.get(__name__)

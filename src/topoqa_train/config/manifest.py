@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from topoqa_train.config.document import Location, parse_bytes, read_bytes
-from topoqa_train.config.draft import Draft
-from topoqa_train.config.faults import invalid, shown
+from topoqa_train.config.job_plan import FineTunePlan, JobPlan, LoadedManifest
 from topoqa_train.config.load import LoadedConfig, absolute, load_config
 from topoqa_train.config.manifest_models import (
     FineTuneEntry,
@@ -19,10 +17,12 @@ from topoqa_train.config.manifest_models import (
 )
 from topoqa_train.config.models import SECTIONS, Section
 from topoqa_train.config.overrides import Override, parse_trainer_args
-from topoqa_train.config.plan import FineTunePlan, JobPlan, LoadedManifest
 from topoqa_train.config.recipes import locate
 from topoqa_train.config.suggest import did_you_mean
-from topoqa_train.config.wording import validate
+from topoqa_train.config.validation import validate
+from topoqa_train.config.yaml.errors import invalid, shown
+from topoqa_train.config.yaml.reader import Location, parse_bytes, read_bytes
+from topoqa_train.config.yaml.tree import Draft
 from topoqa_train.errors import ConfigError, Problem
 
 KIND = "manifest"

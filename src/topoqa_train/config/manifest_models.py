@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from topoqa_train.config.models import Options, Section, Seed, Text
 from topoqa_train.config.names import NAME_SCHEMA, fault_of_name
-from topoqa_train.config.values import described
+from topoqa_train.config.yaml.scalars import described
 
 
 def _said(kind: LiteralString, text: str) -> PydanticCustomError:

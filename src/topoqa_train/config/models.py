@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from topoqa_train.config.values import described
+from topoqa_train.config.yaml.scalars import described
 
 MAX_SEED = 2**32 - 1
 _PRECISIONS = (

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from topoqa_train.config.document import Location, parse_text
-from topoqa_train.config.draft import Draft, Place
 from topoqa_train.config.legacy import FLAT_KEYS
 from topoqa_train.config.models import SECTIONS
-from topoqa_train.config.values import is_printable, shorten
+from topoqa_train.config.yaml.reader import Location, parse_text
+from topoqa_train.config.yaml.scalars import is_printable, shorten
+from topoqa_train.config.yaml.tree import Draft, Place
 from topoqa_train.errors import ConfigError, Problem
 
 COMMAND_LINE = "command line"

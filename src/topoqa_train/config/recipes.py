@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 import topoqa_train
-from topoqa_train.config.faults import shown
 from topoqa_train.config.suggest import nearest
+from topoqa_train.config.yaml.errors import shown
 from topoqa_train.errors import ConfigError
 
 Kind = Literal["configs", "manifests"]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
-from topoqa_train import plugins
 from topoqa_train.launch.job import Task
+from topoqa_train.plugins import discovery
 from topoqa_train.runs.events import Event, RunEnded
 
 VARIABLE = "TOPOQA_TRAIN_LAUNCHER"
@@ -46,7 +46,7 @@ class Launcher(Protocol):
 
 def make(name: str, at_once: int) -> Launcher:
     """The launcher called `name`, for `at_once` tasks at a time."""
-    plugin = plugins.find(plugins.LAUNCHERS, "launcher", name)
+    plugin = discovery.find(discovery.LAUNCHERS, "launcher", name)
     made = plugin.load()
     with plugin.blamed():
         launcher: Launcher = made(at_once)

@@ -93,7 +93,7 @@ class ChildLauncher:
     """
 
     # -P: a file in the working directory must not stand in for a library.
-    command: ClassVar[tuple[str, ...]] = (sys.executable, "-P", "-m", "topoqa_train.launch.child")
+    command: ClassVar[tuple[str, ...]] = (sys.executable, "-P", "-m", "topoqa_train.worker.child")
 
     def __init__(self, at_once: int) -> None:
         self.at_once = max(1, at_once)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 
-from topoqa_train.files import opened
+from topoqa_train.bounded_read import opened
 from topoqa_train.runs.ranking import LINKS, SELECTION, VAL_LOSS
 
 SUFFIXES = (".chkpt", ".ckpt")

@@ -13,7 +13,8 @@ from filelock import FileLock, Timeout
 from topoqa_train import atomic
 from topoqa_train.clock import Clock
 from topoqa_train.errors import RequestError
-from topoqa_train.runs import checkpoint_files, ledger, lock, reference, summary
+from topoqa_train.runs import checkpoint_files, ledger, lock, summary
+from topoqa_train.runs.legacy import reader
 from topoqa_train.runs.metadata import moment
 from topoqa_train.runs.paths import HISTORY, LATEST, RunPaths
 from topoqa_train.runs.status import Status
@@ -163,7 +164,7 @@ def is_tied(glance: Glance) -> bool:
     Its own tools may follow them; ours are relative.
     """
     paths = glance.paths
-    return glance.foreign and checkpoint_files.is_tied(paths.root, reference.folders(paths))
+    return glance.foreign and checkpoint_files.is_tied(paths.root, reader.folders(paths))
 
 
 def _moved(

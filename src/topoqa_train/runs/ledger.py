@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from topoqa_train import atomic, files
+from topoqa_train import atomic, bounded_read
 from topoqa_train.clock import Clock, iso, stamp
 from topoqa_train.errors import MachineError
 from topoqa_train.runs import status
@@ -217,7 +217,7 @@ def _name(manifest: Path) -> str:
 
 def _read(path: Path) -> Ledger | None:
     try:
-        document = json.loads(files.content(path, MAXIMUM_BYTES))
+        document = json.loads(bounded_read.content(path, MAXIMUM_BYTES))
         return _parsed(path, document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

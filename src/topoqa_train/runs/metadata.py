@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from topoqa_train import atomic, files
+from topoqa_train import atomic, bounded_read
 from topoqa_train.errors import RequestError
 from topoqa_train.runs.checkpoint_files import leads_within
 
@@ -103,7 +103,7 @@ def load(path: Path) -> dict[str, Any]:
     try:
         if path.exists() and not leads_within(path, path.parent):
             raise RequestError(f"{path} is a link that leads out of the run")
-        document = json.loads(files.content(path, MAXIMUM_BYTES))
+        document = json.loads(bounded_read.content(path, MAXIMUM_BYTES))
     except (FileNotFoundError, NotADirectoryError):
         raise MissingMetadataError(f"{path.parent} is not a run: {_lacking(path)}") from None
     except (ValueError, RecursionError, OSError) as error:

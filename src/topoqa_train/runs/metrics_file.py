@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from topoqa_train import atomic, files
+from topoqa_train import atomic, bounded_read
 
 # Some hundred thousand epochs.
 MAXIMUM_BYTES = 64 * 2**20
@@ -67,7 +67,7 @@ class MetricsFile:
 def columns(path: Path) -> list[str]:
     """The columns of a metrics table; none where there is no table, or its header is not whole."""
     try:
-        with files.opened(path) as file:
+        with bounded_read.opened(path) as file:
             line = file.readline(MAXIMUM_BYTES).decode("utf-8", errors="replace")
     except FileNotFoundError:
         return []
@@ -108,7 +108,7 @@ def _lines(path: Path) -> list[tuple[int, dict[str, float] | None]]:
 
 def _text_of(path: Path) -> str:
     try:
-        return files.content(path, MAXIMUM_BYTES).decode("utf-8", errors="replace")
+        return bounded_read.content(path, MAXIMUM_BYTES).decode("utf-8", errors="replace")
     except FileNotFoundError:
         return ""
 

@@ -14,7 +14,8 @@ from topoqa_train import atomic
 from topoqa_train.clock import Clock, stamp
 from topoqa_train.config.names import fault_of_name
 from topoqa_train.errors import MachineError, RequestError
-from topoqa_train.runs import making, reference_metrics
+from topoqa_train.runs import creation
+from topoqa_train.runs.legacy import metrics
 from topoqa_train.runs.paths import CHECKPOINTS, HISTORY, LATEST, METADATA, RunPaths
 
 ROOT_VARIABLE = "TOPOQA_TRAIN_RUNS"
@@ -61,7 +62,7 @@ class RunStore:
             check_run_name(run_name)
         _make_root(self.root)
         _check_latest(self.root / LATEST)
-        with _may_be_written(self.root), making.place(self.root, clock) as place:
+        with _may_be_written(self.root), creation.place(self.root, clock) as place:
             if run_name is not None:
                 paths = self._create_named(run_name, place, fill)
             else:
@@ -164,7 +165,7 @@ class RunStore:
         old, new = self._places(run_name)
         if not old.exists():
             fill(place, run_name)
-            if making.name(place, new):
+            if creation.name(place, new):
                 return RunPaths(new)
         raise _is_taken(run_name, old if old.exists() else new)
 
@@ -178,7 +179,7 @@ class RunStore:
             if old.exists() or os.path.lexists(new):
                 continue
             fill(place, new.name)
-            if making.name(place, new):
+            if creation.name(place, new):
                 return RunPaths(new)
         raise MachineError(f"no free name for a run like {name} under {self.root}")
 
@@ -195,7 +196,7 @@ def is_run(folder: Path) -> bool:
     try:
         if (folder / METADATA).is_file():
             return True
-        return RunPaths(folder).checkpoints.is_dir() and bool(reference_metrics.tables(folder))
+        return RunPaths(folder).checkpoints.is_dir() and bool(metrics.tables(folder))
     except (OSError, ValueError):  # a name too long, or no name at all
         return False
 

@@ -10,15 +10,9 @@ from typing import Any, TypeVar
 
 from topoqa_train.clock import Clock
 from topoqa_train.errors import RequestError
-from topoqa_train.runs import (
-    checkpoint_figures,
-    checkpoint_files,
-    metadata,
-    metrics_file,
-    reference,
-    status,
-)
+from topoqa_train.runs import checkpoint_files, checkpoint_metrics, metadata, metrics_file, status
 from topoqa_train.runs.checkpoint_files import Shelf
+from topoqa_train.runs.legacy import reader
 from topoqa_train.runs.metadata import RunMetadata
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import SELECTION, VAL_LOSS, lower_is_better
@@ -147,8 +141,8 @@ class RunSummary:
         return file if file in self.shelf.files else None
 
     def _candidate(self, file: Path) -> Candidate | None:
-        found = checkpoint_figures.prove(file.name, self.rows)
-        known = checkpoint_figures.row_of(epoch_of(file.name), self.rows) is not None
+        found = checkpoint_metrics.prove(file.name, self.rows)
+        known = checkpoint_metrics.row_of(epoch_of(file.name), self.rows) is not None
         if not (self.foreign or known):
             return None
         links = self.shelf.links_to(file)
@@ -193,12 +187,12 @@ def _glance(paths: RunPaths, clock: Clock) -> Glance:
         raw = metadata.load(paths.metadata)
     except RequestError as error:
         missing = isinstance(error, metadata.MissingMetadataError)
-        if not (is_run(paths.root) if missing else reference.looks_foreign(paths)):
+        if not (is_run(paths.root) if missing else reader.looks_foreign(paths)):
             raise
         fault = f"it has no {paths.metadata.name}" if missing else error.message
-        return Glance(paths, *reference.head(paths, {}, clock), foreign=True, warnings=(fault,))
-    if not reference.is_ours(raw):
-        return Glance(paths, *reference.head(paths, raw, clock), foreign=True, raw=raw)
+        return Glance(paths, *reader.head(paths, {}, clock), foreign=True, warnings=(fault,))
+    if not reader.is_ours(raw):
+        return Glance(paths, *reader.head(paths, raw, clock), foreign=True, raw=raw)
     document = metadata.checked(raw, paths.metadata)
     return Glance(paths, document, status.derive(paths, document, clock))
 
@@ -209,7 +203,7 @@ def _read(paths: RunPaths, clock: Clock) -> RunSummary:
     files = [
         file.name for file in found.shelf.files if seen.foreign or epoch_of(file.name) is not None
     ]
-    doubts = [checkpoint_figures.prove(name, found.rows).doubt for name in files]
+    doubts = [checkpoint_metrics.prove(name, found.rows).doubt for name in files]
     return replace(found, warnings=(*found.warnings, *filter(None, doubts)))
 
 
@@ -225,13 +219,13 @@ def _own(seen: Glance) -> RunSummary:
         status=seen.status,
         rows=rows,
         shelf=shelf,
-        parameters=seen.metadata.training_parameters or reference.trained_with(seen.paths),
+        parameters=seen.metadata.training_parameters or reader.trained_with(seen.paths),
     )
 
 
 def _foreign(seen: Glance, clock: Clock) -> RunSummary:
     under_way = seen.status == Status.RUNNING
-    body = reference.body(seen.paths, seen.raw, clock.now() if under_way else None)
+    body = reader.body(seen.paths, seen.raw, clock.now() if under_way else None)
     selection = {**seen.metadata.selection, **body.selection}
     return RunSummary(
         paths=seen.paths,

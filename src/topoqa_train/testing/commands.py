@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from topoqa_train import plugins
-from topoqa_train.menu import Entry
+from topoqa_train.plugins import discovery, typer_command
 
 # Seconds to import: not before there is something to train.
 HEAVY = ("torch", "torch_geometric", "lightning", "pytorch_lightning", "pandas", "scipy")
@@ -64,12 +63,12 @@ class CommandContract:
 
     def lines(self) -> list[tuple[str, ...]]:
         """The words of every command below `name`, or `name` alone where there is none."""
-        plugin = plugins.find(plugins.COMMANDS, "command", self.name)
-        return _leaves((self.name,), Entry(plugin, "").command())
+        plugin = discovery.find(discovery.COMMANDS, "command", self.name)
+        return _leaves((self.name,), typer_command.build(plugin))
 
     def test_the_list_of_commands_has_a_line_for_it(self) -> None:
         """Readable without importing it: a docstring, `help=` as a text, or the summary."""
-        line = plugins.find(plugins.COMMANDS, "command", self.name).line
+        line = discovery.find(discovery.COMMANDS, "command", self.name).line
         assert line
         assert len(line) <= _LONGEST_LINE
 

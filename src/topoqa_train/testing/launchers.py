@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from topoqa_train.config.job_plan import JobPlan
 from topoqa_train.config.load import LoadedConfig, load_config
-from topoqa_train.config.plan import JobPlan
 from topoqa_train.launch import base
 from topoqa_train.launch.base import Launcher
 from topoqa_train.launch.job import Check, Job, Task
 from topoqa_train.runs.events import Begun, DataReady, EpochEnded, Event, RunCreated, RunEnded
 from topoqa_train.testing import small
 from topoqa_train.testing.datasets import quiet
-from topoqa_train.workflows.data import DataResolver
-from topoqa_train.workflows.jobs import make_job
+from topoqa_train.workflows.data_resolver import DataResolver
+from topoqa_train.workflows.job_factory import make_job
 
 
 class LauncherContract:

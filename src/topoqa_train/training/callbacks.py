@@ -20,13 +20,13 @@ from topoqa_train.runs.metadata import MetadataFile
 from topoqa_train.runs.metrics_file import MetricsFile
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import SELECTION, Ranked, file_name
-from topoqa_train.training import checkpoint, restoring
-from topoqa_train.training.checkpoint import NetworkIdentity, Progress
+from topoqa_train.stopping import StopRequest
+from topoqa_train.training.checkpoints import checkpoint_file, restore
+from topoqa_train.training.checkpoints.checkpoint_file import NetworkIdentity, Progress
 from topoqa_train.training.data.dataset import GraphDataset
 from topoqa_train.training.determinism import random_states
 from topoqa_train.training.lit_module import DockQModule
 from topoqa_train.training.metrics import evaluate, selection_metric
-from topoqa_train.training.stopping import StopRequest
 
 log = logging.getLogger(__name__)
 _STEP_EVENT_SECONDS = 1.0
@@ -173,7 +173,7 @@ class EpochKeeper(lightning.Callback):
         )
         if self._resumed is None:
             return
-        restoring.restore(self._resumed, optimizer, self._scheduler)
+        restore.restore(self._resumed, optimizer, self._scheduler)
         self._resumed = None
 
     def on_train_epoch_start(
@@ -277,13 +277,13 @@ class EpochKeeper(lightning.Callback):
     ) -> None:
         self.metrics.append(row)
         self.history.append({name: float(value) for name, value in row.items()})
-        content = checkpoint.serialise(self._document(trainer, module, row))
+        content = checkpoint_file.serialise(self._document(trainer, module, row))
         if ranked_file is not None:
             atomic.write_bytes(self.paths.checkpoints / ranked_file, content)
         # From here on a resumed run begins after this epoch; before, it repeats it.
         atomic.write_bytes(self.paths.last, content)
         if ranked_file is not None:
-            checkpoint.settle(self.paths, self.progress.ranking)
+            checkpoint_file.settle(self.paths, self.progress.ranking)
         self.record.update(
             checkpoints=checkpoints_document(self.paths, self.progress),
             progress=progress_document(self.progress, self.config),

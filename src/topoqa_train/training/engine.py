@@ -21,15 +21,16 @@ from topoqa_train.errors import RequestError, TerminatedRunError
 from topoqa_train.runs.events import Event
 from topoqa_train.runs.metadata import MetadataFile
 from topoqa_train.runs.paths import RunPaths
-from topoqa_train.training import checkpoint, evaluation, resuming, weights
+from topoqa_train.stopping import StopRequest
+from topoqa_train.training import evaluation, resume
 from topoqa_train.training.callbacks import BatchWatch, EpochKeeper
-from topoqa_train.training.checkpoint import NetworkIdentity, Progress
+from topoqa_train.training.checkpoints import checkpoint_file, weights
+from topoqa_train.training.checkpoints.checkpoint_file import NetworkIdentity, Progress
 from topoqa_train.training.data.datamodule import GraphDataModule
 from topoqa_train.training.data.load import LoadedData
 from topoqa_train.training.determinism import seed_everything
 from topoqa_train.training.lit_module import DockQModule
 from topoqa_train.training.model.build import ModelOptions, build_model
-from topoqa_train.training.stopping import StopRequest
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ def fit(
         log_lr=options.log_lr,
     )
     if options.resume:
-        begun = resuming.resume(module, keeper, options.resume_checkpoint, identity)
+        begun = resume.resume(module, keeper, options.resume_checkpoint, identity)
     else:
         begun = False
     if not begun and options.weights_from is not None:
@@ -192,10 +193,10 @@ def check_trainer_args(arguments: dict[str, Any]) -> None:
 
 def load_network_weights(path: Path) -> tuple[dict[str, Any], NetworkIdentity]:
     """The weights of a checkpoint of ours and the network that they are of."""
-    document = checkpoint.read_weights(path)
-    if not checkpoint.is_ours(document):
+    document = checkpoint_file.read_weights(path)
+    if not checkpoint_file.is_ours(document):
         raise RequestError(f"{path} is no checkpoint of topoqa-train")
-    return document["state_dict"], checkpoint.identity(document)
+    return document["state_dict"], checkpoint_file.identity(document)
 
 
 def _check_limits(config: TrainingConfig, options: FitOptions, data: LoadedData) -> None:

@@ -8,9 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from topoqa_train.clock import Clock
+from topoqa_train.config.job_plan import LoadedManifest
 from topoqa_train.config.manifest import load_manifest
 from topoqa_train.config.overrides import Override
-from topoqa_train.config.plan import LoadedManifest
 from topoqa_train.errors import (
     InterruptedRunError,
     RequestError,
@@ -19,16 +19,15 @@ from topoqa_train.errors import (
 )
 from topoqa_train.launch import base as launchers
 from topoqa_train.launch.job import Job
-from topoqa_train.runs import board, history, ledger, summary
-from topoqa_train.runs.board import Entry, Leaderboard
+from topoqa_train.runs import history, leaderboard, ledger, summary
+from topoqa_train.runs.leaderboard import Entry, Leaderboard
 from topoqa_train.runs.ledger import Ledger
-from topoqa_train.runs.reporting import JobOutcome, JobState, Plan, Reporter
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.summary import Glance
-from topoqa_train.workflows import going_on
-from topoqa_train.workflows.data import DataResolver
-from topoqa_train.workflows.going_on import ALIVE, Earlier
-from topoqa_train.workflows.jobs import (
+from topoqa_train.views.progress import JobOutcome, JobState, Plan, Reporter
+from topoqa_train.workflows import previous_session
+from topoqa_train.workflows.data_resolver import DataResolver
+from topoqa_train.workflows.job_factory import (
     check_jobs,
     check_places,
     identity,
@@ -37,7 +36,8 @@ from topoqa_train.workflows.jobs import (
     root_of_jobs,
     shown_plan,
 )
-from topoqa_train.workflows.rounds import Rounds, check_graphs
+from topoqa_train.workflows.job_runner import Rounds, check_graphs
+from topoqa_train.workflows.previous_session import ALIVE, Earlier
 
 BATCH = "batch"
 _STATES: Mapping[Status, JobState] = {
@@ -123,7 +123,7 @@ def plan_batch(request: BatchRequest, resolver: DataResolver, clock: Clock) -> B
         for plan in manifest.jobs
     ]
     jobs = [make_job(plan, resolver, output_root=request.output_root) for plan in plans]
-    earlier = going_on.look(root, BATCH, manifest.source, clock)
+    earlier = previous_session.look(root, BATCH, manifest.source, clock)
     before = _before(request, jobs, root, earlier, clock)
     chosen = _chosen(request, jobs, before)
     data = check_jobs(chosen, resolver)
@@ -238,7 +238,9 @@ def _before(
 def _ever_begun(job: Job, ledgers: Sequence[Ledger], clock: Clock) -> Glance | None:
     wanted = identity(job)
     names = dict.fromkeys(each.run_of(job.name, wanted) for each in ledgers)
-    runs = (going_on.find(job.output_root, name, clock) for name in names if name is not None)
+    runs = (
+        previous_session.find(job.output_root, name, clock) for name in names if name is not None
+    )
     return next((run for run in runs if run is not None), None)
 
 
@@ -297,7 +299,7 @@ def _result(
     good, unreadable = summary.read_all(
         [known[job.name] for job in plan.jobs if job.name in known], clock
     )
-    ranked = board.rank(good, notes=unreadable)
+    ranked = leaderboard.rank(good, notes=unreadable)
     entries = {entry.run.paths: entry for entry in ranked.entries}
     now = set(begun) - (set() if rounds is None else rounds.left_alone)
     outcomes = [

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from topoqa_train.config.plan import JobPlan, LoadedManifest
+from topoqa_train.config.job_plan import JobPlan, LoadedManifest
 from topoqa_train.launch.job import Job
-from topoqa_train.workflows import picking
-from topoqa_train.workflows.data import DataResolver
-from topoqa_train.workflows.jobs import make_job
-from topoqa_train.workflows.picking import Pick
-from topoqa_train.workflows.rounds import Rounds
+from topoqa_train.workflows import checkpoint_selection
+from topoqa_train.workflows.checkpoint_selection import Pick
+from topoqa_train.workflows.data_resolver import DataResolver
+from topoqa_train.workflows.job_factory import make_job
+from topoqa_train.workflows.job_runner import Rounds
 
 PHASE1, PHASE2 = "phase 1", "phase 2"
 # Stands for the run that will be picked, while a plan is checked and shown.
@@ -59,7 +59,7 @@ def carry_out(
         rounds.ledger.pin(pick.run_id)
     first = jobs([manifest.phase1_job(pick.base, pick.checkpoint)], pick)
     (phase1,) = rounds.run(PHASE1, first, keep_going=False)
-    start = pick if _from_pick(manifest) else picking.best_of(phase1, rounds.clock)
+    start = pick if _from_pick(manifest) else checkpoint_selection.best_of(phase1, rounds.clock)
     seconds = jobs(manifest.phase2_jobs(pick.base, start.checkpoint), start)
     rounds.run(PHASE2, seconds, keep_going=manifest.continue_on_error)
 

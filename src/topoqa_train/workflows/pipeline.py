@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from topoqa_train.clock import Clock
+from topoqa_train.config.job_plan import JobPlan, LoadedManifest
 from topoqa_train.config.manifest import load_manifest
 from topoqa_train.config.overrides import Override
-from topoqa_train.config.plan import JobPlan, LoadedManifest
 from topoqa_train.errors import RequestError, TopoqaTrainError
 from topoqa_train.launch import base as launchers
 from topoqa_train.launch.job import Job
-from topoqa_train.runs import board, history, summary
-from topoqa_train.runs.board import Leaderboard
+from topoqa_train.runs import history, leaderboard, summary
+from topoqa_train.runs.leaderboard import Leaderboard
 from topoqa_train.runs.paths import RunPaths
-from topoqa_train.runs.reporting import Plan, Reporter
 from topoqa_train.runs.store import RunStore
-from topoqa_train.workflows import fine_tune, going_on, picking
-from topoqa_train.workflows.data import DataResolver
-from topoqa_train.workflows.going_on import Earlier
-from topoqa_train.workflows.jobs import (
+from topoqa_train.views.progress import Plan, Reporter
+from topoqa_train.workflows import checkpoint_selection, fine_tune, previous_session
+from topoqa_train.workflows.checkpoint_selection import Pick
+from topoqa_train.workflows.data_resolver import DataResolver
+from topoqa_train.workflows.job_factory import (
     check_jobs,
     check_places,
     identity,
@@ -34,8 +34,8 @@ from topoqa_train.workflows.jobs import (
     root_of_jobs,
     shown_plan,
 )
-from topoqa_train.workflows.picking import Pick
-from topoqa_train.workflows.rounds import Rounds, check_graphs
+from topoqa_train.workflows.job_runner import Rounds, check_graphs
+from topoqa_train.workflows.previous_session import Earlier
 
 PIPELINE, FINE_TUNE = "pipeline", "fine-tune"
 SWEEP = "sweep"
@@ -108,13 +108,13 @@ def plan_pipeline(request: PipelineRequest, resolver: DataResolver, clock: Clock
     _check_request(request)
     manifest = load_manifest(request.manifest, request.overrides)
     root = root_of_jobs(manifest, request.output_root)
-    earlier = going_on.look(root, request.kind, manifest.source, clock)
+    earlier = previous_session.look(root, request.kind, manifest.source, clock)
     if request.resume:
         earlier.check_over()
     pick, lacking = None, None
     try:
         pick = _known_pick(request, RunStore(root), earlier, clock)
-    except picking.NothingToPickError as error:
+    except checkpoint_selection.NothingToPickError as error:
         lacking = error
     sweep = [] if request.skip_sweep else _sweep_jobs(manifest, request, resolver)
     fine = (
@@ -202,7 +202,7 @@ def _swept(plan: PipelinePlan, rounds: Rounds) -> Pick:
         swept = rounds.run(SWEEP, plan.sweep, keep_going=plan.manifest.continue_on_error)
     pick = plan.pick
     if pick is None:
-        pick = picking.of_sweep(swept, rounds.clock, plan.request.metric)
+        pick = checkpoint_selection.of_sweep(swept, rounds.clock, plan.request.metric)
         for line in pick.notes:
             rounds.reporter.note(line)
     # Picked again after a stop it could be another: a run of this very fine-tuning, say.
@@ -234,15 +234,15 @@ def _known_pick(
     """What to fine-tune where no sweep has to be waited for: the one named, or the best of all."""
     if request.resume_from is not None:
         if request.run_dir is not None:
-            return picking.of_run(request.run_dir, request.resume_from, clock)
-        return picking.of_file(request.resume_from)
+            return checkpoint_selection.of_run(request.run_dir, request.resume_from, clock)
+        return checkpoint_selection.of_file(request.resume_from)
     if not request.skip_sweep:
         return None
     if request.resume and earlier.ledger is not None and earlier.ledger.pick is not None:
-        before = picking.remembered(earlier.ledger.pick)
+        before = checkpoint_selection.remembered(earlier.ledger.pick)
         if before is not None:
             return before
-    return picking.of_finished(store, clock, request.metric, _WAYS_OUT[request.kind])
+    return checkpoint_selection.of_finished(store, clock, request.metric, _WAYS_OUT[request.kind])
 
 
 def _sweep_jobs(
@@ -302,4 +302,4 @@ def _notes(
 
 def _board(runs: Sequence[RunPaths], clock: Clock) -> Leaderboard:
     good, bad = summary.read_all(list(runs), clock)
-    return board.rank(good, notes=bad)
+    return leaderboard.rank(good, notes=bad)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from topoqa_train.launch.job import Job
-from topoqa_train.runs.reporting import PlannedJob
+from topoqa_train.views.progress import PlannedJob
 from topoqa_train.workflows.pipeline import PipelinePlan
 
 

@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from topoqa_train.clock import Clock
+from topoqa_train.config.job_plan import JobPlan
 from topoqa_train.config.load import LoadedConfig, load_config
 from topoqa_train.config.models import SECTIONS, TrainingConfig
 from topoqa_train.config.overrides import Override
-from topoqa_train.config.plan import JobPlan
 from topoqa_train.errors import RequestError
+from topoqa_train.provenance import run_options
 from topoqa_train.runs import summary
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import where_now
 from topoqa_train.runs.summary import RunSummary
-from topoqa_train.workflows import recorded
-from topoqa_train.workflows.data import DataResolver
-from topoqa_train.workflows.going_on import ALIVE
-from topoqa_train.workflows.jobs import existing_checkpoint, make_job
+from topoqa_train.workflows.data_resolver import DataResolver
+from topoqa_train.workflows.job_factory import existing_checkpoint, make_job
+from topoqa_train.workflows.previous_session import ALIVE
 from topoqa_train.workflows.run import RunPlan, plan_of_one
 
 
@@ -48,7 +48,7 @@ def plan_resume(request: ResumeRequest, resolver: DataResolver, clock: Clock) ->
     plan = JobPlan(
         name=run.metadata.job or request.run.run_id,
         config=config,
-        **dict(recorded.options(run)),
+        **dict(run_options.options(run)),
         notes=run.metadata.notes,
         trial_label=run.metadata.trial_label,
     )

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from topoqa_train.clock import Clock
-from topoqa_train.config.plan import JobPlan
+from topoqa_train.config.job_plan import JobPlan
 from topoqa_train.launch import base as launchers
 from topoqa_train.launch.job import Job
-from topoqa_train.runs import board, history, summary
-from topoqa_train.runs.board import Leaderboard
+from topoqa_train.provenance import comparison
+from topoqa_train.runs import history, leaderboard, summary
+from topoqa_train.runs.leaderboard import Leaderboard
 from topoqa_train.runs.paths import RunPaths
-from topoqa_train.runs.reporting import Plan, Reporter
 from topoqa_train.runs.store import RunStore
-from topoqa_train.workflows import repeated
-from topoqa_train.workflows.data import DataResolver
-from topoqa_train.workflows.jobs import make_job, shown_plan
-from topoqa_train.workflows.rounds import failure, keep_reason
+from topoqa_train.views.progress import Plan, Reporter
+from topoqa_train.workflows.data_resolver import DataResolver
+from topoqa_train.workflows.job_factory import make_job, shown_plan
+from topoqa_train.workflows.job_runner import failure, keep_reason
 
 PHASE = "run"
 
@@ -71,4 +71,4 @@ def carry_out(plan: RunPlan, reporter: Reporter, clock: Clock, launcher: str) ->
         keep_reason(ended, clock)
         raise failure(ended)
     run = summary.read(RunPaths(Path(ended.run_dir)), clock)
-    return board.rank([run], notes=repeated.closing(run.metadata))
+    return leaderboard.rank([run], notes=comparison.closing(run.metadata))

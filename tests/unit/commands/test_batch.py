@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from topoqa_train import cli
-from topoqa_train.commands import _session
+from topoqa_train.commands.common import session
 from topoqa_train.workflows.batch import BatchRequest, Only
 
 Call = Callable[..., tuple[int, BatchRequest | None]]
@@ -24,7 +24,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
         given.append(request)
         raise SystemExit(0)
 
-    monkeypatch.setattr(_session, "planned_batch", take)
+    monkeypatch.setattr(session, "planned_batch", take)
 
     def _call(*arguments: str) -> tuple[int, BatchRequest | None]:
         given.clear()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from topoqa_train.training.data.labels import read_labels
+from topoqa_train.labels.label_file import read_labels
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from topoqa_train.runs.plugin_report import Installed, PluginReport
-from topoqa_train.workflows import plugin_list
+from topoqa_train.inspection import plugin_list
+from topoqa_train.views.plugins import Installed, PluginReport
 
 GROUP = "topoqa_train.commands"
 REPORT = PluginReport(

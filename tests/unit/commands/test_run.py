@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from topoqa_train import cli
-from topoqa_train.commands import _session
-from topoqa_train.config.plan import JobPlan
+from topoqa_train.commands.common import session
+from topoqa_train.config.job_plan import JobPlan
+from topoqa_train.provenance.run_options import Options
 from topoqa_train.runs.paths import RunPaths
-from topoqa_train.workflows.again import AgainRequest
-from topoqa_train.workflows.recorded import Options
+from topoqa_train.workflows.rerun import AgainRequest
 
 CONFIG = "paths: {graph: g, train_labels: t.csv, val_labels: v.csv}\n"
 Call = Callable[..., tuple[int, list[Any]]]
@@ -28,8 +28,8 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
     def take(plan: JobPlan | AgainRequest, *, output_root: Path | None) -> None:
         given.extend([plan, output_root])
 
-    monkeypatch.setattr(_session, "run_one", take)
-    monkeypatch.setattr(_session, "run_again", take)
+    monkeypatch.setattr(session, "run_one", take)
+    monkeypatch.setattr(session, "run_again", take)
     monkeypatch.delenv("TOPOQA_TRAIN_RUNS", raising=False)
 
     def _call(*arguments: str) -> tuple[int, list[Any]]:

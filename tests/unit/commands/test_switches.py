@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from topoqa_train import cli
-from topoqa_train.commands import _session
+from topoqa_train.commands.common import session
 from topoqa_train.workflows.pipeline import FINE_TUNE, PIPELINE, PipelineRequest
 
 VARIABLES = (
@@ -34,7 +34,7 @@ def call(
         given.append(request)
         raise SystemExit(0)
 
-    monkeypatch.setattr(_session, "planned", take)
+    monkeypatch.setattr(session, "planned", take)
 
     def _call(
         *arguments: str, command: str = "pipeline", **variables: str

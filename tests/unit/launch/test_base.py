@@ -5,7 +5,7 @@ import pytest
 from topoqa_train.errors import RequestError
 from topoqa_train.launch import base
 from topoqa_train.launch.children import ChildLauncher
-from topoqa_train.launch.inprocess import InProcessLauncher
+from topoqa_train.worker.inprocess import InProcessLauncher
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 import torch
 
-from topoqa_train.training.data.graphs import Graph
-
-PEER = Path(__file__).parents[4] / "shared" / "peer"
+from topoqa_train.labels.graph_index import GraphIndex
+from topoqa_train.labels.label_file import Label, Labels
+from topoqa_train.training.data.collate import GraphBatch, collate
+from topoqa_train.training.data.dataset import Sample
+from topoqa_train.training.data.graphs import Graph, write_graph
 
 MakeGraph = Callable[..., Graph]
 
@@ -41,9 +43,48 @@ def make_graph() -> MakeGraph:
     return random_graph
 
 
-@pytest.fixture(scope="session")
-def peer() -> Path:
-    """The folder of the published graphs and weights; skips where it is missing."""
-    if not PEER.is_dir():
-        pytest.skip("../shared/peer is not there")
-    return PEER
+@pytest.fixture
+def graph_file(tmp_path: Path, make_graph: MakeGraph) -> Path:
+    path = tmp_path / "1ABC_001.pt"
+    graph = make_graph(1)
+    write_graph(path, graph.x, graph.edge_index, graph.edge_attr)
+    return path
+
+
+@pytest.fixture
+def make_split(tmp_path: Path, make_graph: MakeGraph) -> Callable[..., tuple[Labels, GraphIndex]]:
+    """Write graphs for models with a DockQ each; give their labels and index."""
+
+    def make(
+        dockq: Mapping[str, float], split: str = "val", graphs: Mapping[str, Graph] | None = None
+    ) -> tuple[Labels, GraphIndex]:
+        folder = tmp_path / "graph_data"
+        for seed, model in enumerate(dockq):
+            graph = (graphs or {}).get(model) or make_graph(seed, nodes=4 + seed % 5, pairs=3)
+            path = folder / f"{model}.pt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_graph(path, graph.x, graph.edge_index, graph.edge_attr)
+        rows = tuple(
+            Label(model, value, model.split("_")[0], line)
+            for line, (model, value) in enumerate(dockq.items(), start=2)
+        )
+        return Labels(split, tmp_path / f"{split}.csv", rows), GraphIndex.scan(folder)
+
+    return make
+
+
+@pytest.fixture
+def make_batch() -> Callable[..., GraphBatch]:
+    def make(*graphs: Graph) -> GraphBatch:
+        return collate([Sample(graph, 0.5, place) for place, graph in enumerate(graphs)])
+
+    return make
+
+
+@pytest.fixture
+def batch(make_batch: Callable[..., GraphBatch], make_graph: Callable[..., Graph]) -> GraphBatch:
+    """Five graphs, one of them without edges."""
+    sizes = [(4, 3), (7, 9), (5, 0), (9, 20), (6, 15)]
+    return make_batch(
+        *(make_graph(seed, nodes, pairs) for seed, (nodes, pairs) in enumerate(sizes))
+    )

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from topoqa_train.errors import RequestError
-from topoqa_train.training import checkpoint
+from topoqa_train.training.checkpoints import checkpoint_file
 from topoqa_train.training.determinism import (
     random_states,
     restore_random_states,
@@ -42,10 +42,10 @@ def test_states_go_on_where_they_were_after_a_file(tmp_path: Path) -> None:
     # Half of a pair of normal deviates stays behind in numpy and python: it must come back too.
     random.gauss(0, 1)
     np.random.standard_normal()
-    content = checkpoint.serialise({"state_dict": {}, "random_states": random_states()})
+    content = checkpoint_file.serialise({"state_dict": {}, "random_states": random_states()})
     (tmp_path / "a.ckpt").write_bytes(content)
     after = (random.gauss(0, 1), *draws())
-    restore_random_states(checkpoint.read_any(tmp_path / "a.ckpt")["random_states"])
+    restore_random_states(checkpoint_file.read_any(tmp_path / "a.ckpt")["random_states"])
     assert (random.gauss(0, 1), *draws()) == after
 
 

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from topoqa_train.errors import RequestError, TerminatedRunError
 from topoqa_train.training import engine
-from topoqa_train.training.checkpoint import Progress
+from topoqa_train.training.checkpoints.checkpoint_file import Progress
 
 
 def test_a_sigterm_that_lightning_noticed_first_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:

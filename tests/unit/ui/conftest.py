@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
 from topoqa_train.runs.events import EpochEnded
-from topoqa_train.runs.reporting import DataSummary, Plan, PlannedJob, PlannedPhase
+from topoqa_train.views.progress import DataSummary, Plan, PlannedJob, PlannedPhase
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

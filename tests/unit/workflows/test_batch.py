@@ -17,7 +17,7 @@ from topoqa_train.errors import (
 from topoqa_train.launch.job import Check
 from topoqa_train.runs import ledger
 from topoqa_train.runs.events import Begun
-from topoqa_train.runs.reporting import Change
+from topoqa_train.views.progress import Change
 from topoqa_train.workflows import batch
 from topoqa_train.workflows.batch import BatchPlan, BatchRequest, BatchResult, Only
 

@@ -15,7 +15,7 @@ from topoqa_train.errors import (
 )
 from topoqa_train.launch.job import Job
 from topoqa_train.runs import ledger
-from topoqa_train.runs.reporting import Change
+from topoqa_train.views.progress import Change
 from topoqa_train.workflows import pipeline
 from topoqa_train.workflows.pipeline import PipelinePlan, PipelineRequest, PipelineResult
 

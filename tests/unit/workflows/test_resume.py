@@ -9,12 +9,12 @@ from reference_runs import write_reference_run
 
 from topoqa_train.config.load import load_config
 from topoqa_train.config.overrides import parse_override
-from topoqa_train.config.write import dump_yaml, effective
+from topoqa_train.config.writer import dump_yaml, effective
 from topoqa_train.errors import RequestError
+from topoqa_train.provenance.diff import decisive
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import this_process
 from topoqa_train.workflows import resume as workflow
-from topoqa_train.workflows.differences import decisive
 from topoqa_train.workflows.resume import ResumeRequest
 from topoqa_train.workflows.run import RunPlan
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from topoqa_train.config.job_plan import JobPlan
 from topoqa_train.config.load import load_config
-from topoqa_train.config.plan import JobPlan
 from topoqa_train.errors import RequestError, TopoqaTrainError
 from topoqa_train.workflows import run as workflow
 from topoqa_train.workflows.run import RunPlan

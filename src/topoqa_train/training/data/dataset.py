@@ -17,9 +17,9 @@ from torch.utils.data import Dataset
 
 from topoqa_train import log
 from topoqa_train.errors import DataError
+from topoqa_train.labels.graph_index import GraphIndex
+from topoqa_train.labels.label_file import Label, Labels
 from topoqa_train.training.data.graphs import Graph, graph_faults, graph_oddities, read_graph
-from topoqa_train.training.data.index import GraphIndex
-from topoqa_train.training.data.labels import Label, Labels
 
 _NAMED = 10
 _logger = log.get(__name__)

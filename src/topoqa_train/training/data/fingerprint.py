@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from topoqa_train import files
+from topoqa_train import bounded_read
 from topoqa_train.errors import DataError
-from topoqa_train.training.data.index import GraphIndex
-from topoqa_train.training.data.labels import Labels
+from topoqa_train.labels.graph_index import GraphIndex
+from topoqa_train.labels.label_file import Labels
 
 _BYTES = 16
 
@@ -50,7 +50,7 @@ def fingerprint(labels: Iterable[Labels], index: GraphIndex) -> Fingerprint:
 def _of_graph(path: Path, root: Path) -> tuple[str, str, str]:
     """Path below the folder, size and hash of the content."""
     try:
-        with files.opened(path) as file:
+        with bounded_read.opened(path) as file:
             digest = hashlib.file_digest(file, _hash).hexdigest()
             return path.relative_to(root).as_posix(), str(file.tell()), digest
     except OSError as error:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from topoqa_train import atomic
 from topoqa_train.errors import DataError
-from topoqa_train.training.data.archive import read_tensors
 from topoqa_train.training.data.keys import EDGE_ATTR, EDGE_INDEX, GRAPH_KEYS, X
+from topoqa_train.training.io.pyg_file import read_tensors
 
 _DTYPES: Final = {X: torch.float32, EDGE_INDEX: torch.int64, EDGE_ATTR: torch.float32}
 _SHAPES: Final = {X: "[n, node_dim]", EDGE_INDEX: "[2, e]", EDGE_ATTR: "[e, edge_dim]"}

@@ -8,15 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from topoqa_train import atomic
-from topoqa_train.training.data.coverage import (
-    SplitCoverage,
-    check_coverage,
-    coverage_document,
-)
+from topoqa_train.labels.coverage import SplitCoverage, check_coverage, coverage_document
+from topoqa_train.labels.survey import survey
 from topoqa_train.training.data.dataset import GraphDataset, load_splits
 from topoqa_train.training.data.fingerprint import Fingerprint, fingerprint
 from topoqa_train.training.data.schema import FeatureSchema, find_schema
-from topoqa_train.training.data.survey import survey
 
 Stamp = tuple[tuple[str, int, int], ...]
 

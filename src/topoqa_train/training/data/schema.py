@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from topoqa_train.config.values import shorten
+from topoqa_train.config.yaml.scalars import shorten
 from topoqa_train.errors import DataError
-from topoqa_train.training.data.builder_files import (
+from topoqa_train.training.data.builder_metadata import (
     METADATA_NAME,
     SUMMARY_NAME,
     BuiltGraph,

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, get_args
 
 from torch import nn
 
-from topoqa_train import plugins
+from topoqa_train.plugins import discovery
 
 Pooling = Literal["mean", "add", "max"]
 POOLINGS: Final[tuple[str, ...]] = get_args(Pooling)
@@ -39,14 +39,14 @@ def build_model(name: str, options: ModelOptions, *, node_dim: int, edge_dim: in
         RequestError: no such network (the known ones are named), or its options are wrong.
         PluginError: it can't be loaded, or what it makes is no module.
     """
-    plugin = plugins.find(
-        plugins.MODELS, "network", name, hint="Set model.architecture to one of them."
+    plugin = discovery.find(
+        discovery.MODELS, "network", name, hint="Set model.architecture to one of them."
     )
     builder = plugin.load()
     with plugin.blamed():
         model = builder(options, node_dim, edge_dim)
     if not isinstance(model, nn.Module):
-        raise plugins.PluginError(
+        raise discovery.PluginError(
             f"the network '{name}' of {plugin.distribution} gave "
             f"{type(model).__name__}, not a torch module"
         )

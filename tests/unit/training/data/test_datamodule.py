@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from topoqa_train.labels.graph_index import GraphIndex
+from topoqa_train.labels.label_file import Labels
 from topoqa_train.training.data.collate import GraphBatch
 from topoqa_train.training.data.datamodule import (
     EpochSampler,
@@ -13,8 +15,6 @@ from topoqa_train.training.data.datamodule import (
     training_loader,
 )
 from topoqa_train.training.data.dataset import GraphDataset, load_splits
-from topoqa_train.training.data.index import GraphIndex
-from topoqa_train.training.data.labels import Labels
 
 GRAPHS = 37
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from topoqa_train.errors import DataError, InterruptedRunError
+from topoqa_train.labels.graph_index import GraphIndex
+from topoqa_train.labels.label_file import Label, Labels
 from topoqa_train.training.data.dataset import load_splits
 from topoqa_train.training.data.graphs import Graph, read_graph
-from topoqa_train.training.data.index import GraphIndex
-from topoqa_train.training.data.labels import Label, Labels
 
 MakeSplit = Callable[..., tuple[Labels, GraphIndex]]
 MakeGraph = Callable[..., Graph]

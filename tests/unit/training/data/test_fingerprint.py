@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from topoqa_train.errors import DataError
+from topoqa_train.labels.graph_index import GraphIndex
+from topoqa_train.labels.label_file import Labels
 from topoqa_train.training.data.fingerprint import fingerprint
-from topoqa_train.training.data.index import GraphIndex
-from topoqa_train.training.data.labels import Labels
 
 MakeSplit = Callable[..., tuple[Labels, GraphIndex]]
 

@@ -9,9 +9,9 @@ import pytest
 
 from topoqa_train import atomic
 from topoqa_train.errors import DataError
+from topoqa_train.labels.graph_index import GraphIndex
+from topoqa_train.labels.label_file import Labels
 from topoqa_train.training.data.dataset import GraphDataset, load_splits
-from topoqa_train.training.data.index import GraphIndex
-from topoqa_train.training.data.labels import Labels
 from topoqa_train.training.data.schema import FeatureSchema, find_schema
 
 COLUMNS = [f"column {number}" for number in range(6)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from topoqa_train.errors import RequestError
-from topoqa_train.plugins import MODELS, PluginError
+from topoqa_train.plugins.discovery import MODELS, PluginError
 from topoqa_train.training.model.build import ModelOptions, build_model
 from topoqa_train.training.model.proteingat import ProteinGAT
 

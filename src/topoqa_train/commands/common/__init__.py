@@ -1,0 +1,1 @@
+"""What several commands share: options, completion, and the session around a training."""

@@ -1,0 +1,88 @@
+"""What `monitor` does around its one call down: screens, lines of JSON, and leaving."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from topoqa_train.clock import SystemClock
+from topoqa_train.errors import InterruptedRunError, RequestError, TerminatedRunError
+from topoqa_train.inspection import monitor as workflow
+from topoqa_train.launch import signals
+from topoqa_train.runs.paths import RunPaths
+from topoqa_train.ui import console
+from topoqa_train.ui.live import monitor
+from topoqa_train.ui.tables import leaderboard
+from topoqa_train.views import json_models
+
+# More seconds than this the system does not sleep for.
+_LONGEST_SLEEP = 1e6
+
+
+def show(
+    run: RunPaths, *, following: bool, interval: float, rows: int, as_json: bool | None
+) -> None:
+    """Show a run as it is now; `following`, until it ends or whoever follows it leaves."""
+    if not 0 < interval < math.inf:
+        raise RequestError(f"--interval: {interval:g} is no number of seconds above 0")
+    to_json = as_json if as_json is not None else not sys.stdout.isatty()
+    if following:
+        _follow(run, interval, rows, to_json=to_json)
+    else:
+        _look(run, rows, to_json=to_json)
+
+
+def _look(run: RunPaths, rows: int, *, to_json: bool) -> None:
+    document = workflow.look(run, SystemClock(), _shown)
+    if to_json:
+        typer.echo(json_models.to_json(document.recent(rows), indent=2))
+    else:
+        monitor.show(document, rows)
+
+
+def _follow(run: RunPaths, interval: float, rows: int, *, to_json: bool) -> None:
+    looks = workflow.follow(run, SystemClock(), _shown, interval=interval, wait=_wait)
+    with _may_be_left(run):
+        if to_json:
+            for document in looks:
+                typer.echo(json_models.to_json(document.recent(rows), indent=None))
+            return
+        with monitor.make(rows) as screen:
+            for document in looks:
+                screen.show(document)
+
+
+def _wait(seconds: float) -> None:
+    time.sleep(min(seconds, _LONGEST_SLEEP))
+
+
+def _shown(path: Path) -> Path:
+    return leaderboard.shown_path(path, Path.cwd())
+
+
+@contextmanager
+def _may_be_left(run: RunPaths) -> Iterator[None]:
+    def leave() -> NoReturn:
+        raise InterruptedRunError("left")
+
+    def terminate() -> NoReturn:
+        raise TerminatedRunError("terminated")
+
+    try:
+        with signals.passed_on(leave, terminate):
+            yield
+    except InterruptedRunError as error:
+        # The usual way to leave a run that goes on: no error to be told in red.
+        console.say(
+            "The run is not touched. Look again: "
+            f"topoqa-train monitor --follow --run-dir {shlex.quote(str(_shown(run.root)))}"
+        )
+        raise typer.Exit(error.exit_status) from None

@@ -1,0 +1,1 @@
+"""YAML files with the line and column of every value."""

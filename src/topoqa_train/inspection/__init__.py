@@ -1,0 +1,1 @@
+"""Commands that only read: leaderboard, monitor, summarise, config, data and plugin listings."""

@@ -1,0 +1,46 @@
+"""All runs of a folder, ranked. Reads files alone, so it works while they are written."""
+
+from __future__ import annotations
+
+from topoqa_train.clock import Clock
+from topoqa_train.datasets import Progress
+from topoqa_train.errors import RequestError
+from topoqa_train.runs import leaderboard, summary
+from topoqa_train.runs.leaderboard import Leaderboard
+from topoqa_train.runs.store import RunStore, is_run
+
+# Fewer are read before one could look at a bar.
+MANY = 100
+
+
+def build(
+    store: RunStore,
+    clock: Clock,
+    *,
+    metric: str | None = None,
+    reverse: bool = False,
+    progress: Progress | None = None,
+) -> Leaderboard:
+    """The board of all runs under `store`, history included; `progress` shows how it is read.
+
+    Raises:
+        RequestError: there is no such folder or no run in it, or no run has that metric.
+    """
+    runs = store.all()
+    if not runs and is_run(store.root):
+        raise RequestError(
+            f"{store.root} is a run, not a folder of runs",
+            hint=f"Its folder is {store.root.parent}; all about the one: "
+            f"topoqa-train summarise --run-dir {store.root}",
+        )
+    if not runs:
+        raise RequestError(
+            f"there are no runs under {store.root}",
+            hint="Start one with topoqa-train pipeline, or name their folder with --run-root.",
+        )
+    if progress is None or len(runs) < MANY:
+        good, unreadable = summary.read_all(runs, clock)
+    else:
+        with progress("reading runs", len(runs)) as advance:
+            good, unreadable = summary.read_all(runs, clock, advance)
+    return leaderboard.rank(good, metric=metric, reverse=reverse, notes=unreadable)

@@ -1,0 +1,1 @@
+"""Commands that change files but do not train: init, clean, archive, filter."""

@@ -1,0 +1,1 @@
+"""Plugins: finding them, their help text, and trying them in a separate process."""

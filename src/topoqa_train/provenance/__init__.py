@@ -1,0 +1,1 @@
+"""What a run was made from, and how two runs differ."""

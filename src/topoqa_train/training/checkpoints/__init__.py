@@ -1,0 +1,1 @@
+"""Checkpoint files: writing, checking, restoring, and the published weights."""

@@ -1,0 +1,1 @@
+"""Reading of torch files without running code from them."""

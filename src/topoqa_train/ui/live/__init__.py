@@ -1,0 +1,1 @@
+"""Displays that update while a training runs."""

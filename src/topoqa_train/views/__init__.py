@@ -1,0 +1,1 @@
+"""Plain data that workflows produce and `ui` displays."""

@@ -1,0 +1,151 @@
+"""What a run writes about itself, so that it can be understood, compared and run again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from topoqa_train import atomic
+from topoqa_train.clock import Clock, iso
+from topoqa_train.launch.job import DataFiles, Job
+from topoqa_train.provenance import diff, environment
+from topoqa_train.provenance.environment import Surroundings
+from topoqa_train.runs import status
+from topoqa_train.runs.metadata import RunMetadata
+from topoqa_train.runs.paths import RunPaths
+from topoqa_train.runs.status import Status
+from topoqa_train.training.data.load import LoadedData
+from topoqa_train.training.device import device
+from topoqa_train.training.engine import FitResult
+
+
+def write_configs(job: Job, paths: RunPaths) -> None:
+    """The three files under `config/`."""
+    atomic.write_bytes(paths.original_config, job.original_yaml.encode("utf-8"))
+    write_changed_config(job, paths)
+
+
+def write_changed_config(job: Job, paths: RunPaths) -> None:
+    """The config in effect and the overrides that made it so; the source stays as it was."""
+    atomic.write_text(paths.config, job.config_yaml)
+    if job.overrides:
+        with (
+            atomic.replacing(paths.applied_overrides) as beside,
+            beside.open("w", encoding="utf-8") as file,
+        ):
+            YAML().dump(job.overrides, file)
+
+
+def surroundings_of(job: Job) -> Surroundings:
+    """Those that the job is trained in by this process."""
+    trainer = job.config.trainer
+    found = environment.look(trainer.threads)
+    host = {**found.host, "device": device(trainer.accelerator, trainer.devices)}
+    return replace(found, host=host)
+
+
+def describe(job: Job, run_id: str, clock: Clock, now: Surroundings) -> RunMetadata:
+    """The metadata of a run that is about to start in the surroundings `now`."""
+    return RunMetadata(
+        run_name=run_id,
+        created=iso(clock.now()),
+        status=Status.RUNNING,
+        job=job.name,
+        begun_by=job.begun_by,
+        source_config=job.source_config,
+        overrides=job.overrides,
+        notes=job.notes,
+        trial_label=job.trial_label,
+        command=job.command,
+        environment=dict(now.environment),
+        git=None if now.git is None else dict(now.git),
+        versions=dict(now.versions),
+        code=now.code,
+        host=dict(now.host),
+        process=status.this_process(),
+        training_parameters=training_parameters(job),
+        config=diff.decisive(job.config),
+        started_from=job.started_from,
+        selection={
+            **job.config.selection.model_dump(mode="json"),
+            "ranking_metric": job.config.selection.ranking_metric,
+        },
+    )
+
+
+def training_parameters(job: Job) -> dict[str, Any]:
+    """What was trained how, flat enough to compare runs by."""
+    config = job.config
+    return {
+        **config.model.model_dump(mode="json"),
+        **config.dataloader.model_dump(mode="json"),
+        **config.trainer.model_dump(mode="json"),
+        "learning_rate": config.optimizer.learning_rate,
+        "scheduler": config.scheduler.model_dump(mode="json"),
+        "early_stopping_patience": config.early_stopping.patience,
+        "edge_layer_norm": config.edge_schema.use_layer_norm,
+        "fast_dev_run": job.fast_dev_run,
+        "limit_train_batches": job.limit_train_batches,
+        "limit_val_batches": job.limit_val_batches,
+        "log_lr": job.log_lr,
+        "trainer_args": dict(job.trainer_args),
+        "graph_dir": str(job.data.graph),
+    }
+
+
+def write_data_documents(paths: RunPaths, data: LoadedData) -> None:
+    """feature_metadata.json and dataset_coverage.json."""
+    atomic.write_json(paths.feature_metadata, data.schema.to_document())
+    atomic.write_json(paths.coverage, data.coverage_document())
+
+
+def data_document(files: DataFiles, data: LoadedData, read_seconds: float) -> dict[str, Any]:
+    """The `data` of run_metadata.json: what was trained on, and its fingerprint.
+
+    `read_seconds` is what its process took to read it, once for all the runs that it does.
+    """
+    return {
+        "name": files.name,
+        "version": files.version,
+        "graphs": data.counts(),
+        "left_out": dict(data.left_out),
+        "labels": {split: str(path) for split, path in files.labels().items()},
+        "graph": str(files.graph),
+        "fingerprint": data.fingerprint.whole,
+        "fingerprints": {"labels": data.fingerprint.labels, "graphs": data.fingerprint.graphs},
+        "read_seconds": read_seconds,
+    }
+
+
+def seconds_before(document: RunMetadata) -> float:
+    """What earlier sittings of a run took; of one that was killed, its whole epochs are known."""
+    known = (document.runtime.get("seconds"), document.progress.get("training_seconds"))
+    return max((float(value) for value in known if isinstance(value, int | float)), default=0.0)
+
+
+def runtime(result: FitResult, seconds: float) -> dict[str, Any]:
+    """The `runtime` of run_metadata.json; seconds cover all sittings of a resumed run."""
+    epochs = max(result.progress.epochs_done, 1)
+    return {
+        "seconds": seconds,
+        "mean_epoch_seconds": result.progress.seconds / epochs,
+        "epochs": result.progress.epochs_done,
+        "stopped_early": result.stopped_early,
+    }
+
+
+def sitting(document: RunMetadata, job: Job, now: Surroundings, clock: Clock) -> dict[str, Any]:
+    """A line of `resumed`: what is not as it was before, of the surroundings as the run began."""
+    config = diff.decisive(job.config)
+    found = [
+        *(diff.of_config(document.config, config) if document.config else ()),
+        *diff.of_surroundings(document, now),
+    ]
+    return {
+        "at": iso(clock.now()),
+        "epochs_done": document.progress.get("epochs_done", 0),
+        "checkpoint": None if job.resume_checkpoint is None else job.resume_checkpoint.name,
+        "differs": [each.to_json() for each in found],
+    }

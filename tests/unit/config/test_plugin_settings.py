@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from topoqa_train import api
+from topoqa_train.config.plugin_settings import load_settings
+from topoqa_train.errors import ConfigError
+
+
+class Wheels(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    front: int = 1
+
+
+class Cart(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    name: str = "cart"
+    source: str | None = None
+    wheels: Wheels = Wheels()
+
+
+def test_what_is_not_said_has_its_default(write) -> None:
+    file = write("cart.yaml", "wheels: {front: 2}\n")
+    assert load_settings(file, Cart) == Cart(wheels=Wheels(front=2))
+    assert api.load_settings(file, Cart).wheels.front == 2
+
+
+def test_every_slip_is_told_with_line_and_key(write, fault) -> None:
+    file = write("cart.yaml", "nam: x\nwheels:\n  front: two\n  rear: 1\n")
+    error = fault(lambda: load_settings(file, Cart))
+    assert error.message == "cart.yaml is not a valid settings file:"
+    assert list(error.details) == [
+        "line 1  nam           unknown key; did you mean 'name'?",
+        "line 3  wheels.front  'two' is not a whole number",
+        "line 4  wheels.rear   unknown key; known: front",
+    ]
+
+
+def test_sections_of_a_config_are_not_guessed_at(write, fault) -> None:
+    error = fault(lambda: load_settings(write("cart.yaml", "num_workers: 1\n"), Cart))
+    assert "dataloader" not in error.details[0]
+
+
+@pytest.mark.parametrize("text", ["", "- 1\n", "a: [\n"])
+def test_what_holds_no_settings_is_refused(write, text: str) -> None:
+    with pytest.raises(ConfigError):
+        load_settings(write("cart.yaml", text), Cart)
+
+
+def test_the_own_file_goes_before_the_shipped_one(here: Path, write, fault) -> None:
+    given = Path("configs/ramdisk.yaml")
+    assert api.find_config(given) == Path(__file__).resolve().parents[3] / given
+    own = write("configs/ramdisk.yaml", "")
+    assert api.find_config(given).resolve() == own.resolve()
+    assert "did you mean" in fault(lambda: api.find_config(Path("configs/ramdisc.yaml"))).message

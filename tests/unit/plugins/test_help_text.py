@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from topoqa_train.plugins.help_text import written_help
+
+SAYS = '''
+import no_such_library
+import typer
+raise RuntimeError("nothing here may be carried out")
+
+def function():
+    """Of a function.
+
+    More of it.
+    """
+
+class Class:
+    """Of a class."""
+
+app = typer.Typer(help="Of an app.", no_args_is_help=True)
+typed: typer.Typer = typer.Typer(help="Of an app with a type.")
+bare = typer.Typer()
+
+@bare.callback()
+def _bare():
+    """Of a callback."""
+
+@app.command()
+def sub():
+    """Of another command."""
+
+def silent(): ...
+made = typer.Typer(help="put " + "together")
+number = 4
+'''
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str | None]:
+    """What is said of an object of a module in a package, neither of which can be imported."""
+    package = tmp_path / "package_of_tests" / "inner"
+    package.mkdir(parents=True)
+    for folder in (package.parent, package):
+        (folder / "__init__.py").write_text("1 / 0")
+    (package / "says.py").write_text(SAYS)
+    (package / "wrong.py").write_text("def function(:")
+    (package / "latin.py").write_bytes(b'# coding: latin-1\ndef f():\n    """\xc9t\xe9."""\n')
+    (package / "bytes.py").write_bytes(b"\x00\xff")
+    (package / "long.py").write_text('def f():\n    """Long."""\n' + "#" * 600_000)
+    namespace = tmp_path / "no_package" / "below"
+    namespace.mkdir(parents=True)
+    (namespace / "says.py").write_text(SAYS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def look(value: str) -> str | None:
+        return written_help(EntryPoint("name", value, "group"))
+
+    return look
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("function", "Of a function.\n\nMore of it."),
+        ("Class", "Of a class."),
+        ("app", "Of an app."),
+        ("typed", "Of an app with a type."),
+        ("bare", "Of a callback."),
+        ("silent", None),
+        ("made", None),
+        ("number", None),
+        ("missing", None),
+    ],
+)
+def test_what_stands_in_the_source(
+    written: Callable[[str], str | None], name: str, said: str | None
+) -> None:
+    assert written(f"package_of_tests.inner.says:{name}") == said
+    assert not any(module.startswith("package_of_tests") for module in sys.modules)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "package_of_tests.inner.wrong:function",
+        "package_of_tests.inner.bytes:f",
+        "package_of_tests.inner.long:f",
+        "package_of_tests.inner.missing:f",
+        "package_of_tests.inner:f",
+        "no_such_package.module:f",
+        "no_package.below.says:Class",
+        "math:sqrt",
+        "sys:exit",
+        "not an entry point",
+        "",
+    ],
+)
+def test_what_can_t_be_read_is_nothing(written: Callable[[str], str | None], value: str) -> None:
+    assert written(value) is None
+
+
+def test_a_source_says_how_it_is_encoded(written: Callable[[str], str | None]) -> None:
+    assert written("package_of_tests.inner.latin:f") == "Été."

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reference_runs import Measured, write_reference_run
+
+from topoqa_train.runs import leaderboard, summary
+from topoqa_train.runs.leaderboard import Leaderboard
+from topoqa_train.runs.paths import RunPaths
+from topoqa_train.ui.tables import leaderboard as leaderboard_table
+
+Lines = Callable[..., list[str]]
+LONG = "large_batch_sched_boost_lr035_seed1337_2026-01-31_12-00-00"
+METRICS = (
+    None,
+    "val_loss",
+    "val_spearman_corr",
+    "val_target_spearman",
+    "val_target_ranking_loss_of_length",
+)
+
+
+@pytest.fixture
+def ranked(run_files: Any, epoch: Any, clock: Any) -> Callable[..., Leaderboard]:
+    """Runs with long names and every kind of end, ranked."""
+    extra = {"val_target_spearman": 0.78, "val_target_ranking_loss_of_length": 0.1304}
+    for number, status in enumerate(("completed", "failed", "interrupted", "completed")):
+        history = [epoch(0.0478 + number / 100, 0.75, extra)] * 140
+        run_files(f"{LONG}_phase2_seed70{number}", history, status=status)
+    run_files(f"{LONG}_phase2_seed704", [], status="failed")
+
+    def _ranked(metric: str | None = None, **options: Any) -> Leaderboard:
+        runs = [summary.read(RunPaths(run), clock) for run in run_files.root.iterdir()]
+        return leaderboard.rank(runs, metric=metric, **options)
+
+    return _ranked
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("width", [80, 99, 100, 120, 200])
+def test_a_line_a_run_within_the_width_with_its_end_and_its_figures(
+    ranked: Callable[..., Leaderboard], lines: Lines, width: int, metric: str | None
+) -> None:
+    table = leaderboard_table.board_table(ranked(metric), limit=None, width=width)
+    heading, *rows = lines(table, width)
+    assert len(rows) == 5
+    assert "run" in heading
+    for number, state in enumerate(("", "(failed)", "(interrupted)", "", "(failed)")):
+        (row,) = [each for each in rows if f"seed70{number}" in each]
+        assert f"seed70{number}  {state}".strip() in row
+    best = next(row for row in rows if "seed700" in row)
+    words = best.split()
+    assert words[0] == "1"
+    assert "…" not in best.replace(words[1], "")
+    assert {"0.0478", "5:50"} < set(words)
+    if metric is not None:
+        row = ranked(metric).entries[0].best
+        assert row is not None
+        assert f"{row.figures[metric]:.4f}" in words
+    assert rows[-1].split()[0] == "-"
+
+
+def test_a_wide_board_has_every_column(ranked: Callable[..., Leaderboard], lines: Lines) -> None:
+    heading = lines(leaderboard_table.board_table(ranked(), limit=None, width=200), 200)[0]
+    assert re.split(r"\s{2,}", heading.strip()) == [
+        "run",
+        "selection",
+        "val_loss",
+        "rho",
+        "per-target rho",
+        "epoch",
+        "time",
+    ]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_without_per_target_figures_rho_stands_in_their_place(
+    run_files: Any, epoch: Any, clock: Any, lines: Lines, width: int
+) -> None:
+    run_files(f"{LONG}_theirs", [epoch(0.05, 0.25)], ranking_metric="val_loss")
+    runs = [summary.read(RunPaths(run), clock) for run in run_files.root.iterdir()]
+    heading, row = lines(
+        leaderboard_table.board_table(leaderboard.rank(runs), limit=None, width=width), width
+    )
+    assert "rho" in heading.split()
+    assert "t. rho" not in heading
+    assert "per-target" not in heading
+    assert "0.250" in row.split()
+
+
+def test_what_nothing_tells_is_a_dash(tmp_path: Path, clock: Any, lines: Lines) -> None:
+    history = [Measured(0.25, 0.5), Measured(0.25, 0.6)]
+    document = {"completed": True, "selection": {"use_val_spearman": False}}
+    run = write_reference_run(tmp_path, "theirs", history, document=document, names="bare")
+    ranked = leaderboard.rank([summary.read(RunPaths(run), clock)])
+    (row,) = lines(leaderboard_table.board_table(ranked, limit=None, width=80), 80)[1:]
+    assert row.split() == ["1", "theirs", "0.2500", "-", "-", "-", "-"]
+
+
+def test_a_name_is_shown_on_one_line_and_obeyed_by_nothing(
+    tmp_path: Path, clock: Any, lines: Lines
+) -> None:
+    run = write_reference_run(tmp_path, "a\nb\x1b[31mc", [Measured(0.25)])
+    ranked = leaderboard.rank([summary.read(RunPaths(run), clock)])
+    table = leaderboard_table.board_table(ranked, limit=None, width=80)
+    assert lines(table, 80)[1].split()[1] == "a?b?[31mc"
+
+
+def test_a_short_name_stands_whole(run_files: Any, clock: Any, lines: Lines) -> None:
+    run = run_files("sched_boost_seed222_2026")
+    ranked = leaderboard.rank([summary.read(RunPaths(run), clock)])
+    for width in (80, 200):
+        table = leaderboard_table.board_table(ranked, limit=None, width=width)
+        assert any("sched_boost_seed222_2026 " in line for line in lines(table, width))
+
+
+def test_a_limit(ranked: Callable[..., Leaderboard], lines: Lines) -> None:
+    table = leaderboard_table.board_table(ranked(), limit=2, width=80)
+    assert len(lines(table, 80)) == 3
+
+
+class TestClosingLines:
+    def test_the_winner_s_path_leads_to_the_checkpoint_that_was_shown(
+        self, ranked: Callable[..., Leaderboard], run_files: Any
+    ) -> None:
+        for metric in ("val_loss", "selection_metric", "val_spearman_corr"):
+            shown = ranked(metric)
+            first, *_ = leaderboard_table.closing_lines(shown, run_files.root.parent)
+            path = run_files.root.parent / first.removeprefix("Winner: ")
+            winner = shown.winner()
+            assert winner is not None
+            assert winner.best is not None
+            assert path.resolve() == winner.best.path.resolve()
+
+    def test_ranked_by_val_loss_it_is_not_best_ckpt_of_another_metric(
+        self, run_files: Any, epoch: Any, clock: Any
+    ) -> None:
+        run = run_files("r", [epoch(0.04, 0.1), epoch(0.06, 0.8)])
+        ranked = leaderboard.rank([summary.read(RunPaths(run), clock)], metric="val_loss")
+        first, *_ = leaderboard_table.closing_lines(ranked, run)
+        assert first == "Winner: model_checkpoints/best_val_loss.ckpt"
+
+    @pytest.mark.parametrize("folder", ["", "history"])
+    @pytest.mark.parametrize(
+        ("name", "option"),
+        [("training_runs", ""), ("mine", " --run-root mine"), ("my runs", " --run-root 'my runs'")],
+    )
+    def test_the_next_command_finds_the_same_runs(
+        self, run_files: Any, epoch: Any, clock: Any, folder: str, name: str, option: str
+    ) -> None:
+        here = run_files.root.parent
+        run_files.root = here / name
+        run_files.root.mkdir(exist_ok=True)
+        run = run_files("r", [epoch(0.04)], folder=folder)
+        ranked = leaderboard.rank([summary.read(RunPaths(run), clock)])
+        assert leaderboard_table.closing_lines(ranked, here)[1:] == [
+            f"Next:   topoqa-train monitor --run-id r{option}",
+            f"        topoqa-train leaderboard{option}",
+        ]
+
+    def test_a_folder_that_the_environment_names_needs_no_option(
+        self, run_files: Any, clock: Any
+    ) -> None:
+        ranked = leaderboard.rank([summary.read(RunPaths(run_files("r")), clock)])
+        here = run_files.root.parent
+        lines = leaderboard_table.closing_lines(ranked, here, usual=run_files.root)
+        assert lines[1] == "Next:   topoqa-train monitor --run-id r"
+        run_files.root = here / "training_runs"
+        other = leaderboard.rank([summary.read(RunPaths(run_files("s")), clock)])
+        lines = leaderboard_table.closing_lines(other, here, usual=here / "mine")
+        assert lines[1].endswith("--run-id s --run-root training_runs")
+
+    def test_the_name_is_one_word_of_a_shell(self, run_files: Any, clock: Any) -> None:
+        ranked = leaderboard.rank([summary.read(RunPaths(run_files("my run; rm")), clock)])
+        line = leaderboard_table.closing_lines(ranked, run_files.root.parent)[1]
+        assert shlex.split(line)[3:5] == ["--run-id", "my run; rm"]
+
+    def test_elsewhere_the_path_stands_whole(
+        self, ranked: Callable[..., Leaderboard], run_files: Any
+    ) -> None:
+        first, *_ = leaderboard_table.closing_lines(ranked(), Path("/elsewhere"))
+        assert str(run_files.root) in first
+
+    def test_without_a_winner_there_are_none(self, run_files: Any, clock: Any) -> None:
+        run = run_files("r", [], status="failed")
+        ranked = leaderboard.rank([summary.read(RunPaths(run), clock)])
+        assert leaderboard_table.closing_lines(ranked, Path("/")) == []

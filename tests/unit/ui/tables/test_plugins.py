@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from topoqa_train.ui.tables.plugins import fault_lines, plugin_table
+from topoqa_train.views.plugins import Installed, PluginReport
+
+
+def installed(name: str, owner: str = "topoqa-train", **fields: object) -> Installed:
+    known = {"state": "ok", "seconds": 0.04, **fields}
+    group = "topoqa_train.commands"
+    return Installed(group, "command", name, f"{name}:app", owner, "1.2.3", "", **known)  # type: ignore[arg-type]
+
+
+REPORT = PluginReport(
+    (
+        installed("leaderboard"),
+        installed("dock", "docking-things", state="broken", fault="ImportError: no x", seconds=2.0),
+        installed("run", "docking-things", state="hidden", hidden_by="topoqa-train", seconds=None),
+    ),
+    {"half": "it is gone"},
+    ("Mend or remove it: pip uninstall docking-things",),
+)
+
+
+def test_a_line_each_within_eighty_columns() -> None:
+    console = Console(width=80, file=io.StringIO(), highlight=False)
+    with console.capture() as capture:
+        console.print(plugin_table(REPORT))
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert [line.split() for line in lines[1:]] == [
+        ["command", "leaderboard", "topoqa-train", "1.2.3", "0.0", "s", "ok"],
+        ["command", "dock", "docking-things", "1.2.3", "2.0", "s", "broken"],
+        ["command", "run", "docking-things", "1.2.3", "-", "hidden", "by", "topoqa-train"],
+    ]
+
+
+def test_what_is_wrong_and_what_to_do() -> None:
+    assert fault_lines(REPORT) == [
+        "command dock of docking-things 1.2.3 is broken: ImportError: no x",
+        "  topoqa_train.commands: dock:app",
+        "half gives no plugin: its entry points can't be read: it is gone",
+        "Mend or remove it: pip uninstall docking-things",
+    ]

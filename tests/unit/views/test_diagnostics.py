@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from topoqa_train.runs import status, summary
+from topoqa_train.runs.paths import RunPaths
+from topoqa_train.views import diagnostics, eta
+
+ME = status.this_process()
+
+
+@pytest.fixture
+def told(clock: Any) -> Callable[..., list[str]]:
+    """What a reader of the run is told."""
+
+    def _told(run: Path, **changes: Any) -> list[str]:
+        read = replace(summary.read(RunPaths(run), clock), **changes)
+        return diagnostics.caveats(read, eta.runtime_of(read, clock))
+
+    return _told
+
+
+def test_of_a_run_that_went_well_there_is_nothing_to_say(told: Any, run_files: Any) -> None:
+    assert told(run_files("r")) == []
+
+
+class TestState:
+    def test_in_progress(self, told: Any, run_files: Any) -> None:
+        run = run_files("r", status="running", process=ME)
+        assert told(run) == [diagnostics.IN_PROGRESS]
+
+    def test_no_epoch_yet(self, told: Any, run_files: Any) -> None:
+        run = run_files("r", [], status="running", process=ME)
+        assert told(run) == [diagnostics.IN_PROGRESS, "no epoch is whole yet"]
+
+    def test_a_process_that_died(self, told: Any, run_files: Any) -> None:
+        run = run_files(
+            "r",
+            status="running",
+            process={**ME, "started": 1.0, "ticks": 1},
+            training_parameters={"num_epochs": 9},
+        )
+        (line,) = told(run)
+        assert line.startswith("its process is gone without a word, after 4 of 9 epochs")
+        assert "topoqa-train resume" in line
+
+    def test_one_that_was_stopped(self, told: Any, run_files: Any) -> None:
+        lines = told(run_files("r", [], status="interrupted"))
+        assert lines[0].startswith("interrupted, before its first epoch's end")
+        assert lines[1] == "no epoch was ever whole"
+
+    def test_one_that_failed_says_why(self, told: Any, run_files: Any) -> None:
+        error = {"message": "out of memory"}
+        (line,) = told(run_files("r", status="failed", error=error))
+        assert line == "failed, after 4 epochs: out of memory"
+        (line,) = told(run_files("s", status="failed"))
+        assert line == "failed, after 4 epochs"
+
+    def test_one_of_the_reference(self, told: Any, run_files: Any) -> None:
+        run = run_files("r", status="interrupted")
+        lines = told(run, foreign=True)
+        assert "read only" in lines[0]
+        assert "topoqa-train resume" not in " ".join(lines)
+
+    @pytest.mark.parametrize(("silent", "said"), [(60, False), (600, True)])
+    def test_one_that_hangs(
+        self, told: Any, run_files: Any, clock: Any, silent: float, said: bool
+    ) -> None:
+        run = run_files("r", status="running", process=ME)
+        for file in (run / "run_metadata.json", run / "metrics" / "metrics.csv"):
+            os.utime(file, (clock.now().timestamp() - silent,) * 2)
+        assert any("does it hang?" in line for line in told(run)) == said
+
+    def test_rows_that_are_gone(self, told: Any, run_files: Any) -> None:
+        run = run_files("r", progress={"epochs_done": 4})
+        assert told(run) == []
+        table = run / "metrics" / "metrics.csv"
+        table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
+        assert "of 4 epochs that were done, 1 have no row in the metrics" in told(run)
+
+
+class TestCheckpoints:
+    def test_none_at_all(self, told: Any, run_files: Any) -> None:
+        run = run_files("r")
+        shutil.rmtree(run / "model_checkpoints")
+        assert told(run) == ["there is no checkpoint of it"]
+
+    def test_a_link_that_leads_nowhere_is_named_with_its_target(
+        self, told: Any, run_files: Any
+    ) -> None:
+        run = run_files("r")
+        link = run / "model_checkpoints" / "second_best.ckpt"
+        target = link.readlink()
+        (run / "model_checkpoints" / target).unlink()
+        assert told(run) == [f"second_best.ckpt leads to no file ({target})"]
+
+    def test_the_best_epoch_without_its_checkpoint(self, told: Any, run_files: Any) -> None:
+        run = run_files("r")
+        for name in ("best.ckpt", "best_val_loss.ckpt"):
+            (run / "model_checkpoints" / name).unlink()
+        next((run / "model_checkpoints").glob("*epoch1.chkpt")).unlink()
+        lines = told(run)
+        assert lines == [
+            "the best epoch by val_loss, 1, has no checkpoint; "
+            "the best that is kept has 0.0700, of epoch 2",
+            "the best epoch by selection_metric, 1, has no checkpoint; "
+            "the best that is kept has -0.4300, of epoch 2",
+        ]
+
+    def test_one_that_is_about_to_be_written_is_not_missed(
+        self, told: Any, run_files: Any, epoch: Any
+    ) -> None:
+        run = run_files("r", [epoch(0.09), epoch(0.05)], status="running", process=ME)
+        for link in ("best.ckpt", "best_val_loss.ckpt"):
+            (run / "model_checkpoints" / link).unlink()
+        next((run / "model_checkpoints").glob("*epoch1.chkpt")).unlink()
+        assert told(run) == [diagnostics.IN_PROGRESS]
+
+
+class TestFigures:
+    def test_nan(self, told: Any, run_files: Any, epoch: Any) -> None:
+        lost = epoch(math.nan, 0.5)
+        run = run_files("r", [epoch(0.05), lost, lost, lost, epoch(0.06), lost])
+        lines = told(run)
+        assert "val_loss is no number in epochs 1-3, 5" in lines
+        assert "train_mse is no number in epochs 1-3, 5" in lines
+
+    def test_constant_predictions(self, told: Any, run_files: Any, epoch: Any) -> None:
+        run = run_files("r", [epoch(0.05, 0.0), epoch(0.04, 0.1)])
+        (line,) = told(run)
+        assert line == "constant predictions, whose correlations count as 0: epoch 0"
+
+    def test_many_are_not_all_listed(self, told: Any, run_files: Any, epoch: Any) -> None:
+        run = run_files("r", [epoch(0.05, 0.5 * (number % 2)) for number in range(30)])
+        (line,) = told(run)
+        assert line.endswith("epochs 0, 2, 4, 6, 8, 10 and 9 more stretches")
+
+    def test_damaged_lines(self, told: Any, run_files: Any) -> None:
+        run = run_files("r")
+        table = run / "metrics" / "metrics.csv"
+        lines = table.read_text().splitlines()
+        lines[1] = "nonsense"
+        table.write_text("\n".join(lines) + "\nhalf a line")
+        assert "left out of the metrics, as no row of numbers: line 2" in told(run)
+
+    def test_a_part_of_the_validation(self, told: Any, run_files: Any) -> None:
+        run = run_files("r", training_parameters={"fast_dev_run": True})
+        assert told(run) == ["validated on a part of the graphs only"]
+
+
+def test_what_the_run_and_its_files_said_comes_last_and_once(told: Any, run_files: Any) -> None:
+    run = run_files("r", warnings=["labels are left out", "labels are left out"])
+    assert told(run, warnings=("a file is odd",)) == ["a file is odd", "labels are left out"]
+
+
+@pytest.mark.parametrize(
+    ("document", "lines"),
+    [
+        ({}, []),
+        ({"val": {"total": 4, "missing": []}}, []),
+        ({"val": {"total": 4, "missing": ["a"]}}, ["val: 1 of 4 labelled decoys have no graph"]),
+        ({"val": {"missing": ["a", "b"]}}, ["val: 2 labelled decoys have no graph"]),
+        ({"val": ["a"], "test": {"missing": "abc"}, "x": None}, []),
+    ],
+)
+def test_coverage(document: dict[str, Any], lines: list[str]) -> None:
+    assert diagnostics.of_coverage(document) == lines

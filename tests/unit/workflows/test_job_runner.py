@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from topoqa_train.config.job_plan import JobPlan
+from topoqa_train.config.load import load_config
+from topoqa_train.errors import RequestError, TopoqaTrainError, TrainingError
+from topoqa_train.launch.job import Check, Job
+from topoqa_train.runs import ledger
+from topoqa_train.runs.events import RunEnded
+from topoqa_train.workflows import job_factory as job_steps
+from topoqa_train.workflows import job_runner as module
+from topoqa_train.workflows import previous_session
+from topoqa_train.workflows.job_runner import Rounds
+
+MANIFEST = Path("/m/tiny.yaml")
+
+
+@pytest.fixture
+def job(project: Any, resolver: Any) -> Callable[..., Job]:
+    def _job(name: str) -> Job:
+        loaded = load_config(project.config(name, f"dataloader: {{seed: {len(name)}}}\n"))
+        return job_steps.make_job(JobPlan(name, loaded), resolver, output_root=None)
+
+    return _job
+
+
+@pytest.fixture
+def rounds(launcher: Any, recorder: Any, clock: Any, project: Any) -> Callable[[], Rounds]:
+    """A new start; it goes on with the one before."""
+
+    def _rounds(*, resume: bool = True) -> Rounds:
+        root = project.root / "training_runs"
+        earlier = previous_session.look(root, "pipeline", MANIFEST, clock)
+        clock.advance(10)
+        with earlier.begun(root, clock, goes_on=resume) as begun:
+            return Rounds(launcher, recorder, clock, begun, earlier if resume else None)
+
+    return _rounds
+
+
+def status(run: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((run / "run_metadata.json").read_text())
+    return document
+
+
+def test_what_completed_comes_back_in_the_order_of_the_jobs(
+    rounds: Any, job: Any, recorder: Any
+) -> None:
+    this = rounds()
+    made = this.run("sweep", [job("a"), job("bb"), job("ccc")], keep_going=False)
+    assert [status(paths.root)["job"] for paths in made] == ["a", "bb", "ccc"]
+    assert this.made == made
+    assert recorder.phases == [("sweep", ["a", "bb", "ccc"])]
+
+
+def test_a_job_is_in_the_ledger_before_it_can_die(
+    rounds: Any, job: Any, launcher: Any, recorder: Any
+) -> None:
+    launcher.outcomes["a"] = "killed"
+    this = rounds()
+    with pytest.raises(TopoqaTrainError):
+        this.run("sweep", [job("a"), job("bb")], keep_going=False)
+    found = ledger.last(this.ledger.path.parent.parent, "pipeline", MANIFEST)
+    assert found is not None
+    assert list(found.jobs) == ["a"]
+    assert found.jobs["a"]["run_id"].startswith("a_")
+
+
+def test_one_that_failed_before_it_said_that_it_is_there_is_in_the_ledger_too(
+    rounds: Any, job: Any, launcher: Any, run_files: Any
+) -> None:
+    mine = job("a")
+    run_files.root = mine.output_root
+    run = run_files("a_1", status="failed")
+    error = TrainingError("its lock can't be had").to_json()
+
+    def fail(tasks: Any, on_event: Any, *, keep_going: bool) -> list[RunEnded]:
+        end = RunEnded(job="a", status="failed", run_dir=str(run), error=error)
+        on_event(end)
+        return [end]
+
+    launcher.run = fail
+    this = rounds()
+    with pytest.raises(TopoqaTrainError, match="its lock"):
+        this.run("sweep", [mine], keep_going=False)
+    assert this.ledger.run_of("a") == "a_1"
+
+
+def test_what_later_jobs_start_from_is_kept_in_place_from_the_first_on(
+    rounds: Any, job: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "base" / "model_checkpoints" / "checkpoint.val-0.1_epoch1.chkpt"
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    this = rounds()
+    this.run(
+        "sweep", [job("a"), job("bb").model_copy(update={"weights_from": file})], keep_going=False
+    )
+    assert this.ledger.pinned == ["base"]
+
+
+class TestFailures:
+    def test_one_stops_the_rest_and_is_told_with_its_job(
+        self, rounds: Any, job: Any, launcher: Any
+    ) -> None:
+        launcher.outcomes["bb"] = "failed"
+        this = rounds()
+        with pytest.raises(TopoqaTrainError) as caught:
+            this.run("sweep", [job("a"), job("bb"), job("ccc")], keep_going=False)
+        assert caught.value.message == "bb: it was failed"
+        assert caught.value.hint == "Look."
+        assert [task.name for task in launcher.jobs()] == ["a", "bb"]
+        assert len(this.made) == 1
+
+    def test_or_not_where_others_may_go_on(self, rounds: Any, job: Any, launcher: Any) -> None:
+        launcher.outcomes["a"] = "failed"
+        made = rounds().run("sweep", [job("a"), job("bb")], keep_going=True)
+        assert [status(paths.root)["job"] for paths in made] == ["bb"]
+
+    def test_but_all_of_them_are_too_many(self, rounds: Any, job: Any, launcher: Any) -> None:
+        launcher.outcomes |= {"a": "failed", "bb": "interrupted"}
+        with pytest.raises(TopoqaTrainError, match=r"^a: "):
+            rounds().run("sweep", [job("a"), job("bb")], keep_going=True)
+
+    def test_a_killed_run_says_so_in_its_own_files(
+        self, rounds: Any, job: Any, launcher: Any
+    ) -> None:
+        launcher.outcomes["a"] = "killed"
+        this = rounds()
+        with pytest.raises(TopoqaTrainError):
+            this.run("sweep", [job("a")], keep_going=False)
+        run = job("a").output_root / this.ledger.jobs["a"]["run_id"]
+        assert status(run)["status"] == "failed"
+        assert status(run)["error"]["message"] == "it was killed"
+        assert status(run)["completed"]
+
+    @pytest.mark.parametrize("content", [None, "{"])
+    def test_files_that_can_t_take_it_hide_no_error(
+        self, tmp_path: Path, clock: Any, content: str | None
+    ) -> None:
+        if content is not None:
+            (tmp_path / "run_metadata.json").write_text(content)
+        error = {"exit_status": 1, "message": "m", "details": [], "hint": None}
+        end = RunEnded(job="a", status="failed", run_dir=str(tmp_path), error=error)
+        module.keep_reason(end, clock)
+        assert module.failure(end).message == "a: m"
+
+    def test_one_without_a_reason_has_a_sentence_too(self) -> None:
+        assert module.failure(RunEnded(job="a", status="failed")).message == "a failed"
+
+    @pytest.mark.parametrize("word", ["completed", "interrupted"])
+    def test_a_run_that_ended_otherwise_keeps_its_word(
+        self, run_files: Any, clock: Any, word: str
+    ) -> None:
+        run = run_files("r", status=word)
+        error = {"exit_status": 1, "message": "m", "details": [], "hint": None}
+        module.keep_reason(RunEnded(job="a", status="failed", run_dir=str(run), error=error), clock)
+        assert status(run)["status"] == word
+
+
+class TestGoingOn:
+    def test_what_is_done_is_left_alone(
+        self, rounds: Any, job: Any, launcher: Any, recorder: Any
+    ) -> None:
+        first = rounds().run("sweep", [job("a"), job("bb")], keep_going=False)
+        launcher.did.clear()
+        again = rounds()
+        second = again.run("sweep", [job("a"), job("bb"), job("ccc")], keep_going=False)
+        assert [task.name for task in launcher.jobs()] == ["ccc"]
+        assert second[:2] == first
+        assert recorder.before == [("a", first[0].run_id), ("bb", first[1].run_id)]
+        assert again.made == second
+        # And the third start knows of what the first did.
+        launcher.did.clear()
+        rounds().run("sweep", [job("a"), job("bb"), job("ccc")], keep_going=False)
+        assert launcher.did == []
+
+    def test_what_was_stopped_is_resumed_in_its_own_directory(
+        self, rounds: Any, job: Any, launcher: Any
+    ) -> None:
+        launcher.outcomes["bb"] = "interrupted"
+        with pytest.raises(TopoqaTrainError):
+            rounds().run("sweep", [job("a"), job("bb")], keep_going=False)
+        (stopped,) = job("a").output_root.glob("bb_*")
+        launcher.outcomes.clear()
+        launcher.did.clear()
+        made = rounds().run("sweep", [job("a"), job("bb")], keep_going=False)
+        assert [task.resume_run for task in launcher.jobs()] == [stopped]
+        assert made[1].root == stopped
+        assert [paths.run_id for paths in made] == [made[0].run_id, stopped.name]
+
+    def test_a_run_in_history_counts_as_done(self, rounds: Any, job: Any, launcher: Any) -> None:
+        (run,) = rounds().run("sweep", [job("a")], keep_going=False)
+        (run.root.parent / "history").mkdir()
+        run.root.rename(run.root.parent / "history" / run.run_id)
+        launcher.did.clear()
+        rounds().run("sweep", [job("a")], keep_going=False)
+        assert launcher.did == []
+
+    def test_a_run_that_was_deleted_is_done_anew(
+        self, rounds: Any, job: Any, launcher: Any
+    ) -> None:
+        (run,) = rounds().run("sweep", [job("a")], keep_going=False)
+        shutil.rmtree(run.root)
+        launcher.did.clear()
+        rounds().run("sweep", [job("a")], keep_going=False)
+        assert [task.resume_run for task in launcher.jobs()] == [None]
+
+    def test_a_job_that_changed_is_done_anew(
+        self, rounds: Any, job: Any, launcher: Any, project: Any
+    ) -> None:
+        rounds().run("sweep", [job("a")], keep_going=False)
+        launcher.did.clear()
+        project.labels("val", {"2XYZ_000": 0.7})
+        rounds().run("sweep", [job("a")], keep_going=False)
+        assert len(launcher.jobs()) == 1
+
+    def test_without_being_asked_it_starts_anew(self, rounds: Any, job: Any, launcher: Any) -> None:
+        rounds().run("sweep", [job("a")], keep_going=False)
+        launcher.did.clear()
+        rounds(resume=False).run("sweep", [job("a")], keep_going=False)
+        assert len(launcher.jobs()) == 1
+
+
+class TestCheckGraphs:
+    def test_each_data_set_is_read_once_before_any_job(
+        self, recorder: Any, job: Any, launcher: Any
+    ) -> None:
+        module.check_graphs(launcher, recorder, [job("a"), job("bb")])
+        assert [type(task) for task in launcher.did] == [Check]
+
+    def test_a_fault_is_raised_as_what_it_is(self, recorder: Any, job: Any, launcher: Any) -> None:
+        (check,) = job_steps.graph_checks([job("a")])
+        launcher.outcomes[check.name] = "failed"
+        with pytest.raises(TopoqaTrainError, match="it was failed"):
+            module.check_graphs(launcher, recorder, [job("a")])
+
+    def test_a_wrong_request_stays_one(self, recorder: Any, job: Any, launcher: Any) -> None:
+        def refuse(tasks: Any, on_event: Any, *, keep_going: bool) -> list[RunEnded]:
+            error = RequestError("3 graphs can't be used", details=["a.pt"]).to_json()
+            return [RunEnded(job=tasks[0].name, status="failed", error=error)]
+
+        launcher.run = refuse
+        with pytest.raises(RequestError) as caught:
+            module.check_graphs(launcher, recorder, [job("a")])
+        assert caught.value.exit_status == 2
+        assert caught.value.details == ("a.pt",)
