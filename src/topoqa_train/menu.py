@@ -12,10 +12,10 @@ from typing import Any, Final
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from topoqa_train.config.suggest import nearest
 from topoqa_train.errors import RequestError
 from topoqa_train.plugins import discovery, typer_command
 from topoqa_train.plugins.discovery import Plugin, PluginError
+from topoqa_train.suggest import did_you_mean
 from topoqa_train.ui import console
 
 # The order teaches: train, look at what came out, prepare one's own data, keep things tidy.
@@ -119,9 +119,8 @@ def _ordered(found: dict[str, Plugin]) -> Iterable[tuple[str, Plugin]]:
 
 
 def _unknown(name: str, known: Iterable[str]) -> RequestError:
-    near = nearest(name, known)
     return RequestError(
-        f"there is no command '{name}'" + (f"; did you mean '{near}'?" if near else ""),
+        f"there is no command '{name}'{did_you_mean(name, known)}",
         hint="All commands: topoqa-train --help",
     )
 

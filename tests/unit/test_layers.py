@@ -19,7 +19,9 @@ SOURCE = REPOSITORY / "src"
 PACKAGE = "topoqa_train"
 
 # From the bottom up: a room imports rooms before it, and of those only what its line names.
-_BASE = frozenset({"package", "errors", "clock", "log", "bounded_read", "atomic", "stopping"})
+_BASE = frozenset(
+    {"package", "errors", "clock", "log", "bounded_read", "atomic", "stopping", "suggest"}
+)
 _DATA = _BASE | {"config", "runs", "labels", "views"}
 _WORK = _DATA | {"plugins", "datasets", "launch", "provenance", "training"}
 
@@ -29,6 +31,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "clock": frozenset(),
     "log": frozenset(),
     "bounded_read": frozenset(),
+    "suggest": frozenset(),
     "atomic": frozenset({"errors"}),
     "stopping": frozenset({"errors"}),
     "plugins": _BASE,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from topoqa_train.config.models import SECTIONS, EdgeSchemaConfig
-from topoqa_train.config.suggest import did_you_mean
 from topoqa_train.config.yaml.reader import Location
 from topoqa_train.config.yaml.tree import Draft, Place
 from topoqa_train.errors import Problem
+from topoqa_train.suggest import did_you_mean
 
 FLAT_KEYS: dict[str, tuple[str, str]] = {
     "accelerator": ("trainer", "accelerator"),
@@ -80,7 +80,7 @@ def structured(flat: Draft) -> tuple[Draft, list[Problem]]:
         elif key in SHARED_SECTIONS:
             _move(flat, (key,), draft, (key,), value)
         else:
-            guess = did_you_mean(key, [*FLAT_KEYS, *SHARED_SECTIONS])
+            guess = did_you_mean(key, [*FLAT_KEYS, *SHARED_SECTIONS], list_known=True)
             problems.append(flat.problem((key,), f"unknown key{guess}"))
     return draft, problems
 

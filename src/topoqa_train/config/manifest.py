@@ -18,12 +18,12 @@ from topoqa_train.config.manifest_models import (
 from topoqa_train.config.models import SECTIONS, Section
 from topoqa_train.config.overrides import Override, parse_trainer_args
 from topoqa_train.config.recipes import locate
-from topoqa_train.config.suggest import did_you_mean
 from topoqa_train.config.validation import validate
 from topoqa_train.config.yaml.errors import invalid, shown
 from topoqa_train.config.yaml.reader import Location, parse_bytes, read_bytes
 from topoqa_train.config.yaml.tree import Draft
 from topoqa_train.errors import ConfigError, Problem
+from topoqa_train.suggest import did_you_mean
 
 KIND = "manifest"
 _EDITS = ("shared", "jobs", "fine_tune")
@@ -81,7 +81,7 @@ class _Reading:
         # A job's name may hold dots: the longest name that fits is meant.
         fitting = [name for name in names if rest.startswith(f"{name}.")]
         if not fitting:
-            guess = did_you_mean(rest.partition(".")[0], names)
+            guess = did_you_mean(rest.partition(".")[0], names, list_known=True)
             self.problems.append(
                 override.place.problem(f"no job of that name, or no key after it{guess}")
             )

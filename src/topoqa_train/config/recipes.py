@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 import topoqa_train
-from topoqa_train.config.suggest import nearest
 from topoqa_train.config.yaml.errors import shown
 from topoqa_train.errors import ConfigError
+from topoqa_train.suggest import nearest_names
 
 Kind = Literal["configs", "manifests"]
 DEFAULT_MANIFEST = "run_core"
@@ -113,8 +113,8 @@ def _none_such(kind: Kind, given: Path) -> ConfigError:
         )
     folder = given.parent
     beside = [f.name for f in folder.glob("*.y*ml")] if folder.is_dir() else []
-    near = nearest(given.name, beside)
-    guess = shown(folder / near) if near else nearest(given.stem, shipped_names(kind))
+    near = [shown(folder / name) for name in nearest_names(given.name, beside)]
+    guess = "".join(near or nearest_names(given.stem, shipped_names(kind)))
     return ConfigError(
         f"the {_SINGULAR[kind]} {shown(given)} does not exist"
         + (f"; did you mean {guess}?" if guess else ""),

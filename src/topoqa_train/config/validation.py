@@ -9,11 +9,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from topoqa_train.config.models import NEEDED_PATHS, SECTIONS, Section
-from topoqa_train.config.suggest import did_you_mean
 from topoqa_train.config.yaml.reader import Location
 from topoqa_train.config.yaml.scalars import described
 from topoqa_train.config.yaml.tree import Draft
 from topoqa_train.errors import Problem
+from topoqa_train.suggest import did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
 _Say = Callable[[Any, dict[str, Any]], str]
@@ -136,7 +136,7 @@ def _unknown(model: type[BaseModel], location: Location) -> str:
     ]
     if name not in known and len(elsewhere) == 1 and holder in (*SECTIONS.values(), model):
         return f"{what}; did you mean '{elsewhere[0]}'?"
-    return what + did_you_mean(name, known)
+    return what + did_you_mean(name, known, list_known=True)
 
 
 def section_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:

@@ -12,10 +12,10 @@ from topoqa_train.config.job_plan import LoadedManifest
 from topoqa_train.config.load import LoadedConfig, load_config
 from topoqa_train.config.manifest import load_manifest
 from topoqa_train.config.overrides import Override
-from topoqa_train.config.suggest import nearest
 from topoqa_train.config.value_sources import Value
 from topoqa_train.config.yaml import errors
 from topoqa_train.errors import RequestError
+from topoqa_train.suggest import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,7 @@ def of_job(manifest: Path, job: str | None, overrides: Sequence[Override]) -> Sh
     configs = _configs(loaded)
     name = job if job is not None or len(configs) > 1 else next(iter(configs))
     if name not in configs:
-        near = nearest(name, configs) if name else None
-        guess = f"; did you mean '{near}'?" if near else ""
-        wrong = f"no job '{name}'{guess}" if name else "more than one job"
+        wrong = f"no job '{name}'{did_you_mean(name, configs)}" if name else "more than one job"
         raise RequestError(
             f"{loaded.source.name} has {wrong}",
             details=[f"jobs: {', '.join(configs)}"],

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any
 
 from topoqa_train.errors import RequestError, TopoqaTrainError
 from topoqa_train.plugins.help_text import written_help
+from topoqa_train.suggest import did_you_mean
 
 COMMANDS = "topoqa_train.commands"
 DATASETS = "topoqa_train.datasets"
@@ -140,9 +140,8 @@ def find(group: str, kind: str, name: str, *, hint: str | None = None) -> Plugin
     known = discover(group)
     if name in known:
         return known[name]
-    near = get_close_matches(name, known, n=1)
     raise RequestError(
-        f"no {kind} is called '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""),
+        f"no {kind} is called '{name}'{did_you_mean(name, known)}",
         details=[f"installed: {', '.join(known) or 'none'}"],
         hint=hint,
     )

@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from difflib import get_close_matches
 from pathlib import Path
 
 from topoqa_train import atomic
@@ -17,6 +16,7 @@ from topoqa_train.errors import MachineError, RequestError
 from topoqa_train.runs import creation
 from topoqa_train.runs.legacy import metrics
 from topoqa_train.runs.paths import CHECKPOINTS, HISTORY, LATEST, METADATA, RunPaths
+from topoqa_train.suggest import nearest_names
 
 ROOT_VARIABLE = "TOPOQA_TRAIN_RUNS"
 DEFAULT_ROOT = Path("training_runs")
@@ -187,7 +187,7 @@ class RunStore:
 def _near(run_id: str, runs: Sequence[str]) -> list[str]:
     """Names that `run_id` may have been meant for: those it is a part of, then those like it."""
     parts = [name for name in runs if run_id and run_id in name]
-    like = get_close_matches(run_id, runs, n=_NEAR, cutoff=0.4)
+    like = nearest_names(run_id, runs, most=_NEAR, cutoff=0.4)
     return list(dict.fromkeys([*parts[-_NEAR:], *like]))[:_NEAR]
 
 
