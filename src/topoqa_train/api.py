@@ -26,7 +26,7 @@ from topoqa_train.datasets import (
     CACHE_VARIABLE,
     DataSetPaths,
     Progress,
-    built_once,
+    build_once,
     cache_folder,
 )
 from topoqa_train.errors import (
@@ -39,8 +39,8 @@ from topoqa_train.errors import (
     TrainingError,
 )
 from topoqa_train.ui.console import err as error_console
+from topoqa_train.ui.console import notify
 from topoqa_train.ui.console import out as output_console
-from topoqa_train.ui.console import say
 from topoqa_train.ui.live.progress import progress
 
 if TYPE_CHECKING:
@@ -79,19 +79,20 @@ __all__ = [
     "TopoqaTrainError",
     "TrainingError",
     "append_line",
-    "built_once",
+    "build_once",
     "cache_folder",
     "error_console",
     "evaluate",
     "find_config",
     "find_graphs",
-    "graph_faults",
+    "forward_unknown_options",
+    "graph_errors",
     "iso",
     "load_settings",
     "new_file",
+    "notify",
     "open_file",
     "output_console",
-    "passing_options_on",
     "progress",
     "read_file",
     "read_graph",
@@ -99,7 +100,6 @@ __all__ = [
     "read_labels",
     "read_runs",
     "replacing",
-    "say",
     "segment_max",
     "segment_sum",
     "stamp",
@@ -148,7 +148,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 Settings = TypeVar("Settings", bound="BaseModel")
 
 
-def passing_options_on(command: Command) -> Command:
+def forward_unknown_options(command: Command) -> Command:
     """For a command that hands options it doesn't know to another one.
 
     It finds them, with their values, in `args` of its `typer.Context`, in place of a refusal.
@@ -264,11 +264,11 @@ def read_graph(path: Path) -> Graph:
     return graphs.read_graph(path)
 
 
-def graph_faults(graph: Graph) -> list[str]:
+def graph_errors(graph: Graph) -> list[str]:
     """All that makes a graph unfit for training, in words; empty if it is fit."""
     from topoqa_train.training.data import graphs
 
-    return graphs.graph_faults(graph)
+    return graphs.graph_errors(graph)
 
 
 def write_graph(path: Path, x: Any, edge_index: Any, edge_attr: Any) -> None:  # noqa: ANN401

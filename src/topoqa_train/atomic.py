@@ -44,7 +44,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     beside = _beside(path)
     try:
-        with no_room_is_an_error(path), _naming(path, beside):
+        with translate_disk_full(path), _naming(path, beside):
             yield beside
             flush_file(beside)
             beside.replace(path)
@@ -64,7 +64,7 @@ def _forget(beside: Path) -> None:
         beside.unlink()
 
 
-def forget_leftovers(folder: Path) -> None:
+def delete_leftovers(folder: Path) -> None:
     """Delete what writers that were killed left beside the files of `folder`."""
     for left in folder.glob(f".*{TEMPORARY_SUFFIX}"):
         writer = left.name.removesuffix(TEMPORARY_SUFFIX).split(".")[-2:-1]
@@ -94,17 +94,17 @@ def _naming(path: Path, beside: Path | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def no_room_is_an_error(path: Path) -> Iterator[None]:
+def translate_disk_full(path: Path) -> Iterator[None]:
     """Turn 'no space left' into a `MachineError` that names the folder and what is free there."""
     try:
         yield
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
-        raise no_room(path) from error
+        raise disk_full_error(path) from error
 
 
-def as_ours(error: OSError | TopoqaTrainError) -> TopoqaTrainError:
+def as_project_error(error: OSError | TopoqaTrainError) -> TopoqaTrainError:
     """What the system says, as an error of ours that names the file; ours as it is.
 
     A full disk and a failing machine are `MachineError`; what is not there or not allowed is a
@@ -113,13 +113,13 @@ def as_ours(error: OSError | TopoqaTrainError) -> TopoqaTrainError:
     if isinstance(error, TopoqaTrainError):
         return error
     if error.errno in _NO_ROOM:
-        return no_room(Path(str(error.filename or Path.cwd())))
+        return disk_full_error(Path(str(error.filename or Path.cwd())))
     kind = MachineError if error.errno in _MACHINE else RequestError
     name = f"{error.filename}: " if error.filename else ""
     return kind(f"{name}{error.strerror or error}")
 
 
-def no_room(path: Path) -> MachineError:
+def disk_full_error(path: Path) -> MachineError:
     """The error for a disk that is full under `path`."""
     folder = path if path.is_dir() else path.parent
     try:
@@ -151,7 +151,7 @@ def write_json(path: Path, document: Mapping[str, Any] | list[Any]) -> None:
 
 def append_line(path: Path, line: str) -> None:
     """Add one line to `path`, whole or not at all where the disk is full, and flush it."""
-    with no_room_is_an_error(path), _naming(path):
+    with translate_disk_full(path), _naming(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             _write_whole(descriptor, (line.rstrip("\n") + "\n").encode("utf-8"))
@@ -179,7 +179,7 @@ def new_file(folder: Path, stem: str, suffix: str) -> Path:
     while True:
         path = folder / f"{stem}{'' if number == 1 else f'_{number}'}{suffix}"
         try:
-            with no_room_is_an_error(path):
+            with translate_disk_full(path):
                 path.touch(exist_ok=False)
         except FileExistsError:
             number += 1
@@ -194,7 +194,7 @@ def replace_link(link: Path, target: str) -> None:
     file that holds the target's name, which `link_target` reads.
     """
     beside = _beside(link)
-    with no_room_is_an_error(link), _naming(link, beside):
+    with translate_disk_full(link), _naming(link, beside):
         try:
             beside.symlink_to(target)
         except OSError as error:

@@ -20,7 +20,7 @@ from topoqa_train.errors import (
 from topoqa_train.menu import Menu
 from topoqa_train.plugins import discovery, typer_command
 from topoqa_train.plugins.discovery import Plugin
-from topoqa_train.ui import console, error_text
+from topoqa_train.ui import console
 
 PROGRAM = "topoqa-train"
 DEBUG_VARIABLE = "TOPOQA_TRAIN_DEBUG"
@@ -58,14 +58,14 @@ def build_menu() -> Menu:
 
 def main() -> NoReturn:
     """Run the command line; never a traceback, unless `--debug`."""
-    console.keep_streams()
+    console.guard_streams()
     signal.signal(signal.SIGINT, _interrupted)
     signal.signal(signal.SIGTERM, _terminated)
     # Windows has no SIGHUP; who was started with `nohup` is to outlive the terminal.
     hang_up = getattr(signal, "SIGHUP", None)
     if hang_up is not None and signal.getsignal(hang_up) != signal.SIG_IGN:
         signal.signal(hang_up, _terminated)
-    console.say_warnings(log.get(log.ROOT))
+    console.show_warnings(log.get(log.ROOT))
     sys.exit(_status())
 
 
@@ -85,7 +85,7 @@ def _status() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return _told(atomic.as_ours(error))
+        return _told(atomic.as_project_error(error))
     except Exception as error:  # noqa: BLE001 - the one place where all ends
         return _told(_fault(error, commands.called))
     return status
@@ -101,7 +101,7 @@ def _status_of(commands: Menu) -> int:
         if leaving.code is None or isinstance(leaving.code, int):
             _tell_place_of_debug(leaving.code, commands)
             return leaving.code or 0
-        console.say(leaving.code)
+        console.notify(leaving.code)
         return 1
     return 0
 
@@ -109,7 +109,7 @@ def _status_of(commands: Menu) -> int:
 def _tell_place_of_debug(status: int | None, commands: Menu) -> None:
     misplaced = commands.called is not None and "--debug" in sys.argv and not _debugging()
     if status == RequestError.exit_status and misplaced:
-        console.say(f"--debug stands before the command: {PROGRAM} --debug {sys.argv[1]} ...")
+        console.notify(f"--debug stands before the command: {PROGRAM} --debug {sys.argv[1]} ...")
 
 
 def _show_version(wanted: bool) -> None:
@@ -141,7 +141,7 @@ def _told(error: TopoqaTrainError) -> int:
     # Whoever only asked for completions is in the middle of a line: nothing may be written there.
     if COMPLETION_VARIABLE not in os.environ:
         _trace_if_wanted()
-        error_text.show(error)
+        console.show_error(error)
     return error.exit_status
 
 

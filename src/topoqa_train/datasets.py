@@ -63,7 +63,7 @@ def prepare(name: str, progress: Progress) -> DataSetPaths:
         hint="'demo' comes with the plugin topoqa-graphs: pip install -r requirements.txt",
     )
     prepare_it = plugin.load()
-    with plugin.blamed():
+    with plugin.attribute_errors():
         result = prepare_it(progress)
     if not isinstance(result, DataSetPaths):
         raise discovery.PluginError(
@@ -84,7 +84,7 @@ def cache_folder() -> Path:
     return Path(given).expanduser().absolute() if given else user_cache_path("topoqa-train")
 
 
-def built_once(folder: Path, build: Callable[[Path], None]) -> Path:
+def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
     """`folder`, filled by `build` if it is not there yet.
 
     `build` gets an empty folder beside it, which takes the name when all is in it: so a folder of
@@ -106,7 +106,7 @@ def built_once(folder: Path, build: Callable[[Path], None]) -> Path:
                 if part.exists():
                     shutil.rmtree(part)
                 part.mkdir()
-            with atomic.no_room_is_an_error(folder):
+            with atomic.translate_disk_full(folder):
                 build(part)
                 atomic.flush_tree(part)
             part.replace(folder)
@@ -129,7 +129,7 @@ def _locked(folder: Path) -> AbstractContextManager[object]:
 @contextmanager
 def _may_be_written(folder: Path) -> Iterator[None]:
     try:
-        with atomic.no_room_is_an_error(folder):
+        with atomic.translate_disk_full(folder):
             yield
     except OSError as error:
         raise MachineError(

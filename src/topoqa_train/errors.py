@@ -103,6 +103,28 @@ def from_json(document: Mapping[str, Any]) -> TopoqaTrainError:
     )
 
 
+def combine_errors(failed: Sequence[tuple[str, RequestError]]) -> RequestError:
+    """Return one error for pairs of job name and error; errors with equal messages appear once."""
+    first_of = {error.message: error for _, error in reversed(failed)}
+    jobs: dict[str, list[str]] = {}
+    for name, error in failed:
+        jobs.setdefault(error.message, []).append(name)
+    needed_by = {
+        message: f"needed by {'job' if len(names) == 1 else 'jobs'} {', '.join(names)}"
+        for message, names in jobs.items()
+    }
+    if len(jobs) == 1:
+        ((message, error),) = first_of.items()
+        return RequestError(message, details=[*error.details, needed_by[message]], hint=error.hint)
+    lines: list[str] = []
+    for message, last_line in needed_by.items():
+        lines += [message, *(f"  {line}" for line in (*first_of[message].details, last_line))]
+    hints = dict.fromkeys(first_of[message].hint or "" for message in jobs)
+    return RequestError(
+        "the jobs can't be started", details=lines, hint="\n".join(filter(None, hints)) or None
+    )
+
+
 def _aligned(problems: Sequence[Problem]) -> list[str]:
     """Lay problems out in columns: line, key, message."""
     places = [f"line {p.line}" if p.line is not None else "" for p in problems]

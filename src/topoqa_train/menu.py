@@ -97,8 +97,8 @@ class Menu(TyperGroup):
         self._describe()
         super().format_help(ctx, formatter)
         _tell_rivals(entry.plugin for entry in self.entries.values())
-        for distribution, fault in discovery.damaged().items():
-            console.say(f"{distribution} gives no command: its entry points can't be read: {fault}")
+        for distribution, error in discovery.unreadable_distributions().items():
+            console.notify(f"{distribution}: its entry points are unreadable: {error}")
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:  # noqa: ANN401
         """Names of commands with their lines, and options."""
@@ -127,8 +127,8 @@ def _unknown(name: str, known: Iterable[str]) -> RequestError:
 
 def _tell_rivals(found: Iterable[Plugin]) -> None:
     for plugin in found:
-        for rival in plugin.rivals:
-            console.say(f"'{plugin.name}' of {plugin.distribution} hides that of {rival}")
+        for rival in plugin.shadowed:
+            console.notify(f"'{plugin.name}' of {plugin.distribution} hides that of {rival}")
 
 
 def plain_flags(command: Any, context: typer.Context) -> None:  # noqa: ANN401

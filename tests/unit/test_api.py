@@ -26,7 +26,7 @@ def test_a_command_s_imports_bring_no_torch() -> None:
         "import sys\nfrom topoqa_train.api import *\n"
         "from topoqa_train import api\nprint('torch' in sys.modules)"
     )
-    light = code.replace("import *", "import RequestError, evaluate, progress, say, segment_sum")
+    light = code.replace("import *", "import RequestError, evaluate, notify, progress, segment_sum")
     for text, loaded in ((light, "False"), (code, "True")):
         done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
         assert (done.stdout.strip(), done.returncode) == (loaded, 0), done.stderr

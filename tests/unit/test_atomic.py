@@ -164,10 +164,10 @@ class TestReplacing:
         }
         for path in (*left.values(), file.with_name(".mine.tmp"), file.with_name("theirs.tmp")):
             path.write_text("half")
-        atomic.forget_leftovers(file.parent)
+        atomic.delete_leftovers(file.parent)
         there = {entry.name for entry in file.parent.iterdir()}
         assert there == {file.name, "theirs.tmp", left["at work"].name}
-        atomic.forget_leftovers(file.parent / "not there")
+        atomic.delete_leftovers(file.parent / "not there")
 
     def test_many_writers_at_once_leave_one_whole_file(self, file: Path) -> None:
         contents = [bytes([65 + number]) * 50_000 for number in range(8)]
@@ -390,13 +390,13 @@ def test_a_new_file_is_nobody_elses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE])
 def test_a_failing_machine_is_no_wrong_request(number: int) -> None:
-    error = atomic.as_ours(OSError(number, os.strerror(number), "/some/file"))
+    error = atomic.as_project_error(OSError(number, os.strerror(number), "/some/file"))
     assert isinstance(error, MachineError)
     assert error.message == f"/some/file: {os.strerror(number)}"
 
 
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.EROFS, errno.ENOTDIR])
 def test_what_is_not_there_or_not_allowed_is_a_wrong_request(number: int) -> None:
-    error = atomic.as_ours(OSError(number, os.strerror(number), "/some/file"))
+    error = atomic.as_project_error(OSError(number, os.strerror(number), "/some/file"))
     assert isinstance(error, RequestError)
     assert error.message == f"/some/file: {os.strerror(number)}"

@@ -190,7 +190,7 @@ PASSING = """
 import typer
 from topoqa_train import api
 
-@api.passing_options_on
+@api.forward_unknown_options
 def pass_on(context: typer.Context, mine: bool = False) -> None:
     print(mine, context.args)
 """
@@ -397,11 +397,11 @@ class TestBrokenPlugins:
     ) -> None:
         ended = call(name, *arguments)
         assert ended.status == 2
-        first, where, way_out = ended.err.splitlines()
+        first, where, repair_hint = ended.err.splitlines()
         assert first.startswith(f"the plugin '{name}' of zoo-parts is broken: ")
         assert said in first
         assert "topoqa_train.commands: " in where
-        assert way_out == "Mend or remove it: pip uninstall zoo-parts"
+        assert repair_hint == "Mend or remove it: pip uninstall zoo-parts"
         assert ended.out == ""
 
     def test_debug_shows_the_trace(self, call: Call) -> None:
@@ -418,12 +418,12 @@ class TestBrokenPlugins:
         assert call("b-fine").out == "all is well\n"
         helped = call("--help")
         assert "b-fine" in helped.out
-        assert helped.err.startswith("garbage gives no command: its entry points can't be read: ")
+        assert helped.err.startswith("garbage: its entry points are unreadable: ")
 
 
 class TestRivals:
     @pytest.fixture(autouse=True)
-    def rivals(self, install_plugin: Install) -> None:
+    def shadowed(self, install_plugin: Install) -> None:
         modules = {"commands_of_tests": COMMANDS_OF_TESTS}
         entries = {"r-same": "commands_of_tests:fine", "leaderboard": "commands_of_tests:crash"}
         install_plugin("ape", COMMANDS, entries, modules)

@@ -117,7 +117,7 @@ class TestBuiltOnce:
             built.append(folder)
 
         for _ in range(2):
-            assert datasets.built_once(tmp_path / "a" / "b", build) == tmp_path / "a" / "b"
+            assert datasets.build_once(tmp_path / "a" / "b", build) == tmp_path / "a" / "b"
         assert [folder.parent for folder in built] == [tmp_path / "a"]
         assert (tmp_path / "a" / "b" / "x.csv").read_text() == "x"
         assert not built[0].exists()
@@ -133,7 +133,7 @@ class TestBuiltOnce:
             (folder / "train.csv").write_text("t")
             (folder / "out").symlink_to(tmp_path)
 
-        datasets.built_once(tmp_path / "set", build)
+        datasets.build_once(tmp_path / "set", build)
         assert steps == ["a.pt", "graphs", "train.csv", "set.part", "renamed", tmp_path.name]
 
     def test_what_was_stopped_is_begun_anew(self, tmp_path: Path) -> None:
@@ -142,9 +142,9 @@ class TestBuiltOnce:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            datasets.built_once(tmp_path / "set", stopped)
+            datasets.build_once(tmp_path / "set", stopped)
         assert not (tmp_path / "set").exists()
-        made = datasets.built_once(tmp_path / "set", lambda folder: (folder / "whole").touch())
+        made = datasets.build_once(tmp_path / "set", lambda folder: (folder / "whole").touch())
         assert [path.name for path in made.iterdir()] == ["whole"]
 
     def test_of_two_that_begin_at_once_one_builds(
@@ -159,10 +159,10 @@ class TestBuiltOnce:
             built.append("slowly")
 
         with ThreadPoolExecutor(2) as pool:
-            first = pool.submit(datasets.built_once, tmp_path / "set", slowly)
+            first = pool.submit(datasets.build_once, tmp_path / "set", slowly)
             assert begun.wait(60)
             second = pool.submit(
-                datasets.built_once, tmp_path / "set", lambda _: built.append("again")
+                datasets.build_once, tmp_path / "set", lambda _: built.append("again")
             )
             while "waiting for it" not in caplog.text:
                 assert not second.done()
@@ -173,7 +173,7 @@ class TestBuiltOnce:
     def test_a_place_that_can_t_be_written_is_said_with_a_way_out(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(MachineError, match="can't be written") as caught:
-            datasets.built_once(tmp_path / "file" / "set", lambda folder: None)
+            datasets.build_once(tmp_path / "file" / "set", lambda folder: None)
         assert "TOPOQA_TRAIN_CACHE" in (caught.value.hint or "")
 
     def test_what_the_builder_misses_is_not_the_cache_s_fault(self, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ class TestBuiltOnce:
             (tmp_path / "no such source").read_text()
 
         with pytest.raises(FileNotFoundError):
-            datasets.built_once(tmp_path / "set", build)
+            datasets.build_once(tmp_path / "set", build)
 
 
 def test_the_cache_is_where_the_variable_says(

@@ -79,3 +79,28 @@ def test_a_very_long_key_does_not_push_all_messages_aside() -> None:
     details = ConfigError("x", [Problem("one", "k" * 300), Problem("two", "k")]).details
     assert details[1].endswith("two")
     assert len(details[1]) < 60
+
+
+def test_equal_errors_of_several_jobs_appear_once() -> None:
+    failed = [(name, DataError("no graphs", details=["a"], hint="Go")) for name in "xy"]
+    error = errors.combine_errors(failed)
+    assert (error.message, error.hint, error.exit_status) == ("no graphs", "Go", 2)
+    assert error.details == ("a", "needed by jobs x, y")
+
+
+def test_different_errors_of_several_jobs_all_appear() -> None:
+    error = errors.combine_errors(
+        [
+            ("x", DataError("no graphs", details=["in g"], hint="Build.")),
+            ("y", RequestError("no labels", hint="Write.")),
+            ("z", DataError("no graphs", details=["in g"], hint="Build.")),
+        ]
+    )
+    assert list(error.details) == [
+        "no graphs",
+        "  in g",
+        "  needed by jobs x, z",
+        "no labels",
+        "  needed by job y",
+    ]
+    assert error.hint == "Build.\nWrite."

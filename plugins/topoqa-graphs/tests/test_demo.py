@@ -25,7 +25,7 @@ from topoqa_graphs.decoys import make_decoys
 from topoqa_graphs.demo import Plan, build_demo, ensure, is_whole, plan_version
 from topoqa_graphs.matching import residues_of, sequence
 from topoqa_graphs.structures import read_structure
-from topoqa_train.api import DataSetPaths, graph_faults, read_graph
+from topoqa_train.api import DataSetPaths, graph_errors, read_graph
 from topoqa_train.errors import DataError, MachineError, RequestError
 
 SMALL = Plan(splits={"train": ("2OOB",), "val": ("1FFW",), "test": ()}, count=2, seed=7)
@@ -130,7 +130,7 @@ def test_it_is_laid_out_as_training_wants_it(made: DataSetPaths) -> None:
 
 def test_every_graph_is_fit_and_every_label_its_decoys(made: DataSetPaths) -> None:
     for path in made.graph.iterdir():
-        assert graph_faults(read_graph(path)) == []
+        assert graph_errors(read_graph(path)) == []
     decoys = make_decoys(read_structure(demo.native_path("2OOB")), SMALL.count, SMALL.seed)
     labels = [float(row["dockq"]) for row in rows(made.train_labels)]
     assert labels == pytest.approx([decoy.score.dockq for decoy in decoys], abs=1e-6)

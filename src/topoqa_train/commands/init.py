@@ -120,7 +120,7 @@ def init(
     """
     from topoqa_train.labels.split import Wish
     from topoqa_train.maintenance import init_project as workflow
-    from topoqa_train.ui.console import out, say
+    from topoqa_train.ui.console import notify, out
     from topoqa_train.ui.tables.project import folder_lines
 
     def names(text: str | None) -> tuple[str, ...]:
@@ -143,7 +143,7 @@ def init(
         )
     )
     for note in made.notes:
-        say(note)
+        notify(note)
     lines = folder_lines(made.folder, made.data, made.files, Path.cwd(), own=made.own)
     for line in lines:
         out().print(line, soft_wrap=True)

@@ -37,7 +37,7 @@ def list_(
     Example: topoqa-train plugins list
     """
     from topoqa_train.inspection import plugin_list as workflow
-    from topoqa_train.ui.console import out, say
+    from topoqa_train.ui.console import notify, out
     from topoqa_train.ui.live.progress import progress
     from topoqa_train.ui.tables.plugins import fault_lines, plugin_table
 
@@ -47,4 +47,4 @@ def list_(
         return
     out().print(plugin_table(report))
     for line in fault_lines(report):
-        say(line)
+        notify(line)

@@ -69,7 +69,7 @@ def clean(
     from topoqa_train.errors import RequestError
     from topoqa_train.maintenance import clean as workflow
     from topoqa_train.runs.store import RunStore, root_of_runs
-    from topoqa_train.ui.console import out, say
+    from topoqa_train.ui.console import notify, out
     from topoqa_train.ui.live.progress import progress
     from topoqa_train.ui.tables.cleanup import clean_line, clean_table
 
@@ -88,12 +88,12 @@ def clean(
         console = out()
         console.print(clean_table(planned, console.width))
         for note in planned.notes:
-            say(note)
+            notify(note)
     deleted = workflow.carry_out(store, planned, clock, progress) if yes else None
     if as_json:
         typer.echo(json.dumps(workflow.to_document(planned, deleted), indent=2))
     else:
-        say(clean_line(planned, None if deleted is None else len(deleted)))
+        notify(clean_line(planned, None if deleted is None else len(deleted)))
 
 
 @app.command()

@@ -48,12 +48,12 @@ def list_plugins(progress: Progress, *, seconds: float) -> PluginReport:
         for each, answer in zip(wanted, _answers(wanted, seconds), strict=True):
             tried[each] = replace(each, **answer, state="broken" if answer["fault"] else "ok")
             advance(1)
-    damaged = discovery.damaged()
+    damaged = discovery.unreadable_distributions()
     broken = {each.distribution for each in tried.values() if each.state == "broken"}
     return PluginReport(
         tuple(tried.get(each, each) for each in found),
         damaged,
-        tuple(map(discovery.way_out, sorted(broken | damaged.keys()))),
+        tuple(map(discovery.repair_hint, sorted(broken | damaged.keys()))),
     )
 
 

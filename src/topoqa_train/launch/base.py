@@ -48,6 +48,6 @@ def make(name: str, at_once: int) -> Launcher:
     """The launcher called `name`, for `at_once` tasks at a time."""
     plugin = discovery.find(discovery.LAUNCHERS, "launcher", name)
     made = plugin.load()
-    with plugin.blamed():
+    with plugin.attribute_errors():
         launcher: Launcher = made(at_once)
     return launcher

@@ -222,7 +222,7 @@ def _told(faults: list[str]) -> Iterator[None]:
     except TopoqaTrainError as error:
         faults.append(error.message)
     except OSError as error:
-        faults.append(atomic.as_ours(error).message)
+        faults.append(atomic.as_project_error(error).message)
 
 
 def _delete(store: RunStore, run: Doomed, held: Mapping[str, str], clock: Clock) -> None:

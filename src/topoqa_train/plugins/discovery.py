@@ -30,12 +30,12 @@ class PluginError(RequestError):
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point; `rivals` are distributions that claim the same name and lost."""
+    """One entry point; `shadowed` are distributions that claim the same name and lost."""
 
     name: str
     entry_point: EntryPoint
     distribution: str
-    rivals: tuple[str, ...] = ()
+    shadowed: tuple[str, ...] = ()
 
     def load(self) -> Any:  # noqa: ANN401 - what a plugin is depends on its group
         """Import what the entry point names: a function, a class or a Typer app.
@@ -75,7 +75,7 @@ class Plugin:
         return found.metadata["Summary"]
 
     @contextmanager
-    def blamed(self) -> Iterator[None]:
+    def attribute_errors(self) -> Iterator[None]:
         """Lay what goes wrong inside at the plugin's door.
 
         What is meant for people as it stands, or is the machine's fault, passes.
@@ -92,7 +92,7 @@ class Plugin:
         return PluginError(
             f"the plugin '{self.name}' of {self.distribution} is broken: {fault}",
             details=[f"{self.entry_point.group}: {self.entry_point.value}"],
-            hint=way_out(self.distribution),
+            hint=repair_hint(self.distribution),
         )
 
 
@@ -100,7 +100,7 @@ def discover(group: str) -> dict[str, Plugin]:
     """All plugins of `group` by name, sorted; nothing is imported.
 
     Where two distributions claim a name, ours wins, else the first by distribution name; the
-    others are kept as `rivals`, so that nothing is overridden in silence.
+    others are kept as `shadowed`, so that nothing is overridden in silence.
     """
     return {name: plugins[0] for name, plugins in claims(group).items()}
 
@@ -113,14 +113,14 @@ def claims(group: str) -> dict[str, list[Plugin]]:
     return {name: _ranked(name, found[name]) for name in sorted(found)}
 
 
-def way_out(distribution: str) -> str:
+def repair_hint(distribution: str) -> str:
     """What to do about a plugin of `distribution` that is broken."""
     if distribution == OWN_DISTRIBUTION:
         return f"Install it again: pip install --force-reinstall {distribution}"
     return f"Mend or remove it: pip uninstall {distribution}"
 
 
-def damaged() -> dict[str, str]:
+def unreadable_distributions() -> dict[str, str]:
     """Distributions whose list of entry points can't be read, and why; they give no plugin."""
     faults = {}
     for distribution in distributions():
@@ -150,8 +150,8 @@ def find(group: str, kind: str, name: str, *, hint: str | None = None) -> Plugin
 def _entry_points(group: str) -> Iterable[EntryPoint]:
     try:
         return entry_points(group=group)
-    except Exception:  # noqa: BLE001 - a stranger's file is wrong: see `damaged`
-        bad = damaged()
+    except Exception:  # noqa: BLE001 - a stranger's file is wrong: see `unreadable_distributions`
+        bad = unreadable_distributions()
         good = (each for each in distributions() if (each.name or _NAMELESS) not in bad)
         return [
             entry_point
@@ -173,5 +173,5 @@ def _ranked(name: str, claimed: list[tuple[str, EntryPoint]]) -> list[Plugin]:
     unique = {(owner, entry.value): (owner, entry) for owner, entry in claimed}
     ordered = sorted(unique.values(), key=lambda claim: (claim[0] != OWN_DISTRIBUTION, claim[0]))
     (owner, entry_point), *others = ordered
-    winner = Plugin(name, entry_point, owner, rivals=tuple(other for other, _ in others))
+    winner = Plugin(name, entry_point, owner, shadowed=tuple(other for other, _ in others))
     return [winner, *(Plugin(name, hidden, other) for other, hidden in others)]

@@ -22,7 +22,7 @@ def build(plugin: Plugin) -> Any:  # noqa: ANN401 - Typer vendors click and does
     if isinstance(loaded, typer.Typer):
         app.add_typer(loaded, name=plugin.name)
     else:
-        # Set by `api.passing_options_on`; Typer reads it from nowhere else.
+        # Set by `api.forward_unknown_options`; Typer reads it from nowhere else.
         settings = getattr(loaded, "context_settings", None)
         app.command(plugin.name, context_settings=settings)(loaded)
     try:

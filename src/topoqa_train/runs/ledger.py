@@ -111,7 +111,7 @@ class Ledger:
             atomic.write_json(self.path, document)
         except OSError as error:
             raise MachineError(
-                f"what is done can't be written down: {atomic.as_ours(error).message}",
+                f"what is done can't be written down: {atomic.as_project_error(error).message}",
                 hint="With --resume the same command goes on from here.",
             ) from error
 

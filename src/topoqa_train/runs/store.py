@@ -71,7 +71,7 @@ class RunStore:
         try:
             atomic.replace_link(self.root / LATEST, paths.run_id)
         except (OSError, MachineError) as error:
-            warn(f"{LATEST} still leads to an older run: {atomic.as_ours(error)}")
+            warn(f"{LATEST} still leads to an older run: {atomic.as_project_error(error)}")
         return paths
 
     def check(self, run_name: str | None = None) -> None:
@@ -293,10 +293,10 @@ def _make_root(root: Path) -> None:
 def _may_be_written(root: Path) -> Iterator[None]:
     """Turn what the file system refuses into an error that says where else runs can go."""
     try:
-        with atomic.no_room_is_an_error(root):
+        with atomic.translate_disk_full(root):
             yield
     except OSError as error:
-        if isinstance(atomic.as_ours(error), MachineError):
+        if isinstance(atomic.as_project_error(error), MachineError):
             raise MachineError(f"runs can't go to {root}: {error.strerror or error}") from error
         raise RequestError(
             f"runs can't go to {root}: {error.strerror or error}",

@@ -32,7 +32,7 @@ def console_log(path: Path) -> Iterator[None]:
 
     In the process of a terminal or a test (the in-process launcher), only logging goes there.
     """
-    with atomic.no_room_is_an_error(path):
+    with atomic.translate_disk_full(path):
         file = path.open("ab", buffering=0)
     with file, _descriptors_to(file.fileno()), _loggers_to(file.fileno()):
         yield

@@ -18,6 +18,7 @@ from topoqa_train.errors import (
     TerminatedRunError,
     TopoqaTrainError,
     TrainingError,
+    combine_errors,
 )
 from topoqa_train.launch.job import Check, Job, Task
 from topoqa_train.provenance import comparison, diff
@@ -34,7 +35,6 @@ from topoqa_train.training.data.load import LoadedData, load_data
 from topoqa_train.training.engine import FitOptions
 from topoqa_train.worker import run_record
 from topoqa_train.worker.console_log import console_log
-from topoqa_train.workflows.data_resolver import all_faults
 
 log = logging.getLogger(__name__)
 _READING_EVENT_SECONDS = 1.0
@@ -73,7 +73,7 @@ class Executor:
             ended = _ended(task, paths, error)
         except OSError as error:
             # Before there is a run, it may be that the request was wrong.
-            ours = atomic.as_ours(error) if paths is None else _of_machine(error)
+            ours = atomic.as_project_error(error) if paths is None else _of_machine(error)
             ended = _ended(task, paths, ours)
         except Exception as error:  # noqa: BLE001 - a fault of ours; the child lives on and tells it
             ended = _ended(task, paths, _out_of_memory(error) or _fault(error))
@@ -90,7 +90,7 @@ class Executor:
             except RequestError as error:
                 faults.append((job.name, error))
         if faults:
-            raise all_faults(faults)
+            raise combine_errors(faults)
 
     def _open(self, job: Job) -> RunPaths:
         if job.resume_run is not None:
@@ -128,7 +128,7 @@ class Executor:
             # Before anything of the run is touched: it may have been whole.
             _check_same_data(metadata.read(paths.metadata), job, self._load(job, None))
             for folder in (paths.root, paths.config_dir, paths.metrics.parent):
-                atomic.forget_leftovers(folder)
+                atomic.delete_leftovers(folder)
             run_record.write_changed_config(job, paths)
         record, news = self._record(job, paths)
         self.emit(RunCreated(job=job.name, run_dir=str(paths.root)))
@@ -400,7 +400,7 @@ def _out_of_memory(error: Exception) -> TrainingError | None:
 
 def _of_machine(error: OSError) -> MachineError:
     """What the system refuses a run that is under way: no fault of the request."""
-    ours = atomic.as_ours(error)
+    ours = atomic.as_project_error(error)
     return MachineError(ours.message, details=ours.details, hint=ours.hint)
 
 

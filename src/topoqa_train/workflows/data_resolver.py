@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from topoqa_train import datasets, log
 from topoqa_train.config.models import TrainingConfig
 from topoqa_train.datasets import Progress
-from topoqa_train.errors import RequestError
 from topoqa_train.labels.coverage import check_coverage
 from topoqa_train.labels.survey import Survey, survey
 from topoqa_train.launch.job import DataFiles
@@ -93,23 +92,3 @@ def _tell_shared(targets: Sequence[str]) -> None:
             len(targets),
             ", ".join(targets[:_NAMED]) + (", ..." if len(targets) > _NAMED else ""),
         )
-
-
-def all_faults(faults: Sequence[tuple[str, RequestError]]) -> RequestError:
-    """One error for what is wrong with the data of several jobs; a fault is told once."""
-    by_message: dict[str, list[str]] = {}
-    errors = {error.message: error for _, error in faults}
-    for name, error in faults:
-        by_message.setdefault(error.message, []).append(name)
-    if len(by_message) == 1:
-        (message, names), error = next(iter(by_message.items())), faults[0][1]
-        return RequestError(message, details=[*error.details, _of(names)], hint=error.hint)
-    lines: list[str] = []
-    for message, names in by_message.items():
-        lines += [message, *(f"  {line}" for line in errors[message].details), f"  {_of(names)}"]
-    hints = dict.fromkeys(error.hint for error in errors.values() if error.hint)
-    return RequestError("the jobs can't be started", details=lines, hint="\n".join(hints) or None)
-
-
-def _of(names: Sequence[str]) -> str:
-    return f"wanted by {'job' if len(names) == 1 else 'jobs'} {', '.join(names)}"

@@ -13,12 +13,12 @@ from topoqa_train import bounded_read
 from topoqa_train.config.job_plan import JobPlan, LoadedManifest
 from topoqa_train.config.load import LoadedConfig
 from topoqa_train.config.models import TrainingConfig
-from topoqa_train.errors import RequestError
+from topoqa_train.errors import RequestError, combine_errors
 from topoqa_train.launch import environment
 from topoqa_train.launch.job import Check, Job
 from topoqa_train.runs.store import RunStore, check_run_name, root_of_runs, where_now
 from topoqa_train.views.progress import Change, DataSummary, Plan, PlannedJob, PlannedPhase
-from topoqa_train.workflows.data_resolver import DataResolver, all_faults
+from topoqa_train.workflows.data_resolver import DataResolver
 
 FAST_DEV_EPOCHS = 1
 
@@ -112,7 +112,7 @@ def check_jobs(jobs: Sequence[Job], resolver: DataResolver) -> list[DataSummary]
         except RequestError as error:
             faults.append((job.name, error))
     if faults:
-        raise all_faults(faults)
+        raise combine_errors(faults)
     return summaries
 
 
@@ -125,7 +125,7 @@ def check_places(jobs: Sequence[Job]) -> None:
         except RequestError as error:
             faults.append((job.name, error))
     if faults:
-        raise all_faults(faults)
+        raise combine_errors(faults)
 
 
 def graph_checks(jobs: Sequence[Job]) -> list[Check]:

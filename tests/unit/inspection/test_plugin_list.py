@@ -128,7 +128,7 @@ def test_a_rival_hides_another(install_plugin: Any, only_strangers: None) -> Non
 def test_ours_are_never_hidden(install_plugin: Any) -> None:
     install_plugin("aaa", discovery.COMMANDS, {"leaderboard": "x:y"}, {})
     (ours, other) = discovery.claims(discovery.COMMANDS)["leaderboard"]
-    assert (ours.distribution, ours.rivals) == ("topoqa-train", ("aaa",))
+    assert (ours.distribution, ours.shadowed) == ("topoqa-train", ("aaa",))
     assert other.distribution == "aaa"
     assert discovery.discover(discovery.COMMANDS)["leaderboard"] == ours
 

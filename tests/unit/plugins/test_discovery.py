@@ -19,7 +19,7 @@ def test_what_is_installed_is_found_sorted_and_not_imported(install_plugin: Inst
     found = discovery.discover(GROUP)
     assert list(found) == ["a", "b"]
     assert found["a"].distribution == "zoo"
-    assert found["a"].rivals == ()
+    assert found["a"].shadowed == ()
     assert "zoo_mod" not in sys.modules
 
 
@@ -95,12 +95,12 @@ class TestDamaged:
         self, install_plugin: Install
     ) -> None:
         install_plugin("zoo", GROUP, {"a": "zoo:f"})
-        assert discovery.damaged() == {}
+        assert discovery.unreadable_distributions() == {}
         for name, text in (("bad", f"[{GROUP}]\nnothing\n".encode()), ("odd", b"\xff\xfe[")):
             folder = install_plugin(name, GROUP, {"b": "b:b"})
             next(folder.glob("*.dist-info/entry_points.txt")).write_bytes(text)
         assert list(discovery.discover(GROUP)) == ["a"]
-        faults = discovery.damaged()
+        faults = discovery.unreadable_distributions()
         assert list(faults) == ["odd", "bad"]
         assert faults["odd"].startswith("UnicodeDecodeError: ")
 
@@ -119,7 +119,7 @@ class TestRivals:
             install_plugin(name, GROUP, {"a": f"{name}_mod:f"})
         plugin = discovery.discover(GROUP)["a"]
         assert plugin.distribution == "ape"
-        assert plugin.rivals == ("lion", "zebra")
+        assert plugin.shadowed == ("lion", "zebra")
 
     def test_ours_wins_over_any_other(
         self, install_plugin: Install, monkeypatch: pytest.MonkeyPatch
@@ -128,7 +128,7 @@ class TestRivals:
         install_plugin("zoo", GROUP, {"a": "zoo:f"})
         monkeypatch.setattr(discovery, "OWN_DISTRIBUTION", "zoo")
         plugin = discovery.discover(GROUP)["a"]
-        assert (plugin.distribution, plugin.rivals) == ("zoo", ("aaa-first",))
+        assert (plugin.distribution, plugin.shadowed) == ("zoo", ("aaa-first",))
 
     def test_one_distribution_found_twice_is_no_rival_of_itself(
         self, install_plugin: Install
@@ -136,7 +136,7 @@ class TestRivals:
         # As with an editable install beside a leftover of an older one.
         for _ in range(2):
             install_plugin("zoo", GROUP, {"a": "zoo:f"})
-        assert discovery.discover(GROUP)["a"].rivals == ()
+        assert discovery.discover(GROUP)["a"].shadowed == ()
 
 
 def test_a_distribution_without_a_name_is_still_found(install_plugin: Install) -> None:

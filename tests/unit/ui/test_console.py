@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from topoqa_train.errors import RequestError
-from topoqa_train.ui import console, error_text
+from topoqa_train.errors import ConfigError, MachineError, Problem, RequestError
+from topoqa_train.ui import console
 
 
 class Terminal(io.StringIO):
@@ -20,17 +19,45 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_results_go_out_and_words_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_go_to_standard_output_and_notices_to_standard_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     console.out().print("result")
-    console.say("word")
+    console.notify("word")
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("result\n", "word\n")
 
 
-def test_a_line_stands_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    line = "[bold]a[/bold] :smile: x.yaml:100: [/x] " + "long " * 100 + "/path/to/a"
-    console.say(line)
-    assert capsys.readouterr().err == f"{line}\n"
+LONG = "[bold]a[/bold] :smile: x.yaml:100: [/x] " + "long " * 100 + "/path/to/a"
+
+
+def test_a_line_is_neither_wrapped_nor_read_as_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    console.notify(LONG)
+    console.show_error(RequestError(LONG, details=[LONG], hint=LONG))
+    assert capsys.readouterr().err == f"{LONG}\n{LONG}:\n  {LONG}\n{LONG}\n"
+
+
+@pytest.mark.parametrize("message", ["what now?", "It ended.", "as follows:"])
+def test_no_colon_follows_a_punctuation_mark(
+    capsys: pytest.CaptureFixture[str], message: str
+) -> None:
+    console.show_error(MachineError(message, details=["x"]))
+    assert capsys.readouterr().err == f"{message}\n  x\n"
+
+
+def test_an_error_without_details_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    console.show_error(MachineError("disk full"))
+    assert capsys.readouterr() == ("", "disk full\n")
+
+
+def test_the_problems_of_a_config_are_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    problems = [Problem("no", "a", 1), Problem("no", "b", 22)]
+    console.show_error(ConfigError("x is not a valid config", problems))
+    assert capsys.readouterr().err.splitlines() == [
+        "x is not a valid config:",
+        "  line 1   a  no",
+        "  line 22  b  no",
+    ]
 
 
 def test_a_pipe_is_wide_and_has_no_colours(
@@ -43,7 +70,7 @@ def test_a_pipe_is_wide_and_has_no_colours(
     assert not console.is_live(console.err())
 
 
-def test_names_in_tables_stand_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_in_tables_are_not_markup(capsys: pytest.CaptureFixture[str]) -> None:
     table = Table("[x]", box=None)
     table.add_row("/data/[red]/x.yaml:100: [/b]")
     console.out().print(table)
@@ -53,9 +80,9 @@ def test_names_in_tables_stand_as_they_are(capsys: pytest.CaptureFixture[str]) -
 HOSTILE = "a\x1b[2J\x07\r\x9b31m\u202eb\x1b]0;title\x07\u2028"
 
 
-def test_what_would_command_a_terminal_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    console.say(HOSTILE)
-    error_text.show(RequestError(HOSTILE, details=[HOSTILE], hint=HOSTILE))
+def test_control_characters_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    console.notify(HOSTILE)
+    console.show_error(RequestError(HOSTILE, details=[HOSTILE], hint=HOSTILE))
     table = Table("name", box=None)
     table.add_row(HOSTILE)
     console.out().print(table)
@@ -66,23 +93,25 @@ def test_what_would_command_a_terminal_is_shown(capsys: pytest.CaptureFixture[st
         assert "a\\u001b[2J" in text
 
 
-def test_our_own_colours_are_no_words_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_errors_are_red_and_names_still_escaped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     terminal = Terminal()
     for name in ("NO_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setattr(sys, "stderr", terminal)
-    console.err().print(Text("a\x1b[0m", style="bold red"))
+    console.show_error(MachineError("a\x1b[0m"))
     assert terminal.getvalue() == "\x1b[1;31ma\\u001b[0m\x1b[0m\n"
 
 
-def test_columns_hold_for_a_pipe_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_columns_sets_the_width_of_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     assert console.out().width == 80
 
 
 @pytest.mark.parametrize(("kind", "live"), [("xterm-256color", True), ("dumb", False)])
-def test_only_a_terminal_that_can_is_live(
+def test_a_dumb_terminal_is_not_live(
     monkeypatch: pytest.MonkeyPatch, kind: str, live: bool
 ) -> None:
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
@@ -97,9 +126,7 @@ def test_a_file_is_not_live() -> None:
 
 
 @pytest.mark.parametrize("number", [5, 32], ids=["closed terminal", "reader that left"])
-def test_words_that_nobody_can_hear_stop_nothing(
-    monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_a_lost_standard_error_stops_nothing(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     class Gone(Terminal):
         def write(self, words: str) -> int:
             raise OSError(number, os.strerror(number))
@@ -108,8 +135,8 @@ def test_words_that_nobody_can_hear_stop_nothing(
             raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(sys, "stderr", Gone())
-    console.keep_streams()
-    console.say("word")
+    console.guard_streams()
+    console.notify("word")
     console.err().print("word", style="bold red")
     assert sys.stderr.isatty()
     assert sys.stderr.write("word") == 4
@@ -118,7 +145,7 @@ def test_words_that_nobody_can_hear_stop_nothing(
 @pytest.mark.parametrize(
     ("number", "kind"), [(5, BrokenPipeError), (32, BrokenPipeError), (28, OSError)]
 )
-def test_a_terminal_that_was_closed_is_a_reader_that_left(
+def test_a_closed_terminal_is_a_broken_pipe(
     monkeypatch: pytest.MonkeyPatch, number: int, kind: type[OSError]
 ) -> None:
     class Gone(Terminal):
@@ -127,23 +154,23 @@ def test_a_terminal_that_was_closed_is_a_reader_that_left(
 
     monkeypatch.setattr(sys, "stdout", Gone())
     monkeypatch.setattr(sys, "stderr", Terminal())
-    console.keep_streams()
+    console.guard_streams()
     assert sys.stdout.write("result") == 6
     with pytest.raises(kind):
         sys.stdout.flush()
 
 
 @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (1, 2), (0, 1, 2)], ids=str)
-def test_no_file_is_mistaken_for_a_stream_that_was_closed(
+def test_a_file_never_gets_the_descriptor_of_a_closed_stream(
     tmp_path: Path, closed: tuple[int, ...]
 ) -> None:
     code = (
         "import os, sys\n"
         "from topoqa_train.ui import console\n"
-        "console.keep_streams()\n"
+        "console.guard_streams()\n"
         "file = open(sys.argv[1], 'w')\n"
         "assert file.fileno() > 2\n"
-        "console.say('word')\n"
+        "console.notify('word')\n"
         "console.out().print('result')\n"
         "os.write(2, b'a library')\n"
         "file.write('mine')\n"

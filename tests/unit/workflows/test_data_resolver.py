@@ -11,7 +11,7 @@ from topoqa_train.config.models import TrainingConfig
 from topoqa_train.config.overrides import parse_override
 from topoqa_train.errors import DataError, RequestError
 from topoqa_train.plugins.discovery import DATASETS
-from topoqa_train.workflows.data_resolver import DataResolver, all_faults
+from topoqa_train.workflows.data_resolver import DataResolver
 
 Install = Callable[..., Path]
 DATA_SET = """
@@ -145,30 +145,3 @@ class TestCheck:
         with pytest.raises(DataError) as caught:
             resolver.check(resolver.files(config()), config())
         assert str(project.root / gone) in caught.value.message
-
-
-class TestAllFaults:
-    def test_the_same_fault_is_told_once_with_its_jobs(self) -> None:
-        faults = [(name, DataError("no graphs", details=["a"], hint="Go")) for name in "xy"]
-        error = all_faults(faults)
-        assert error.message == "no graphs"
-        assert error.details == ("a", "wanted by jobs x, y")
-        assert error.hint == "Go"
-        assert error.exit_status == 2
-
-    def test_different_faults_are_all_told(self) -> None:
-        error = all_faults(
-            [
-                ("x", DataError("no graphs", details=["in g"], hint="Build.")),
-                ("y", RequestError("no labels", hint="Write.")),
-                ("z", DataError("no graphs", details=["in g"], hint="Build.")),
-            ]
-        )
-        assert list(error.details) == [
-            "no graphs",
-            "  in g",
-            "  wanted by jobs x, z",
-            "no labels",
-            "  wanted by job y",
-        ]
-        assert error.hint == "Build.\nWrite."

@@ -31,8 +31,8 @@ from topoqa_train.api import (
     DataError,
     Progress,
     RequestError,
+    notify,
     progress,
-    say,
     target_of,
     write_graph,
     write_text,
@@ -100,7 +100,7 @@ def build_graphs(
         if building.labelled:
             _write_labels(out / LABELS, report.dockq)
         elif report.built and (out / LABELS).exists():
-            say(f"{out / LABELS} is from before: without natives it was not written again")
+            notify(f"{out / LABELS} is from before: without natives it was not written again")
         counts = {"graphs": len(report.built) + len(report.kept), "failed": len(report.failed)}
         write_summary(out, compat, counts)
     return report

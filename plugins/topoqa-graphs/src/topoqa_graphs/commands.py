@@ -211,10 +211,10 @@ def _cores() -> int:
 
 
 def _show_build(report: BuildReport, out: Path, as_json: bool) -> None:
-    from topoqa_train.api import DataError, say
+    from topoqa_train.api import DataError, notify
 
     labels = f", {len(report.dockq)} labels" if report.dockq else ""
-    say(f"{out}: {len(report.built)} graphs built, {len(report.kept)} kept{labels}")
+    notify(f"{out}: {len(report.built)} graphs built, {len(report.kept)} kept{labels}")
     if as_json:
         document = {
             "out": str(out),
@@ -238,7 +238,7 @@ def _show_build(report: BuildReport, out: Path, as_json: bool) -> None:
 def _show_validation(validation: Validation) -> None:
     from rich.table import Table
 
-    from topoqa_train.api import output_console, say
+    from topoqa_train.api import notify, output_console
 
     if validation.faults:
         table = Table("graph", "kind", "fault")
@@ -251,4 +251,4 @@ def _show_validation(validation: Validation) -> None:
     )
     bad = len({fault.graph for fault in validation.faults if fault.graph})
     shapes = f" ({widths})" if widths else ""
-    say(f"{validation.folder}: {validation.graphs} graphs{shapes}, {bad} with faults")
+    notify(f"{validation.folder}: {validation.graphs} graphs{shapes}, {bad} with faults")

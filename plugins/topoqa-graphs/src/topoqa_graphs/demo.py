@@ -29,7 +29,7 @@ from topoqa_train.api import (
     Progress,
     RequestError,
     cache_folder,
-    say,
+    notify,
     write_json,
     write_text,
 )
@@ -98,7 +98,7 @@ def ensure(plan: Plan, home: Path, progress: Progress, jobs: int | None = None) 
     with _waiting_for(home / f".{version}.lock"):
         if not is_whole(final, version):
             if final.exists():
-                say(f"{final} is damaged; it is built again")
+                notify(f"{final} is damaged; it is built again")
                 shutil.rmtree(final)
             _build(plan, version, final, progress, jobs or default_jobs(), keep_structures=False)
     return paths(final, version)
@@ -127,7 +127,7 @@ def build_demo(
         raise RequestError(f"{plan.count} decoys were asked for", hint="--count is at least 1.")
     wanted = (out / STRUCTURES).is_dir() or not keep_structures
     if is_whole(out, version) and wanted:
-        say(f"{out} is there already")
+        notify(f"{out} is there already")
         return paths(out, version)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RequestError(
@@ -282,7 +282,7 @@ def _waiting_for(lock_file: Path) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            say(f"another process builds the data set {NAME}; waiting for it ({lock_file})")
+            notify(f"another process builds the data set {NAME}; waiting for it ({lock_file})")
             lock.acquire()
     try:
         yield

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from topoqa_graphs.features import EDGE_COLUMNS, NODE_COLUMNS, GraphArrays, parameters
-from topoqa_train.api import DataError, append_line, read_json, say, write_json, write_text
+from topoqa_train.api import DataError, append_line, notify, read_json, write_json, write_text
 
 # Raised whenever the same structure would give other numbers.
 BUILDER_VERSION = 1
@@ -154,7 +154,7 @@ def _read_metadata(path: Path) -> dict[str, Record]:
     try:
         document = read_json(path)
     except DataError as error:
-        say(f"{error.message}; every graph is built again")
+        notify(f"{error.message}; every graph is built again")
         return {}
     return {model: entry for model, entry in document.items() if _is_ours(entry)}
 

@@ -15,7 +15,7 @@ from topoqa_train.api import (
     DataError,
     Progress,
     RequestError,
-    graph_faults,
+    graph_errors,
     progress,
     read_graph,
     read_json,
@@ -120,7 +120,7 @@ def _check(name: str, path: Path, found: _Found) -> Iterator[tuple[str, str]]:
     except DataError as error:
         yield "broken", "; ".join((error.message, *error.details))
         return
-    faults = graph_faults(graph)
+    faults = graph_errors(graph)
     yield from (("unfit", fault) for fault in faults)
     if graph.x.dim() == 2 and graph.edge_attr.dim() == 2:
         found.widths[name] = (int(graph.x.shape[1]), int(graph.edge_attr.shape[1]))

@@ -41,11 +41,11 @@ def run(request: Request, pipelines: Pipelines, disk: Disk, clock: api.Clock) ->
         TopoqaTrainError: it can't be measured or staged, or it was told to stop.
     """
     for folder in staging.left_behind(disk.parent):
-        api.say(f"Took down {folder}, which a killed command had left.")
+        api.notify(f"Took down {folder}, which a killed command had left.")
     plan = make_plan(request, pipelines, disk)
     plan.check()
     if disks.is_in_memory(plan.graphs.source):
-        api.say(f"{plan.graphs.source} lies in memory already: there is nothing to gain.")
+        api.notify(f"{plan.graphs.source} lies in memory already: there is nothing to gain.")
     return Benchmark(plan, pipelines, clock).run()
 
 
@@ -93,7 +93,7 @@ class Benchmark:
         source = self.plan.graphs.source
         # Apart from one's own runs: they are the same trainings over again.
         root = self.report.path.with_name(f"{self.report.path.stem}_baseline")
-        api.say(f"Baseline, from disk: {source}")
+        api.notify(f"Baseline, from disk: {source}")
         arguments = self.plan.baseline_arguments(root)
         self.report.baseline = self._timed("baseline", arguments, root, source)
 
@@ -112,7 +112,7 @@ class Benchmark:
             if self.report.staged is not None:
                 gone = not self.report.staged.folder.exists()
                 self.report.staged = replace(self.report.staged, taken_down=gone)
-                api.say(f"Took down {self.report.staged.folder}.")
+                api.notify(f"Took down {self.report.staged.folder}.")
 
     def _fill(self, place: Place) -> None:
         graphs, began = self.plan.graphs, self.clock.monotonic()
@@ -125,7 +125,7 @@ class Benchmark:
 
             staging.fill(place, graphs, one_more)
         self.report.staged = Staged(place.folder, self.clock.monotonic() - began)
-        api.say(f"From {'memory' if self.plan.disk.in_memory else 'a copy'}: {place.graph_dir}")
+        api.notify(f"From {'memory' if self.plan.disk.in_memory else 'a copy'}: {place.graph_dir}")
 
     def _timed(self, side: str, arguments: list[str], root: Path, graph_dir: Path) -> Side:
         since, began = self.clock.now(), self.clock.monotonic()
@@ -134,7 +134,7 @@ class Benchmark:
         except PipelineFailedError as error:
             if not _is_stop(error):
                 figures = shown_path(self.report.path)
-                api.say(f"The pipeline ended with status {error.status}: {figures}")
+                api.notify(f"The pipeline ended with status {error.status}: {figures}")
             raise
         seconds = self.clock.monotonic() - began
         runs = measures.runs_of(root, graph_dir, since)

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.api import SystemClock, passing_options_on
+from topoqa_train.api import SystemClock, forward_unknown_options
 
 
-@passing_options_on
+@forward_unknown_options
 def ramdisk(
     context: typer.Context,
     config: Annotated[

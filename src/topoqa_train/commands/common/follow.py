@@ -81,7 +81,7 @@ def _may_be_left(run: RunPaths) -> Iterator[None]:
             yield
     except InterruptedRunError as error:
         # The usual way to leave a run that goes on: no error to be told in red.
-        console.say(
+        console.notify(
             "The run is not touched. Look again: "
             f"topoqa-train monitor --follow --run-dir {shlex.quote(str(_shown(run.root)))}"
         )

@@ -189,7 +189,7 @@ def rehearse_batch(plan: BatchPlan) -> None:
 def show_plan(plan: Plan, notes: Sequence[str]) -> None:
     """A plan on standard output, and what people should read of it."""
     for line in notes:
-        console.say(line)
+        console.notify(line)
     out = console.out()
     # A path is not to be broken in two by us; a terminal does it if it must.
     out.print(plan_table.plan_table(plan, Path.cwd(), out.width), soft_wrap=True)
@@ -248,7 +248,7 @@ def logged(folder: Path, name: str, screen: Reporter) -> Reporter:
         try:
             atomic.append_line(log, f"{iso(clock.now())} {line}")
         except (OSError, MachineError) as error:
-            faults.append(str(atomic.as_ours(error)))
+            faults.append(str(atomic.as_project_error(error)))
             if len(faults) == 1:
                 screen.note(f"lines are missing in {log.name}: {faults[0]}")
 
@@ -283,6 +283,6 @@ def show_board(board: Leaderboard, limit: int | None = None) -> None:
 def _close(board: Leaderboard) -> None:
     out = console.out()
     for line in board.notes:
-        console.say(line)
+        console.notify(line)
     for line in leaderboard.closing_lines(board, Path.cwd(), root_of_runs(None)):
         out.print(line, markup=False, soft_wrap=True)

@@ -154,7 +154,7 @@ def settle(paths: RunPaths, ranking: Ranking) -> None:
     for found in paths.checkpoints.glob(PATTERN):
         if found.name not in kept:
             found.unlink(missing_ok=True)
-    atomic.forget_leftovers(paths.checkpoints)
+    atomic.delete_leftovers(paths.checkpoints)
 
 
 def _shown(flat: dict[str, Any], key: str) -> str:

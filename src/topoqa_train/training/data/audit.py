@@ -11,7 +11,7 @@ from topoqa_train.errors import DataError
 from topoqa_train.labels.graph_index import GraphIndex
 from topoqa_train.labels.label_file import Label
 from topoqa_train.labels.label_table import LeftOut, Reason
-from topoqa_train.training.data.graphs import Graph, graph_faults, read_graph
+from topoqa_train.training.data.graphs import Graph, graph_errors, read_graph
 
 Widths = tuple[int, int]
 
@@ -58,7 +58,7 @@ def _look(label: Label, index: GraphIndex) -> Found | LeftOut:
         graph = read_graph(path)
     except DataError as error:
         return left_out(Reason.BROKEN_GRAPH, error.message)
-    faults = graph_faults(graph)
+    faults = graph_errors(graph)
     if faults:
         return left_out(Reason.UNFIT_GRAPH, f"{path}: {'; '.join(faults)}")
     return Found(label, path, graph)

@@ -19,7 +19,7 @@ from topoqa_train import log
 from topoqa_train.errors import DataError
 from topoqa_train.labels.graph_index import GraphIndex
 from topoqa_train.labels.label_file import Label, Labels
-from topoqa_train.training.data.graphs import Graph, graph_faults, graph_oddities, read_graph
+from topoqa_train.training.data.graphs import Graph, graph_errors, graph_oddities, read_graph
 
 _NAMED = 10
 _logger = log.get(__name__)
@@ -174,7 +174,7 @@ def _read_split(
         except DataError as error:
             faults.append(error.message)
             continue
-        wrong = graph_faults(graph)
+        wrong = graph_errors(graph)
         if wrong:
             faults.append(f"{path}: {'; '.join(wrong)}")
         else:

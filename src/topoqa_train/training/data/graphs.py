@@ -21,7 +21,7 @@ _SHAPES: Final = {X: "[n, node_dim]", EDGE_INDEX: "[2, e]", EDGE_ATTR: "[e, edge
 
 @dataclass(frozen=True)
 class Graph:
-    """The tensors of one graph, shapes and types as in `keys` once `graph_faults` is empty."""
+    """The tensors of one graph, shapes and types as in `keys` once `graph_errors` is empty."""
 
     x: Tensor
     edge_index: Tensor
@@ -41,7 +41,7 @@ class Graph:
 def read_graph(path: Path) -> Graph:
     """Read one graph file without running code from it.
 
-    What the tensors hold is not judged here: see `graph_faults`.
+    What the tensors hold is not judged here: see `graph_errors`.
 
     Raises:
         DataError: no file, damaged, no `Data`, a tensor missing, or something in the pickle
@@ -54,7 +54,7 @@ def read_graph(path: Path) -> Graph:
     return Graph(**tensors)
 
 
-def graph_faults(graph: Graph) -> list[str]:
+def graph_errors(graph: Graph) -> list[str]:
     """All that makes a graph unfit for training, in words; empty if it is fit."""
     return _layout_faults(graph) or _content_faults(graph)
 
@@ -95,7 +95,7 @@ def write_graph(path: Path, x: Any, edge_index: Any, edge_attr: Any) -> None:  #
     graph = Graph(
         _plain(x, torch.float32), _plain(edge_index, torch.int64), _plain(edge_attr, torch.float32)
     )
-    faults = graph_faults(graph)
+    faults = graph_errors(graph)
     if faults:
         raise DataError(f"the graph for {path} is not fit to be written", details=faults)
     buffer = io.BytesIO()

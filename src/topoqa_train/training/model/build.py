@@ -43,7 +43,7 @@ def build_model(name: str, options: ModelOptions, *, node_dim: int, edge_dim: in
         discovery.MODELS, "network", name, hint="Set model.architecture to one of them."
     )
     builder = plugin.load()
-    with plugin.blamed():
+    with plugin.attribute_errors():
         model = builder(options, node_dim, edge_dim)
     if not isinstance(model, nn.Module):
         raise discovery.PluginError(

@@ -23,7 +23,7 @@ class PlainJobs(Jobs):
     """
 
     def __init__(
-        self, clock: Clock, say: Callable[[str], None] = console.say, *, whole: bool = False
+        self, clock: Clock, say: Callable[[str], None] = console.notify, *, whole: bool = False
     ) -> None:
         super().__init__(clock)
         self.say = say

@@ -65,7 +65,7 @@ class _PlainProgress:
         self.said = 0
 
     def begin(self) -> None:
-        console.say(f"{self.description} ..." if self.total is None else f"{self}")
+        console.notify(f"{self.description} ..." if self.total is None else f"{self}")
 
     def advance(self, steps: int = 1) -> None:
         self.done += steps
@@ -73,10 +73,10 @@ class _PlainProgress:
             tenth = self.done * _PLAIN_STEPS // self.total
             if tenth > self.said:
                 self.said = tenth
-                console.say(f"{self}")
+                console.notify(f"{self}")
 
     def end(self) -> None:
-        console.say(f"{self.description}: done" + (f" ({self.done})" if self.done else ""))
+        console.notify(f"{self.description}: done" + (f" ({self.done})" if self.done else ""))
 
     def __str__(self) -> str:
         return f"{self.description}: {self.done} of {self.total}"

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from topoqa_train.api import (
     DataSetPaths,
     Progress,
-    built_once,
+    build_once,
     cache_folder,
     write_graph,
     write_text,
@@ -29,7 +29,7 @@ def prepare(progress: Progress) -> DataSetPaths:
     def build(folder: Path) -> None:
         write_data_set(folder, progress)
 
-    folder = built_once(cache_folder() / "clouds" / VERSION, build)
+    folder = build_once(cache_folder() / "clouds" / VERSION, build)
     return DataSetPaths(
         graph=folder / "graphs",
         train_labels=folder / "train.csv",

@@ -44,4 +44,4 @@ def show(figures: dict[str, float], decoys: int) -> None:
     for name, value in figures.items():
         table.add_row(name, f"{value:.3f}")
     api.output_console().print(table)
-    api.say(f"{decoys} decoys")
+    api.notify(f"{decoys} decoys")

@@ -15,7 +15,7 @@ from torch_geometric.data.storage import GlobalStorage
 from topoqa_train.errors import DataError
 from topoqa_train.training.data.graphs import (
     Graph,
-    graph_faults,
+    graph_errors,
     graph_oddities,
     read_graph,
     write_graph,
@@ -138,8 +138,8 @@ def test_faults_are_told(
     make_graph: MakeGraph, name: str, change: Callable[[Tensor], Tensor], said: str
 ) -> None:
     graph = make_graph(3)
-    assert graph_faults(graph) == []
-    faults = graph_faults(replace(graph, **{name: change(getattr(graph, name))}))
+    assert graph_errors(graph) == []
+    faults = graph_errors(replace(graph, **{name: change(getattr(graph, name))}))
     assert len(faults) == 1
     assert said in faults[0]
 
@@ -151,12 +151,12 @@ def test_all_faults_are_told(make_graph: MakeGraph) -> None:
         changed(graph.edge_index, (0, 0), 99),
         changed(graph.edge_attr, (0, 0), -torch.inf),
     )
-    assert len(graph_faults(faulty)) == 3
+    assert len(graph_errors(faulty)) == 3
 
 
 def test_a_graph_without_edges_is_odd_and_fit(make_graph: MakeGraph) -> None:
     graph = make_graph(3, pairs=0)
-    assert graph_faults(graph) == []
+    assert graph_errors(graph) == []
     assert graph_oddities(graph) == ["no edges"]
 
 
@@ -189,4 +189,4 @@ def test_published_graphs_read_as_torch_reads_them(peer: Path) -> None:
         graph = read_graph(file)
         data = torch.load(file, weights_only=False)
         assert equal(graph, Graph(data.x, data.edge_index, data.edge_attr))
-        assert graph_faults(graph) == []
+        assert graph_errors(graph) == []
