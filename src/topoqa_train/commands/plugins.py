@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -28,23 +29,22 @@ def list_(
     ] = 60,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the plugins of all groups: from which distribution, whether they work, what hides what.
+    """List the plugins of all groups: distribution, whether they load, and what hides what.
 
-    Each is imported in a process beside this one, so that none does harm; how long it took is
-    told, where what several share counts for the first. The exit status is 0, also where one is
-    broken.
+    Each is imported in a process of its own, so that a broken one harms nothing, and its import is
+    timed. The exit status is 0, even if a plugin is broken.
 
     Example: topoqa-train plugins list
     """
     from topoqa_train.inspection import plugin_list as workflow
     from topoqa_train.ui.console import notify, out
     from topoqa_train.ui.live.progress import progress
-    from topoqa_train.ui.tables.plugins import fault_lines, plugin_table
+    from topoqa_train.ui.tables.plugins import error_lines, plugin_table
 
     report = workflow.list_plugins(progress, seconds=timeout)
     if as_json:
-        typer.echo(json.dumps(workflow.to_document(report), indent=2))
+        typer.echo(json.dumps(asdict(report), indent=2))
         return
     out().print(plugin_table(report))
-    for line in fault_lines(report):
+    for line in error_lines(report):
         notify(line)

@@ -1,24 +1,21 @@
-"""All plugins that are installed, each tried in a process beside this one."""
+"""All installed plugins, each loaded in a process of its own."""
 
 from __future__ import annotations
 
 import json
-import os
-import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from topoqa_train.datasets import Progress
+from topoqa_train.launch.environment import cores
 from topoqa_train.plugins import discovery
 from topoqa_train.plugins.discovery import Plugin
 from topoqa_train.views.plugins import Installed, PluginReport
 
-# Group to what people call one of it.
+# Group to what one plugin of it is called.
 KINDS = {
     discovery.COMMANDS: "command",
     discovery.DATASETS: "data set",
@@ -26,15 +23,15 @@ KINDS = {
     discovery.LAUNCHERS: "launcher",
 }
 _PROBE = "topoqa_train.plugins.probe"
-_ENOUGH = 1 << 16
-_TO_START = 60.0
+# The probe ends itself at the time limit; this is for one whose plugin handles that signal.
+_GRACE_SECONDS = 30.0
 
 
 def list_plugins(progress: Progress, *, seconds: float) -> PluginReport:
-    """Find the plugins of every group and try each: import it, and read a command's signature.
+    """Find the plugins of every group and load each: import it, and read a command's signature.
 
-    One that takes longer than `seconds` or ends the process is broken as any other is; the others
-    are tried all the same. What another of the same name hides is not tried.
+    A plugin that takes longer than `seconds` or ends its process is broken like any other, and does
+    not affect the others. A plugin that is hidden by another of the same name is not loaded.
     """
     found = [
         _installed(plugin, kind, hidden_by=claimed[0].distribution if place else None)
@@ -42,19 +39,10 @@ def list_plugins(progress: Progress, *, seconds: float) -> PluginReport:
         for claimed in discovery.claims(group).values()
         for place, plugin in enumerate(claimed)
     ]
-    wanted = [each for each in found if each.state != "hidden"]
-    tried = {}
-    with progress("loading plugins", len(wanted)) as advance:
-        for each, answer in zip(wanted, _answers(wanted, seconds), strict=True):
-            tried[each] = replace(each, **answer, state="broken" if answer["fault"] else "ok")
-            advance(1)
+    plugins = _load_all(found, progress, seconds)
     damaged = discovery.unreadable_distributions()
-    broken = {each.distribution for each in tried.values() if each.state == "broken"}
-    return PluginReport(
-        tuple(tried.get(each, each) for each in found),
-        damaged,
-        tuple(map(discovery.repair_hint, sorted(broken | damaged.keys()))),
-    )
+    broken = {each.distribution for each in plugins if each.state == "broken"} | damaged.keys()
+    return PluginReport(plugins, damaged, list(map(discovery.repair_hint, sorted(broken))))
 
 
 def _installed(plugin: Plugin, kind: str, hidden_by: str | None) -> Installed:
@@ -71,78 +59,47 @@ def _installed(plugin: Plugin, kind: str, hidden_by: str | None) -> Installed:
     )
 
 
-def _answers(wanted: Sequence[Installed], seconds: float) -> Iterator[dict[str, Any]]:
-    """What came of each, in order; a child that dies or hangs is followed by another."""
-    left = list(wanted)
-    while left:
-        with _child(left) as child:
-            for line in _lines(child, seconds):
-                if not line:  # it is ready
-                    continue
-                left.pop(0)
-                yield json.loads(line)
-            if left:
-                left.pop(0)
-                yield {"fault": _end(child, seconds), "seconds": None}
-
-
-@contextmanager
-def _child(wanted: Sequence[Installed]) -> Iterator[subprocess.Popen[bytes]]:
-    keys = ("group", "name", "value", "distribution")
-    asked = [{key: getattr(each, key) for key in keys} for each in wanted]
-    child = subprocess.Popen(  # noqa: S603 - our own program, by this very interpreter
-        [sys.executable, "-P", "-m", _PROBE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
+def _load_all(found: list[Installed], progress: Progress, seconds: float) -> list[Installed]:
+    loaded = []
+    pool = ThreadPoolExecutor(cores())
     try:
-        if child.stdin is not None:
-            # What it finds is what this process would find.
-            child.stdin.write(json.dumps({"path": sys.path, "plugins": asked}).encode())
-            child.stdin.close()
-        yield child
+        with progress("loading plugins", len(found)) as advance:
+            for each in pool.map(lambda each: _load(each, seconds), found):
+                loaded.append(each)
+                advance(1)
     finally:
-        child.kill()
-        child.wait()
-        if child.stdout is not None:
-            child.stdout.close()
+        pool.shutdown(cancel_futures=True)  # Ctrl-C must not wait for the plugins still to come
+    return loaded
 
 
-def _lines(child: subprocess.Popen[bytes], seconds: float) -> Iterator[bytes]:
-    """The child's whole lines, until it ends or is silent for longer than `seconds`.
-
-    Starting it is no plugin's doing and may take its time.
-    """
-    if child.stdout is None:
-        return
-    rest, patience = b"", max(seconds, _TO_START)
-    while select.select([child.stdout], [], [], patience)[0]:
-        chunk = os.read(child.stdout.fileno(), _ENOUGH)
-        if not chunk:
-            return
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from whole
-        patience = seconds
+def _load(each: Installed, seconds: float) -> Installed:
+    if each.state == "hidden":
+        return each
+    fault, taken = _probe(each, seconds)
+    return replace(each, state="broken" if fault else "ok", fault=fault, seconds=taken)
 
 
-def _end(child: subprocess.Popen[bytes], seconds: float) -> str:
-    status = child.poll()
-    if status is None:
-        try:
-            # Its output is closed, so it is about to end, unless it was the time that ran out.
-            status = child.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            return f"it takes longer than {seconds:g} s to import"
-    if status < 0:
-        return f"importing it ends the process: {signal.Signals(-status).name}"
-    return f"importing it ends the process with status {status}"
-
-
-def to_document(report: PluginReport) -> dict[str, Any]:
-    """As JSON types."""
-    return {
-        "plugins": [asdict(each) for each in report.plugins],
-        "damaged": dict(report.damaged),
-        "hints": list(report.hints),
-    }
+def _probe(each: Installed, seconds: float) -> tuple[str | None, float | None]:
+    """Load a plugin in a child process; return why that failed, and how long it took."""
+    asked = {key: getattr(each, key) for key in ("group", "name", "value", "distribution")}
+    too_long = f"it takes longer than {seconds:g} s to import"
+    try:
+        done = subprocess.run(  # noqa: S603 - this program, with this interpreter
+            [sys.executable, "-P", "-m", _PROBE],
+            # The child imports what this process would import.
+            input=json.dumps({"path": sys.path, "seconds": seconds, **asked}).encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=seconds + _GRACE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return too_long, None
+    if done.stdout:
+        answer = json.loads(done.stdout)
+        return answer["fault"], answer["seconds"]
+    if done.returncode == -signal.SIGALRM:
+        return too_long, None
+    if done.returncode < 0:
+        return f"importing it ends the process: {signal.Signals(-done.returncode).name}", None
+    return f"importing it ends the process with status {done.returncode}", None

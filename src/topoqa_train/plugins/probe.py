@@ -1,57 +1,57 @@
-"""Tries plugins in a process of its own, which a stranger's import may slow, spoil or kill.
+"""Load one plugin in this process and report the result as JSON.
 
-Reads a JSON document from standard input: `path` is the `sys.path` to import from, `plugins` a list
-of `{"group", "name", "value", "distribution"}`. Answers with a line of JSON for each, in that
-order: `{"fault", "seconds"}`, after an empty line that says it is ready.
+`inspection.plugin_list` starts this module once for each plugin, because the import of third-party
+code may hang, print, or end its process. Standard input holds a JSON object with the `sys.path` to
+use, the time limit in `seconds`, and the `group`, `name`, `value` and `distribution` of the plugin.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from importlib.metadata import EntryPoint
-from typing import Any, Final
 
 from topoqa_train.plugins import discovery, typer_command
 from topoqa_train.plugins.discovery import Plugin, PluginError
 
-_OUT: Final = 1
-_ERR: Final = 2
+_STDOUT, _STDERR = 1, 2
 
 
 def main() -> None:
-    """Try each plugin that standard input names."""
-    answers = os.dup(_OUT)
-    # What a plugin prints as it is imported is no answer of ours, and nobody's to read.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, _OUT)
-    os.dup2(nowhere, _ERR)
+    """Load the plugin that standard input names and write `fault` and `seconds`."""
     request = json.load(sys.stdin)
-    os.write(answers, b"\n")
+    answer = os.dup(_STDOUT)
+    # What a plugin prints while it is imported must not mix with the answer.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STDOUT)
+    os.dup2(nowhere, _STDERR)
     sys.path[:] = request["path"]
-    for asked in request["plugins"]:
-        line = json.dumps(_tried(asked)) + "\n"
-        os.write(answers, line.encode())
+    entry_point = EntryPoint(request["name"], request["value"], request["group"])
+    plugin = Plugin(request["name"], entry_point, request["distribution"])
+    # The kernel ends this process at the time limit, even inside C code. Set here rather than in
+    # the parent, the limit does not count the start of the interpreter.
+    signal.setitimer(signal.ITIMER_REAL, request["seconds"])
+    began = time.monotonic()
+    fault = _load(plugin)
+    seconds = time.monotonic() - began
+    os.write(answer, json.dumps({"fault": fault, "seconds": seconds}).encode())
+    # Threads and exit handlers that the plugin left behind must not delay the answer.
+    os._exit(0)
 
 
-def _tried(asked: dict[str, str]) -> dict[str, Any]:
-    entry_point = EntryPoint(asked["name"], asked["value"], asked["group"])
-    plugin = Plugin(asked["name"], entry_point, asked["distribution"])
-    began, fault = time.monotonic(), None
+def _load(plugin: Plugin) -> str | None:
+    """Load `plugin` and return why it failed, if it did."""
     try:
-        _use(plugin)
+        if plugin.entry_point.group == discovery.COMMANDS:
+            typer_command.build(plugin)  # Typer reads the signature, too
+        else:
+            plugin.load()
     except PluginError as error:
-        fault = error.message.partition(" is broken: ")[2] or error.message
-    return {"fault": fault, "seconds": time.monotonic() - began}
-
-
-def _use(plugin: Plugin) -> None:
-    if plugin.entry_point.group == discovery.COMMANDS:
-        typer_command.build(plugin)  # its signature is read too
-    else:
-        plugin.load()
+        return error.message.partition(" is broken: ")[2] or error.message
+    return None
 
 
 if __name__ == "__main__":

@@ -1,20 +1,17 @@
-"""What is installed beside the program itself: plain data that a workflow makes and ui shows."""
+"""Installed plugins and whether they load, as plain data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
-
-PluginState = Literal["ok", "broken", "hidden"]
 
 
 @dataclass(frozen=True)
 class Installed:
-    """One entry point, after it was tried.
+    """One entry point.
 
-    `fault` says why it is broken, `hidden_by` whose plugin of the same name is used in its place.
-    `seconds` is how long it took to import, None for what was not.
+    `fault` is why it does not load, `hidden_by` the distribution whose plugin of the same name is
+    used instead. `seconds` is the time its import took, None if it was not imported.
     """
 
     group: str
@@ -24,7 +21,7 @@ class Installed:
     distribution: str
     version: str | None
     line: str
-    state: PluginState
+    state: Literal["ok", "broken", "hidden"]
     fault: str | None = None
     hidden_by: str | None = None
     seconds: float | None = None
@@ -32,11 +29,8 @@ class Installed:
 
 @dataclass(frozen=True)
 class PluginReport:
-    """All plugins of all groups; `damaged` are distributions whose entry points can't be read.
+    """All plugins; why entry points of distributions can't be read; and what to do about it all."""
 
-    `hints` say what to do about what is broken.
-    """
-
-    plugins: tuple[Installed, ...]
-    damaged: Mapping[str, str]
-    hints: tuple[str, ...] = ()
+    plugins: list[Installed]
+    damaged: dict[str, str]
+    hints: list[str]

@@ -9,10 +9,10 @@ import pytest
 
 from topoqa_train.plugins.help_text import written_help
 
-SAYS = '''
+SOURCE = '''
 import no_such_library
 import typer
-raise RuntimeError("nothing here may be carried out")
+raise RuntimeError("this must not run")
 
 def function():
     """Of a function.
@@ -43,29 +43,25 @@ number = 4
 
 @pytest.fixture
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str | None]:
-    """What is said of an object of a module in a package, neither of which can be imported."""
+    """Return the help of an object in a module and package that can't be imported."""
     package = tmp_path / "package_of_tests" / "inner"
     package.mkdir(parents=True)
     for folder in (package.parent, package):
         (folder / "__init__.py").write_text("1 / 0")
-    (package / "says.py").write_text(SAYS)
+    (package / "says.py").write_text(SOURCE)
     (package / "wrong.py").write_text("def function(:")
     (package / "latin.py").write_bytes(b'# coding: latin-1\ndef f():\n    """\xc9t\xe9."""\n')
     (package / "bytes.py").write_bytes(b"\x00\xff")
-    (package / "long.py").write_text('def f():\n    """Long."""\n' + "#" * 600_000)
-    namespace = tmp_path / "no_package" / "below"
-    namespace.mkdir(parents=True)
-    (namespace / "says.py").write_text(SAYS)
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def look(value: str) -> str | None:
+    def read(value: str) -> str | None:
         return written_help(EntryPoint("name", value, "group"))
 
-    return look
+    return read
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "text"),
     [
         ("function", "Of a function.\n\nMore of it."),
         ("Class", "Of a class."),
@@ -78,10 +74,10 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ("missing", None),
     ],
 )
-def test_what_stands_in_the_source(
-    written: Callable[[str], str | None], name: str, said: str | None
+def test_the_text_in_the_source(
+    written: Callable[[str], str | None], name: str, text: str | None
 ) -> None:
-    assert written(f"package_of_tests.inner.says:{name}") == said
+    assert written(f"package_of_tests.inner.says:{name}") == text
     assert not any(module.startswith("package_of_tests") for module in sys.modules)
 
 
@@ -90,20 +86,20 @@ def test_what_stands_in_the_source(
     [
         "package_of_tests.inner.wrong:function",
         "package_of_tests.inner.bytes:f",
-        "package_of_tests.inner.long:f",
         "package_of_tests.inner.missing:f",
         "package_of_tests.inner:f",
         "no_such_package.module:f",
-        "no_package.below.says:Class",
         "math:sqrt",
         "sys:exit",
         "not an entry point",
         "",
     ],
 )
-def test_what_can_t_be_read_is_nothing(written: Callable[[str], str | None], value: str) -> None:
+def test_an_unreadable_source_has_no_text(written: Callable[[str], str | None], value: str) -> None:
     assert written(value) is None
 
 
-def test_a_source_says_how_it_is_encoded(written: Callable[[str], str | None]) -> None:
+def test_the_encoding_that_the_source_declares_is_used(
+    written: Callable[[str], str | None],
+) -> None:
     assert written("package_of_tests.inner.latin:f") == "Été."

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from topoqa_train.ui.tables.plugins import fault_lines, plugin_table
+from topoqa_train.ui.tables.plugins import error_lines, plugin_table
 from topoqa_train.views.plugins import Installed, PluginReport
 
 
@@ -15,13 +15,13 @@ def installed(name: str, owner: str = "topoqa-train", **fields: object) -> Insta
 
 
 REPORT = PluginReport(
-    (
+    [
         installed("leaderboard"),
         installed("dock", "docking-things", state="broken", fault="ImportError: no x", seconds=2.0),
         installed("run", "docking-things", state="hidden", hidden_by="topoqa-train", seconds=None),
-    ),
+    ],
     {"half": "it is gone"},
-    ("Mend or remove it: pip uninstall docking-things",),
+    ["Mend or remove it: pip uninstall docking-things"],
 )
 
 
@@ -39,7 +39,7 @@ def test_a_line_each_within_eighty_columns() -> None:
 
 
 def test_what_is_wrong_and_what_to_do() -> None:
-    assert fault_lines(REPORT) == [
+    assert error_lines(REPORT) == [
         "command dock of docking-things 1.2.3 is broken: ImportError: no x",
         "  topoqa_train.commands: dock:app",
         "half gives no plugin: its entry points can't be read: it is gone",
