@@ -26,8 +26,9 @@ def check(docs: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The documents, to be spoilt."""
+    """A copy of the documents to change, with the files that they embed."""
     ignored = shutil.ignore_patterns("_build", "__pycache__")
+    shutil.copytree(REPOSITORY / "tests/example_plugin", tmp_path / "tests/example_plugin")
     return Path(shutil.copytree(DOCS, tmp_path / "docs", ignore=ignored))
 
 
@@ -36,13 +37,16 @@ def test_the_reference_is_current() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_stale_missing_and_orphaned_pages_are_named(copy: Path) -> None:
+def test_stale_missing_and_orphaned_pages_are_named(copy: Path, tmp_path: Path) -> None:
     page = copy / "reference" / "commands.md"
     page.write_text(page.read_text().replace("--output-root", "--output-folder"))
     (copy / "reference" / "metrics.md").unlink()
+    code = tmp_path / "tests/example_plugin/src/topoqa_baselines/network.py"
+    code.write_text(code.read_text() + "# changed\n")
     (copy / "reference" / "forgotten.md").write_text("# Forgotten\n")
     done = check(copy)
     assert done.returncode == 1
     for name in ("commands.md", "metrics.md", "forgotten.md"):
         assert f"docs/reference/{name} is" in done.stderr
+    assert "docs/how-to/write-a-plugin.md is" in done.stderr
     assert "config.md" not in done.stderr
