@@ -75,6 +75,7 @@ def batch(
     Example: topoqa-train batch --manifest run_core -o shared.overrides.trainer.num_epochs=20
     """
     from topoqa_train.config.recipes import default_manifest
+    from topoqa_train.config.run_options import RunOptions
     from topoqa_train.errors import RequestError
     from topoqa_train.workflows import batch as workflow
 
@@ -87,7 +88,7 @@ def batch(
         keep_going=continue_on_error if continue_on_error or stop_on_error else None,
         only=None if only is None else workflow.Only(only),
         resume=resume,
-        fast_dev_run=fast_dev_run,
+        options=RunOptions.given(fast_dev_run=fast_dev_run),
         output_root=output_root,
         launcher=session.launcher_name(),
     )

@@ -77,26 +77,26 @@ def run(
     from topoqa_train.config.names import plain_name
     from topoqa_train.config.overrides import parse_override, parse_trainer_args
     from topoqa_train.config.recipes import locate, shipped_names
+    from topoqa_train.config.run_options import RunOptions
     from topoqa_train.errors import RequestError
-    from topoqa_train.provenance.run_options import Options
     from topoqa_train.workflows.rerun import AgainRequest
 
     overrides = [parse_override(text, base=Path.cwd()) for text in override or ()]
-    options = Options(
+    options = RunOptions.given(
         fast_dev_run=fast_dev_run,
         limit_train_batches=session.batch_limit(limit_train_batches, "--limit-train-batches"),
         limit_val_batches=session.batch_limit(limit_val_batches, "--limit-val-batches"),
         log_lr=log_lr,
         trainer_args=parse_trainer_args(trainer_arg or []),
+        weights_from=resume_from,
+        notes=notes,
+        trial_label=trial_label,
     )
     if from_run is not None and config is None:
         request = AgainRequest(
             run=session.run_to_do_again(from_run, output_root),
             overrides=overrides,
             run_name=run_name,
-            resume_from=resume_from,
-            notes=notes,
-            trial_label=trial_label,
             options=options,
         )
         session.run_again(request, output_root=output_root)
@@ -113,9 +113,6 @@ def run(
         name=plain_name(source.stem),
         config=load_config(source, overrides),
         run_name=run_name,
-        resume_from=resume_from,
-        notes=notes,
-        trial_label=trial_label,
-        **dict(options),
+        options=options,
     )
     session.run_one(plan, output_root=output_root)

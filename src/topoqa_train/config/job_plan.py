@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from topoqa_train.config.load import LoadedConfig
+from topoqa_train.config.run_options import RunOptions
 from topoqa_train.errors import RequestError
 
 StartFrom = Literal["phase1", "sweep"]
@@ -15,27 +16,18 @@ StartFrom = Literal["phase1", "sweep"]
 
 @dataclass(frozen=True)
 class JobPlan:
-    """All that one run needs to be known before it starts. Paths are absolute.
+    """One run as requested, before its data and checkpoint are looked up. Paths are absolute.
 
-    `run_name` is the run's directory as it stands, refused if taken; without it the directory is
-    `name`, with a timestamp if `stamped`, and a number where that is taken. `resume_from` is a
-    checkpoint whose weights the run starts from. A batch limit is a number of batches (int) or a
-    share of them (float, at most 1). `output_root` None leaves the choice to the environment and
-    the config.
+    `run_name` is the exact name of the run's directory, refused if taken; without it the directory
+    is `name`, with a timestamp if `stamped`, and a number where that is taken. `output_root` None
+    leaves the choice to the environment and the config.
     """
 
     name: str
     config: LoadedConfig
     run_name: str | None = None
     stamped: bool = True
-    resume_from: Path | None = None
-    notes: str | None = None
-    trial_label: str | None = None
-    fast_dev_run: bool = False
-    limit_train_batches: int | float | None = None
-    limit_val_batches: int | float | None = None
-    log_lr: bool = False
-    trainer_args: Mapping[str, Any] = field(default_factory=dict)
+    options: RunOptions = field(default_factory=RunOptions)
     output_root: Path | None = None
 
 
@@ -102,4 +94,5 @@ class LoadedManifest:
 def _named(job: JobPlan, name: str, checkpoint: Path | None) -> JobPlan:
     # The name follows from the base run's; fine-tuning that one again gets a number, not a
     # refusal, and neither does a base with a long name after a sweep of hours.
-    return replace(job, name=name, stamped=False, resume_from=checkpoint)
+    options = job.options.model_copy(update={"weights_from": checkpoint})
+    return replace(job, name=name, stamped=False, options=options)

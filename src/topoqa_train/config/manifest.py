@@ -140,19 +140,15 @@ class _Reading:
         arguments: dict[str, Any],
         resume_from: Path | None,
     ) -> JobPlan:
-        shared = self.shared
         return JobPlan(
             name=job.name,
             config=config,
             run_name=job.run_name,
-            resume_from=resume_from,
-            notes=_first(job.notes, shared.notes),
-            trial_label=_first(job.trial_label, shared.trial_label),
-            fast_dev_run=shared.fast_dev_run if job.fast_dev_run is None else job.fast_dev_run,
-            limit_train_batches=_first(job.limit_train_batches, shared.limit_train_batches),
-            limit_val_batches=_first(job.limit_val_batches, shared.limit_val_batches),
-            log_lr=shared.log_lr,
-            trainer_args={**self._trainer_args(_SHARED), **arguments},
+            options=job.over(
+                self.shared,
+                weights_from=resume_from,
+                trainer_args={**self._trainer_args(_SHARED), **arguments},
+            ),
             output_root=self._path((*_SHARED, "output_root")),
         )
 
@@ -272,10 +268,3 @@ class _Reading:
 def _name(job: Any) -> str | None:  # noqa: ANN401
     name = job.get("name") if isinstance(job, dict) else None
     return name if isinstance(name, str) else None
-
-
-Value = TypeVar("Value")
-
-
-def _first(own: Value | None, shared: Value | None) -> Value | None:
-    return shared if own is None else own

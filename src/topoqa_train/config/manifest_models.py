@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from topoqa_train.config.models import Options, Section, Seed, Text
 from topoqa_train.config.names import NAME_SCHEMA, fault_of_name
-from topoqa_train.config.yaml.scalars import described
+from topoqa_train.config.run_options import CommonOptions
 
 
 def _said(kind: LiteralString, text: str) -> PydanticCustomError:
@@ -21,15 +21,6 @@ def _plain_name(name: str) -> str:
     if fault is not None:
         raise _said("name", fault)
     return name
-
-
-def _batch_limit(value: Any) -> Any:  # noqa: ANN401
-    if (type(value) is int and value >= 1) or (type(value) is float and 0 < value <= 1):
-        return value
-    raise _said(
-        "batch_limit",
-        f"{described(value)} is neither a number of batches (1, 2, ...) nor a share (0.1, ... 1.0)",
-    )
 
 
 def _no_seed_twice(seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -45,18 +36,6 @@ def _list(value: Any) -> Any:  # noqa: ANN401
 
 PlainName = Annotated[
     str, AfterValidator(_plain_name), WithJsonSchema({"type": "string", **NAME_SCHEMA})
-]
-BatchLimit = Annotated[
-    int | float,
-    BeforeValidator(_batch_limit),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-            ]
-        }
-    ),
 ]
 Texts = Annotated[
     list[Text],
@@ -82,39 +61,25 @@ Values = Annotated[
     Options,
     Field(description="values over the config: dotted keys, or sections as in a config"),
 ]
-Remark = Annotated[str | None, Field(description="kept in run_metadata.json")]
-TrainLimit = Annotated[
-    BatchLimit | None, Field(description="batches an epoch: a number, or a share such as 0.1")
-]
-ValLimit = Annotated[
-    BatchLimit | None, Field(description="validation batches: a number, or a share such as 0.5")
-]
 TrainerArgs = Annotated[
     Texts, Field(description="arguments of lightning.Trainer, each `KEY=VALUE`")
 ]
-_FAST = "one batch, one epoch"
 
 
-class SharedEntry(Section):
-    """What holds for every job, and for the fine-tune jobs too."""
-
+class _SharedKeys(Section):
     config: ConfigFile = None
     overrides: Values = Field(default_factory=dict)
-    notes: Remark = None
-    trial_label: Remark = None
     output_root: Text | None = Field(
         default=None, description="where runs go; `--output-root` is stronger"
     )
-    fast_dev_run: bool = Field(default=False, description=_FAST)
-    limit_train_batches: TrainLimit = None
-    limit_val_batches: ValLimit = None
-    log_lr: bool = Field(default=False, description="the learning rate in the log, each epoch")
     trainer_args: TrainerArgs = Field(default_factory=list)
 
 
-class JobEntry(Section):
-    """One job; what it leaves out is taken from `shared`."""
+class SharedEntry(CommonOptions, _SharedKeys):
+    """Values for every job, and for the fine-tune jobs too."""
 
+
+class _JobKeys(Section):
     name: PlainName = Field(description="name of the job, and of its run with the time behind it")
     config: ConfigFile = None
     overrides: Values = Field(default_factory=dict)
@@ -125,12 +90,11 @@ class JobEntry(Section):
     resume_from: Text | None = Field(
         default=None, description="checkpoint whose weights the job starts from"
     )
-    notes: Remark = None
-    trial_label: Remark = None
-    fast_dev_run: bool | None = Field(default=None, description=_FAST)
-    limit_train_batches: TrainLimit = None
-    limit_val_batches: ValLimit = None
     trainer_args: TrainerArgs = Field(default_factory=list)
+
+
+class JobEntry(CommonOptions, _JobKeys):
+    """One job; what it leaves out is taken from `shared`."""
 
 
 class PhaseOneEntry(Section):

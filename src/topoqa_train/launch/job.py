@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from topoqa_train.config.models import TrainingConfig
+from topoqa_train.config.run_options import RunOptions
 from topoqa_train.datasets import DataSetPaths
 
 
@@ -91,17 +92,10 @@ class Job(_OnData):
     overrides: dict[str, Any] = Field(default_factory=dict)
     resume_run: Path | None = None
     resume_checkpoint: Path | None = None
-    weights_from: Path | None = None
+    options: RunOptions = Field(default_factory=RunOptions)
     started_from: dict[str, Any] | None = None
     again_of: Again | None = None
     begun_by: dict[str, Any] | None = None
-    notes: str | None = None
-    trial_label: str | None = None
-    fast_dev_run: bool = False
-    limit_train_batches: int | float | None = None
-    limit_val_batches: int | float | None = None
-    log_lr: bool = False
-    trainer_args: dict[str, Any] = Field(default_factory=dict)
     command: list[str] = Field(default_factory=list)
 
 

@@ -1,33 +1,29 @@
-"""What a run's metadata say that it was trained with, beside its config, checked."""
+"""The options that a run's metadata record, checked."""
 
 from __future__ import annotations
 
-from typing import Any
+from pydantic import ValidationError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
+from topoqa_train.config.run_options import RunOptions
 from topoqa_train.errors import RequestError
 from topoqa_train.runs.summary import RunSummary
 
 
-class Options(BaseModel):
-    """What the command line or a manifest added to a config."""
+def options(run: RunSummary) -> RunOptions:
+    """Return the options of a run, without the weights it started from.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    fast_dev_run: bool = False
-    limit_train_batches: int | float | None = None
-    limit_val_batches: int | float | None = None
-    log_lr: bool = False
-    trainer_args: dict[str, Any] = Field(default_factory=dict)
-
-
-def options(run: RunSummary) -> Options:
-    """Those of a run; raises `RequestError` where its metadata hold something else there."""
-    said = run.metadata.training_parameters
-    given = {name: said[name] for name in Options.model_fields if said.get(name) is not None}
+    Raises:
+        RequestError: its metadata hold something else in their place.
+    """
+    document = run.metadata
+    given = {
+        **document.training_parameters,
+        "notes": document.notes,
+        "trial_label": document.trial_label,
+    }
+    names = [name for name in RunOptions.model_fields if given.get(name) is not None]
     try:
-        return Options.model_validate(given)
+        return RunOptions.model_validate({name: given[name] for name in names}, strict=False)
     except ValidationError as error:
         fault = error.errors()[0]
         key = ".".join(str(part) for part in ("training_parameters", *fault["loc"]))

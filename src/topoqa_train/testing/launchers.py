@@ -8,6 +8,7 @@ import pytest
 
 from topoqa_train.config.job_plan import JobPlan
 from topoqa_train.config.load import LoadedConfig, load_config
+from topoqa_train.config.run_options import RunOptions
 from topoqa_train.launch import base
 from topoqa_train.launch.base import Launcher
 from topoqa_train.launch.job import Check, Job, Task
@@ -91,4 +92,5 @@ class LauncherContract:
 
     @staticmethod
     def _broken(job: Job) -> Job:
-        return job.model_copy(update={"weights_from": job.output_root / "no such checkpoint"})
+        options = RunOptions(weights_from=job.output_root / "no such checkpoint")
+        return job.model_copy(update={"options": options})

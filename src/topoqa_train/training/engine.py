@@ -6,7 +6,7 @@ import inspect
 import logging
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import nn
 
 from topoqa_train.clock import Clock
 from topoqa_train.config.models import TrainingConfig
+from topoqa_train.config.run_options import RunOptions
 from topoqa_train.errors import RequestError, TerminatedRunError
 from topoqa_train.runs.events import Event
 from topoqa_train.runs.metadata import MetadataFile
@@ -66,19 +67,6 @@ OWNED_ARGUMENTS = frozenset(
 
 
 @dataclass(frozen=True)
-class FitOptions:
-    """What the command line or a manifest adds to a config."""
-
-    limit_train_batches: int | float | None = None
-    limit_val_batches: int | float | None = None
-    log_lr: bool = False
-    trainer_args: dict[str, Any] = field(default_factory=dict)
-    weights_from: Path | None = None
-    resume: bool = False
-    resume_checkpoint: Path | None = None
-
-
-@dataclass(frozen=True)
 class FitResult:
     """How a training ended."""
 
@@ -90,19 +78,21 @@ def fit(
     *,
     job: str,
     config: TrainingConfig,
-    options: FitOptions,
+    options: RunOptions,
     data: LoadedData,
     paths: RunPaths,
     record: MetadataFile,
     emit: Callable[[Event], None],
     stop: StopRequest,
     clock: Clock,
+    resume_run: bool = False,
+    resume_checkpoint: Path | None = None,
 ) -> FitResult:
     """Train until the epochs are done or early stopping has had enough.
 
     A new training may take its weights from `options.weights_from`, and nothing else from it. With
-    `options.resume` it goes on after the last whole epoch of `paths.last`, with everything; without
-    any checkpoint it begins anew, with the same numbers.
+    `resume_run` it resumes the run after the last whole epoch of `resume_checkpoint` (default:
+    `paths.last`) with everything; without any checkpoint it starts again, with the same numbers.
 
     Raises:
         RequestError: checkpoint, arguments or accelerator can't be used.
@@ -125,10 +115,7 @@ def fit(
         clock=clock,
         log_lr=options.log_lr,
     )
-    if options.resume:
-        begun = resume.resume(module, keeper, options.resume_checkpoint, identity)
-    else:
-        begun = False
+    begun = resume_run and resume.resume(module, keeper, resume_checkpoint, identity)
     if not begun and options.weights_from is not None:
         weights.load(module.network, options.weights_from, identity)
     watch = BatchWatch(job, config, stop, emit, clock)
@@ -137,7 +124,7 @@ def fit(
     return FitResult(keeper.progress, stopped_early=keeper.wants_to_stop)
 
 
-def rehearse(config: TrainingConfig, options: FitOptions, data: LoadedData) -> None:
+def rehearse(config: TrainingConfig, options: RunOptions, data: LoadedData) -> None:
     """Do what a new `fit` does before its first batch, and leave nothing behind.
 
     Raises:
@@ -199,16 +186,16 @@ def load_network_weights(path: Path) -> tuple[dict[str, Any], NetworkIdentity]:
     return document["state_dict"], checkpoint_file.identity(document)
 
 
-def _check_limits(config: TrainingConfig, options: FitOptions, data: LoadedData) -> None:
+def _check_limits(config: TrainingConfig, options: RunOptions, data: LoadedData) -> None:
     batch = config.dataloader.batch_size
-    _batches("limit_train_batches", options.limit_train_batches, len(data.train), batch)
-    _batches("limit_val_batches", options.limit_val_batches, len(data.val), batch)
+    _batches("limit_train_batches", options.train_batches, len(data.train), batch)
+    _batches("limit_val_batches", options.val_batches, len(data.val), batch)
 
 
-def _expected_graphs(config: TrainingConfig, options: FitOptions, data: LoadedData) -> int:
+def _expected_graphs(config: TrainingConfig, options: RunOptions, data: LoadedData) -> int:
     """How many graphs a validation must see: all of them, unless batches are limited."""
     batch = config.dataloader.batch_size
-    batches = _batches("limit_val_batches", options.limit_val_batches, len(data.val), batch)
+    batches = _batches("limit_val_batches", options.val_batches, len(data.val), batch)
     return min(len(data.val), batches * batch)
 
 
@@ -228,7 +215,7 @@ def _batches(name: str, limit: int | float | None, graphs: int, batch: int) -> i
 
 def _run_trainer(
     config: TrainingConfig,
-    options: FitOptions,
+    options: RunOptions,
     data: LoadedData,
     module: DockQModule,
     keeper: EpochKeeper,
@@ -259,7 +246,7 @@ def _run_trainer(
 
 
 def _trainer(
-    config: TrainingConfig, options: FitOptions, callbacks: list[lightning.Callback]
+    config: TrainingConfig, options: RunOptions, callbacks: list[lightning.Callback]
 ) -> lightning.Trainer:
     check_trainer_args(options.trainer_args)
     arguments: dict[str, Any] = {
@@ -268,8 +255,8 @@ def _trainer(
         "precision": config.trainer.precision,
         "max_epochs": config.trainer.num_epochs,
         "accumulate_grad_batches": config.trainer.accumulate_grad_batches,
-        "limit_train_batches": options.limit_train_batches,
-        "limit_val_batches": options.limit_val_batches,
+        "limit_train_batches": options.train_batches,
+        "limit_val_batches": options.val_batches,
         "callbacks": callbacks,
         "deterministic": True,
         "logger": False,

@@ -10,6 +10,7 @@ from typing import Literal
 
 from topoqa_train import atomic
 from topoqa_train.clock import Clock, SystemClock, iso
+from topoqa_train.config.run_options import RunOptions
 from topoqa_train.errors import (
     DataError,
     InterruptedRunError,
@@ -32,7 +33,6 @@ from topoqa_train.stopping import StopRequest
 from topoqa_train.tracking.supervisor import Tracking
 from topoqa_train.training import engine
 from topoqa_train.training.data.load import LoadedData, load_data
-from topoqa_train.training.engine import FitOptions
 from topoqa_train.worker import run_record
 from topoqa_train.worker.console_log import console_log
 
@@ -116,7 +116,7 @@ class Executor:
 
     def _put_aside(self, store: RunStore, job: Job, keep: int, tell: Callable[[str], None]) -> None:
         """Move older finished runs to `history/`; whatever becomes of that, this run goes on."""
-        spare = set() if job.weights_from is None else {run_of(job.weights_from)}
+        spare = {run_of(path)} if (path := job.options.weights_from) else set()
         moved = history.tidy(store, self.clock, keep=keep, spare=spare, warn=tell)
         if moved:
             names = ", ".join(run.run_id for run in moved[:_NAMED])
@@ -160,6 +160,8 @@ class Executor:
                 emit=tracking.emit,
                 stop=self.stop,
                 clock=self.clock,
+                resume_run=job.resume_run is not None,
+                resume_checkpoint=job.resume_checkpoint,
             )
             test = engine.evaluate_best(job.config, data, paths)
             record.update(
@@ -323,17 +325,10 @@ class _Reading:
             self.emit(GraphsRead(job=self.job, graphs_read=done, graphs=total))
 
 
-def _options(job: Job) -> FitOptions:
-    limit = 1 if job.fast_dev_run else None
-    return FitOptions(
-        limit_train_batches=limit or job.limit_train_batches,
-        limit_val_batches=limit or job.limit_val_batches,
-        log_lr=job.log_lr,
-        trainer_args=dict(job.trainer_args),
-        weights_from=None if job.weights_from is None else where_now(job.weights_from),
-        resume=job.resume_run is not None,
-        resume_checkpoint=job.resume_checkpoint,
-    )
+def _options(job: Job) -> RunOptions:
+    """Return the job's options, with the checkpoint where it is now."""
+    weights = job.options.weights_from
+    return job.options.model_copy(update={"weights_from": weights and where_now(weights)})
 
 
 def _ended(task: Task, paths: RunPaths | None, error: TopoqaTrainError) -> RunEnded:

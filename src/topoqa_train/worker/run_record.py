@@ -56,8 +56,8 @@ def describe(job: Job, run_id: str, clock: Clock, now: Surroundings) -> RunMetad
         begun_by=job.begun_by,
         source_config=job.source_config,
         overrides=job.overrides,
-        notes=job.notes,
-        trial_label=job.trial_label,
+        notes=job.options.notes,
+        trial_label=job.options.trial_label,
         command=job.command,
         environment=dict(now.environment),
         git=None if now.git is None else dict(now.git),
@@ -86,11 +86,7 @@ def training_parameters(job: Job) -> dict[str, Any]:
         "scheduler": config.scheduler.model_dump(mode="json"),
         "early_stopping_patience": config.early_stopping.patience,
         "edge_layer_norm": config.edge_schema.use_layer_norm,
-        "fast_dev_run": job.fast_dev_run,
-        "limit_train_batches": job.limit_train_batches,
-        "limit_val_batches": job.limit_val_batches,
-        "log_lr": job.log_lr,
-        "trainer_args": dict(job.trainer_args),
+        **job.options.recorded(),
         "graph_dir": str(job.data.graph),
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from topoqa_train.clock import Clock
 from topoqa_train.config.job_plan import LoadedManifest
 from topoqa_train.config.manifest import load_manifest
 from topoqa_train.config.overrides import Override
+from topoqa_train.config.run_options import RunOptions
 from topoqa_train.errors import (
     InterruptedRunError,
     RequestError,
@@ -66,7 +67,7 @@ class BatchRequest:
     keep_going: bool | None = None
     only: Only | None = None
     resume: bool = False
-    fast_dev_run: bool = False
+    options: RunOptions = field(default_factory=RunOptions)
     output_root: Path | None = None
     launcher: str = launchers.DEFAULT
 
@@ -118,10 +119,7 @@ def plan_batch(request: BatchRequest, resolver: DataResolver, clock: Clock) -> B
         )
     manifest = load_manifest(request.manifest, request.overrides)
     root = root_of_jobs(manifest, request.output_root)
-    plans = [
-        replace(plan, fast_dev_run=plan.fast_dev_run or request.fast_dev_run)
-        for plan in manifest.jobs
-    ]
+    plans = [replace(plan, options=request.options.over(plan.options)) for plan in manifest.jobs]
     jobs = [make_job(plan, resolver, output_root=request.output_root) for plan in plans]
     earlier = previous_session.look(root, BATCH, manifest.source, clock)
     before = _before(request, jobs, root, earlier, clock)

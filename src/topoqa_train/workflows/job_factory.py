@@ -13,6 +13,7 @@ from topoqa_train import bounded_read
 from topoqa_train.config.job_plan import JobPlan, LoadedManifest
 from topoqa_train.config.load import LoadedConfig
 from topoqa_train.config.models import TrainingConfig
+from topoqa_train.config.run_options import NEUTRAL
 from topoqa_train.errors import RequestError, combine_errors
 from topoqa_train.launch import environment
 from topoqa_train.launch.job import Check, Job
@@ -35,13 +36,14 @@ def make_job(
     Raises:
         RequestError: data, checkpoint or name can't be used.
     """
-    weights = plan.resume_from
-    if weights is not None:
-        weights = existing_checkpoint(weights)
+    options = plan.options
+    if options.weights_from is not None:
+        weights = existing_checkpoint(options.weights_from)
+        options = options.model_copy(update={"weights_from": weights})
     if plan.run_name is not None:
         check_run_name(plan.run_name)
     config = plan.config.config
-    if plan.fast_dev_run:
+    if options.fast_dev_run:
         trainer = config.trainer.model_copy(update={"num_epochs": FAST_DEV_EPOCHS})
         config = config.model_copy(update={"trainer": trainer})
     return Job(
@@ -55,15 +57,8 @@ def make_job(
         source_config=str(plan.config.source),
         overrides=plan.config.overrides_document()["overrides"],
         data=resolver.files(config),
-        weights_from=weights,
-        started_from=_started_from(weights, started_from),
-        notes=plan.notes,
-        trial_label=plan.trial_label,
-        fast_dev_run=plan.fast_dev_run,
-        limit_train_batches=plan.limit_train_batches,
-        limit_val_batches=plan.limit_val_batches,
-        log_lr=plan.log_lr,
-        trainer_args=dict(plan.trainer_args),
+        options=options,
+        started_from=_started_from(options.weights_from, started_from),
         command=["topoqa-train", *sys.argv[1:]],
     )
 
@@ -197,18 +192,18 @@ def _told(value: Any) -> str:  # noqa: ANN401 - any YAML value
 
 
 def _options(job: Job) -> Iterator[str]:
-    """What a job has beside its config."""
+    """Yield a line for each option of a job that is not at its default."""
     if job.run_name is not None:
         yield f"run name: {job.run_name}"
-    if job.weights_from is not None:
-        yield f"starts from: {job.weights_from}"
-    if job.fast_dev_run:
+    given = job.options.model_dump(exclude_defaults=True, exclude={"notes", "trial_label"})
+    if "weights_from" in given:
+        yield f"starts from: {given.pop('weights_from')}"
+    if given.pop("fast_dev_run", False):
         yield "fast dev run: one batch, one epoch"
-    for name, limit in (("train", job.limit_train_batches), ("val", job.limit_val_batches)):
-        if limit is not None:
-            yield f"limit_{name}_batches: {limit}"
-    for name, value in job.trainer_args.items():
+    for name, value in given.pop("trainer_args", {}).items():
         yield f"trainer argument: {name}={value}"
+    for name, value in given.items():
+        yield f"{name}: {value}"
 
 
 def jobs_at_once(asked: int | None, jobs: Sequence[Job]) -> int:
@@ -222,17 +217,28 @@ def jobs_at_once(asked: int | None, jobs: Sequence[Job]) -> int:
 
 
 def identity(job: Job) -> str:
-    """A hash of what decides a job's numbers, so that what is done is known as done."""
+    """Return a hash of everything that is relevant to a job's results.
+
+    A job with the same hash has been trained already. Ledgers hold these hashes: options added
+    since keep out of them at their defaults, so that hashes written before stay valid.
+    """
     labels = {split: file_digest(path) for split, path in job.data.labels().items()}
-    decisive = {
+    options = job.options
+    relevant: dict[str, Any] = {
         "config": job.config.model_dump(mode="json", exclude={"mlflow", "logging"}),
         "data": job.data.model_dump(mode="json"),
         "labels": labels,
-        "weights_from": None if job.weights_from is None else file_digest(job.weights_from),
-        "limits": [job.fast_dev_run, job.limit_train_batches, job.limit_val_batches],
-        "trainer_args": job.trainer_args,
+        "weights_from": options.weights_from and file_digest(options.weights_from),
+        "limits": [options.fast_dev_run, options.limit_train_batches, options.limit_val_batches],
+        "trainer_args": options.trainer_args,
     }
-    text = json.dumps(decisive, sort_keys=True, default=str)
+    known = {"weights_from", "fast_dev_run", "limit_train_batches", "limit_val_batches"}
+    others = options.model_dump(
+        mode="json", exclude={*NEUTRAL, *known, "trainer_args"}, exclude_defaults=True
+    )
+    if others:
+        relevant["options"] = others
+    text = json.dumps(relevant, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -83,7 +83,7 @@ class Rounds:
         """
         self.reporter.phase(phase, [job.name for job in jobs])
         # What a later job starts from is not to be put aside by the first.
-        self.ledger.pin(*(run_of(job.weights_from) for job in jobs if job.weights_from))
+        self.ledger.pin(*(run_of(path) for job in jobs if (path := job.options.weights_from)))
         self.ledger.expect(job.output_root for job in jobs)
         identities = {job.name: job_steps.identity(job) for job in jobs}
         completed: dict[str, RunPaths] = {}

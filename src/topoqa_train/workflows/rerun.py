@@ -13,12 +13,12 @@ from topoqa_train.config.job_plan import JobPlan
 from topoqa_train.config.load import KIND, LoadedConfig, load_config
 from topoqa_train.config.names import plain_name
 from topoqa_train.config.overrides import Override
+from topoqa_train.config.run_options import NEUTRAL, RunOptions
 from topoqa_train.config.yaml.reader import read_bytes
 from topoqa_train.errors import RequestError
 from topoqa_train.launch.job import Again, Job
 from topoqa_train.provenance import comparison, diff, environment, run_options
 from topoqa_train.provenance.diff import Difference
-from topoqa_train.provenance.run_options import Options
 from topoqa_train.runs import summary
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.store import run_of
@@ -40,10 +40,7 @@ class AgainRequest:
     run: RunPaths
     overrides: Sequence[Override] = ()
     run_name: str | None = None
-    resume_from: Path | None = None
-    notes: str | None = None
-    trial_label: str | None = None
-    options: Options = field(default_factory=Options)
+    options: RunOptions = field(default_factory=RunOptions)
 
 
 def plan_again(
@@ -58,7 +55,7 @@ def plan_again(
     _check_may_be_done_again(run)
     before = run_options.options(run)
     plan = _plan(request, run, before)
-    start = None if request.resume_from is not None else _source_of_weights(run)
+    start = None if request.options.weights_from is not None else _source_of_weights(run)
     job = make_job(plan, resolver, output_root=output_root, started_from=start)
     job = _as_it_was(run, request, job, plan.config)
     asked = [
@@ -96,26 +93,18 @@ def _check_may_be_done_again(run: RunSummary) -> None:
         )
 
 
-def _plan(request: AgainRequest, run: RunSummary, before: Options) -> JobPlan:
+def _plan(request: AgainRequest, run: RunSummary, before: RunOptions) -> JobPlan:
     given = request.options
-    told = run.metadata
     return JobPlan(
-        name=plain_name(told.job or _STAMP.sub("", run.paths.run_id)),
+        name=plain_name(run.metadata.job or _STAMP.sub("", run.paths.run_id)),
         config=load_config(run.paths.config, request.overrides),
         run_name=request.run_name,
-        resume_from=request.resume_from or _start_of(run),
-        notes=told.notes if request.notes is None else request.notes,
-        trial_label=told.trial_label if request.trial_label is None else request.trial_label,
-        fast_dev_run=given.fast_dev_run or before.fast_dev_run,
-        limit_train_batches=_first(given.limit_train_batches, before.limit_train_batches),
-        limit_val_batches=_first(given.limit_val_batches, before.limit_val_batches),
-        log_lr=given.log_lr or before.log_lr,
-        trainer_args={**before.trainer_args, **given.trainer_args},
+        options=given.over(
+            before,
+            weights_from=given.weights_from or _start_of(run),
+            trainer_args={**before.trainer_args, **given.trainer_args},
+        ),
     )
-
-
-def _first(one: float | None, other: float | None) -> int | float | None:
-    return other if one is None else one
 
 
 def _start_of(run: RunSummary) -> Path | None:
@@ -157,7 +146,7 @@ def _as_it_was(run: RunSummary, request: AgainRequest, job: Job, config: LoadedC
     epochs = run.metadata.training_parameters.get("num_epochs")
     further = _NUM_EPOCHS in overridden or epochs == config.config.trainer.num_epochs
     # A try-out has one epoch, unless it was asked to go further.
-    if job.fast_dev_run and not request.options.fast_dev_run and further:
+    if job.options.fast_dev_run and not request.options.fast_dev_run and further:
         changes["config"] = config.config
     if run.paths.original_config.is_file():
         content = read_bytes(run.paths.original_config, KIND)
@@ -187,11 +176,11 @@ def _config_then(run: RunSummary) -> Mapping[str, Any]:
     return config
 
 
-def _of_options(before: Options, plan: JobPlan) -> Iterator[Difference]:
-    for name in Options.model_fields:
-        then, now = getattr(before, name), getattr(plan, name)
-        if then != now:
-            yield Difference(name, then, now, "place" if name == "log_lr" else "asked")
+def _of_options(before: RunOptions, plan: JobPlan) -> Iterator[Difference]:
+    then = before.recorded()
+    for name, now in plan.options.recorded().items():
+        if then[name] != now:
+            yield Difference(name, then[name], now, "place" if name in NEUTRAL else "asked")
 
 
 def _of_weights(run: RunSummary, job: Job) -> Iterator[Difference]:
@@ -222,7 +211,11 @@ def _of_surroundings(run: RunSummary, job: Job, asked: Sequence[Difference]) -> 
 
 def _notes(run: RunSummary, job: Job, found: Sequence[Difference]) -> Iterator[str]:
     run_id = run.paths.run_id
-    weights = "" if job.weights_from is None else f", from the weights of {job.weights_from.name}"
+    weights = (
+        ""
+        if job.options.weights_from is None
+        else f", from the weights of {job.options.weights_from.name}"
+    )
     yield f"Again: {run_id}, with its config and options{weights}."
     if run.foreign:
         yield "A run of the reference, whose loader took the first graph of each batch alone."
@@ -257,5 +250,5 @@ def _that_make_numbers(differs: Any) -> Iterator[str]:  # noqa: ANN401 - of a fi
 
 
 def _weights_in_command(run: RunSummary, job: Job) -> Iterator[str]:
-    if "--resume-from" in run.metadata.command and job.weights_from is None:
+    if "--resume-from" in run.metadata.command and job.options.weights_from is None:
         yield "Its command names --resume-from: give it here too, to start from those weights."

@@ -48,9 +48,7 @@ def plan_resume(request: ResumeRequest, resolver: DataResolver, clock: Clock) ->
     plan = JobPlan(
         name=run.metadata.job or request.run.run_id,
         config=config,
-        **dict(run_options.options(run)),
-        notes=run.metadata.notes,
-        trial_label=run.metadata.trial_label,
+        options=run_options.options(run),
     )
     job = make_job(plan, resolver, output_root=request.run.root.parent)
     if any(override.key == "trainer.num_epochs" for override in request.overrides):
@@ -69,7 +67,9 @@ def plan_resume(request: ResumeRequest, resolver: DataResolver, clock: Clock) ->
             "resume_run": request.run.root,
             "resume_checkpoint": checkpoint,
             "overrides": {**run.metadata.overrides, **job.overrides},
-            "weights_from": None if begun else _start_of(run),
+            "options": job.options.model_copy(
+                update={"weights_from": None if begun else _start_of(run)}
+            ),
         }
     )
     return RunPlan(job, plan_of_one(plan, job, resolver), tuple(_other_numbers(changes)))

@@ -46,7 +46,7 @@ def test_every_option_reaches_the_request(call: Call) -> None:
         ("trainer.num_epochs", 3),
     ]
     assert (request.jobs, request.keep_going, request.resume) == (2, True, True)
-    assert (request.fast_dev_run, request.output_root) == (True, Path("out"))
+    assert (request.options.fast_dev_run, request.output_root) == (True, Path("out"))
 
 
 @pytest.mark.parametrize(

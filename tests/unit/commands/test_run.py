@@ -10,9 +10,24 @@ import pytest
 from topoqa_train import cli
 from topoqa_train.commands.common import session
 from topoqa_train.config.job_plan import JobPlan
-from topoqa_train.provenance.run_options import Options
+from topoqa_train.config.run_options import RunOptions
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.workflows.rerun import AgainRequest
+
+TYPED = (
+    "--resume-from w.ckpt --fast-dev-run --limit-train-batches 3 --limit-val-batches 0.5 --log-lr "
+    "--notes n --trial-label t --trainer-arg gradient_clip_val=0.5"
+)
+EVERY_OPTION = RunOptions(
+    weights_from=Path("w.ckpt"),
+    fast_dev_run=True,
+    limit_train_batches=3,
+    limit_val_batches=0.5,
+    log_lr=True,
+    notes="n",
+    trial_label="t",
+    trainer_args={"gradient_clip_val": 0.5},
+)
 
 CONFIG = "paths: {graph: g, train_labels: t.csv, val_labels: v.csv}\n"
 Call = Callable[..., tuple[int, list[Any]]]
@@ -42,18 +57,12 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
 
 def test_every_option_reaches_the_plan(call: Call, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(CONFIG)
-    options = "-c x.yaml --run-name mine -o trainer.num_epochs=7 --resume-from w.ckpt"
-    options += " --fast-dev-run --limit-train-batches 3 --limit-val-batches 0.5 --log-lr"
-    options += " --notes n --trial-label t --trainer-arg gradient_clip_val=0.5 --output-root out"
+    options = f"-c x.yaml --run-name mine -o trainer.num_epochs=7 {TYPED} --output-root out"
     status, (plan, output_root) = call(*options.split())
     assert status == 0
-    assert (plan.name, plan.run_name, plan.resume_from) == ("x", "mine", Path("w.ckpt"))
+    assert (plan.name, plan.run_name, plan.options) == ("x", "mine", EVERY_OPTION)
     assert plan.config.config.trainer.num_epochs == 7
     assert plan.config.config.paths.graph == tmp_path / "g"
-    assert (plan.fast_dev_run, plan.log_lr) == (True, True)
-    assert (plan.limit_train_batches, plan.limit_val_batches) == (3, 0.5)
-    assert (plan.notes, plan.trial_label) == ("n", "t")
-    assert plan.trainer_args == {"gradient_clip_val": 0.5}
     assert output_root == Path("out")
 
 
@@ -106,9 +115,7 @@ class TestFromRun:
 
     def test_every_option_is_set_anew(self, call: Call, run_files: Any, tmp_path: Path) -> None:
         run = run_files("old")
-        options = "--run-name mine -o trainer.num_epochs=7 --resume-from w.ckpt --fast-dev-run"
-        options += " --limit-train-batches 3 --limit-val-batches 0.5 --log-lr --notes n"
-        options += " --trial-label t --trainer-arg gradient_clip_val=0.5 --output-root out"
+        options = f"--run-name mine -o trainer.num_epochs=7 {TYPED} --output-root out"
         status, (request, output_root) = call("--from-run", str(run), *options.split())
         assert status == 0
         assert output_root == Path("out")
@@ -122,16 +129,7 @@ class TestFromRun:
             run=RunPaths(run),
             overrides=[override],
             run_name="mine",
-            resume_from=Path("w.ckpt"),
-            notes="n",
-            trial_label="t",
-            options=Options(
-                fast_dev_run=True,
-                limit_train_batches=3,
-                limit_val_batches=0.5,
-                log_lr=True,
-                trainer_args={"gradient_clip_val": 0.5},
-            ),
+            options=EVERY_OPTION,
         )
 
     def test_nothing_given_leaves_it_as_it_was(self, call: Call, run_files: Any) -> None:

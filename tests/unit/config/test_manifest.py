@@ -64,16 +64,24 @@ def test_a_whole_manifest(project: Path) -> None:
     assert one.config.source == project / "configs/a.yaml"
     assert one.config.config.trainer.num_epochs == 2
     assert one.config.config.paths.graph == project / "manifests/graphs"
-    assert (one.run_name, one.resume_from, one.fast_dev_run) == (None, None, False)
-    assert (one.notes, one.trial_label, one.log_lr) == ("all of it", "t", True)
-    assert (one.limit_train_batches, one.limit_val_batches) == (None, 0.5)
-    assert one.trainer_args == {"gradient_clip_val": 1, "deterministic": True}
+    assert (one.run_name, one.options.weights_from, one.options.fast_dev_run) == (None, None, False)
+    assert (one.options.notes, one.options.trial_label, one.options.log_lr) == (
+        "all of it",
+        "t",
+        True,
+    )
+    assert (one.options.limit_train_batches, one.options.limit_val_batches) == (None, 0.5)
+    assert one.options.trainer_args == {"gradient_clip_val": 1, "deterministic": True}
     assert one.output_root == project / "out"
     assert two.config.source == project / "configs/b.yaml"
     assert two.config.config.trainer.num_epochs == 3
-    assert (two.run_name, two.resume_from) == ("second", project / "start.ckpt")
-    assert (two.notes, two.fast_dev_run, two.limit_train_batches) == ("this one", True, 4)
-    assert two.trainer_args == {"gradient_clip_val": 2, "deterministic": True}
+    assert (two.run_name, two.options.weights_from) == ("second", project / "start.ckpt")
+    assert (two.options.notes, two.options.fast_dev_run, two.options.limit_train_batches) == (
+        "this one",
+        True,
+        4,
+    )
+    assert two.options.trainer_args == {"gradient_clip_val": 2, "deterministic": True}
 
 
 def test_fine_tune_jobs(project: Path) -> None:
@@ -84,7 +92,7 @@ def test_fine_tune_jobs(project: Path) -> None:
     first = manifest.phase1_job("one_2026", best)
     assert first.name == "one_2026_finetune_phase1"
     assert (first.run_name, first.stamped) == (None, False)
-    assert first.resume_from == best
+    assert first.options.weights_from == best
     assert first.config.source == project / "configs/ft.yaml"
     second = manifest.phase2_jobs("one_2026", None)
     assert [job.name for job in second] == [
@@ -92,7 +100,7 @@ def test_fine_tune_jobs(project: Path) -> None:
         "one_2026_phase2_seed555",
     ]
     assert [job.config.config.dataloader.seed for job in second] == [101, 555]
-    assert [job.resume_from for job in second] == [None, None]
+    assert [job.options.weights_from for job in second] == [None, None]
 
 
 def test_shared_goes_for_fine_tune_jobs_too(project: Path) -> None:
@@ -100,7 +108,7 @@ def test_shared_goes_for_fine_tune_jobs_too(project: Path) -> None:
     for job in (manifest.phase1_job("x", None), *manifest.phase2_jobs("x", None)):
         assert job.config.config.trainer.num_epochs == 2
         assert job.output_root == project / "out"
-        assert job.trainer_args["deterministic"] is True
+        assert job.options.trainer_args["deterministic"] is True
 
 
 def test_the_seed_of_phase_two_holds_whatever_its_config_says(project: Path, write) -> None:
@@ -251,7 +259,7 @@ def test_the_third_job_is_checked_before_the_first_could_start(project: Path, wr
         ("jobs: [{name: 5, config: configs/a.yaml}]\n", 1, "5 is not text"),
         ("jobs:\n- {JOB, run_name: a b}\n", 2, "'a b' is not a plain"),
         ("jobs:\n- {JOB, run_name: latest}\n", 2, "keeps for itself"),
-        ("jobs:\n- {JOB, log_lr: true}\n", 2, "unknown key"),
+        ("jobs:\n- {JOB, log_lrs: true}\n", 2, "unknown key"),
         ("jobs:\n- {JOB, overrides: [a]}\n", 2, "is not a mapping"),
         (
             "jobs:\n- {JOB, trainer_args: [a]}\n",

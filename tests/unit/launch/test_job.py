@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from topoqa_train.config.load import load_config
 from topoqa_train.config.overrides import parse_override
 from topoqa_train.config.recipes import find_recipe
+from topoqa_train.config.run_options import RunOptions
 from topoqa_train.datasets import DataSetPaths
 from topoqa_train.launch import job as jobs
 from topoqa_train.launch.job import Check, DataFiles, Job
@@ -84,8 +85,8 @@ def test_every_kind_of_value_comes_back_with_its_type(make_job: MakeJob, overrid
 
 @pytest.mark.parametrize("limit", [None, 1, 12, 1.0, 0.5])
 def test_all_batches_and_one_batch_stay_apart(make_job: MakeJob, limit: int | float | None) -> None:
-    back = there_and_back(make_job(limit_train_batches=limit, limit_val_batches=limit))
-    assert repr((back.limit_train_batches, back.limit_val_batches)) == repr((limit, limit))
+    back = there_and_back(make_job(options=RunOptions(limit_train_batches=limit)))
+    assert repr(back.options.limit_train_batches) == repr(limit)
 
 
 def test_all_else_comes_back_too(make_job: MakeJob, tmp_path: Path) -> None:
@@ -93,13 +94,15 @@ def test_all_else_comes_back_too(make_job: MakeJob, tmp_path: Path) -> None:
         run_name="mine",
         stamped=False,
         resume_run=tmp_path / "r",
-        weights_from=tmp_path / "w.ckpt",
         started_from={"checkpoint": "w.ckpt", "epoch": 3},
-        notes="zwei\nZeilen \u2028 'quoted' \"twice\"",
-        trial_label="ü",
-        fast_dev_run=True,
-        log_lr=True,
-        trainer_args={"gradient_clip_val": 0.5, "callbacks": None},
+        options=RunOptions(
+            weights_from=tmp_path / "w.ckpt",
+            notes="zwei\nZeilen \u2028 'quoted' \"twice\"",
+            trial_label="ü",
+            fast_dev_run=True,
+            log_lr=True,
+            trainer_args={"gradient_clip_val": 0.5, "callbacks": None},
+        ),
         command=["topoqa-train", "run"],
     )
     assert repr(there_and_back(job)) == repr(job)

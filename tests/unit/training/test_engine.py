@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from topoqa_train.config.run_options import RunOptions
 from topoqa_train.errors import RequestError, TerminatedRunError
 from topoqa_train.training import engine
 from topoqa_train.training.checkpoints.checkpoint_file import Progress
@@ -28,7 +29,7 @@ def test_a_sigterm_that_lightning_noticed_first_is_ours(monkeypatch: pytest.Monk
     keeper: Any = SimpleNamespace(progress=Progress())
     nothing: Any = None
     with pytest.raises(TerminatedRunError):
-        engine._run_trainer(config, engine.FitOptions(), data, nothing, keeper, nothing)
+        engine._run_trainer(config, RunOptions(), data, nothing, keeper, nothing)
 
 
 @pytest.mark.parametrize("name", sorted(engine.OWNED_ARGUMENTS))

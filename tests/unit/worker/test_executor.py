@@ -9,6 +9,7 @@ import pytest
 
 from topoqa_train.config.job_plan import JobPlan
 from topoqa_train.config.load import load_config
+from topoqa_train.config.run_options import RunOptions
 from topoqa_train.errors import InterruptedRunError, RequestError
 from topoqa_train.launch.job import Job
 from topoqa_train.runs.events import Event
@@ -163,7 +164,7 @@ class TestHistory:
         for day in range(1, 7):
             make(f"run_{day}", created=f"2026-01-0{day}T12:00:00.000+00:00")
         weights = job.output_root / "run_2" / "model_checkpoints" / "best.ckpt"
-        first, *_ = ended(weights_from=weights)
+        first, *_ = ended(options=RunOptions(weights_from=weights))
         assert first.text == (
             "finished runs beyond the newest 1 moved to history/: run_5, run_4, run_3 and 1 more"
         )

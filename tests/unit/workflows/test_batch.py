@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from topoqa_train.config.overrides import parse_override
+from topoqa_train.config.run_options import RunOptions
 from topoqa_train.errors import (
     ConfigError,
     InterruptedRunError,
@@ -91,11 +92,13 @@ class TestPlan:
 
     def test_a_shared_override_edits_the_manifest(self, plan: Plan) -> None:
         jobs = plan("shared.overrides.trainer.num_epochs=3", "shared.notes=mine").jobs
-        assert {(job.config.trainer.num_epochs, job.notes) for job in jobs} == {(3, "mine")}
+        assert {(job.config.trainer.num_epochs, job.options.notes) for job in jobs} == {(3, "mine")}
 
     def test_a_try_out_is_one_of_every_job_whatever_the_manifest_says(self, plan: Plan) -> None:
-        jobs = plan("jobs.one.fast_dev_run=false", fast_dev_run=True).jobs
-        assert {(job.fast_dev_run, job.config.trainer.num_epochs) for job in jobs} == {(True, 1)}
+        jobs = plan("jobs.one.fast_dev_run=false", options=RunOptions(fast_dev_run=True)).jobs
+        assert {(job.options.fast_dev_run, job.config.trainer.num_epochs) for job in jobs} == {
+            (True, 1)
+        }
 
     def test_the_command_line_says_whether_others_go_on_else_the_manifest(
         self, plan: Plan, project: Any

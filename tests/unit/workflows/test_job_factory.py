@@ -10,6 +10,7 @@ import pytest
 from topoqa_train.config.job_plan import JobPlan
 from topoqa_train.config.load import load_config
 from topoqa_train.config.overrides import parse_override
+from topoqa_train.config.run_options import RunOptions
 from topoqa_train.errors import RequestError
 from topoqa_train.launch import environment
 from topoqa_train.launch.job import Job
@@ -24,7 +25,9 @@ def plan(project: Any) -> MakePlan:
     def _plan(*overrides: str, config: str = "one", **fields: Any) -> JobPlan:
         parsed = [parse_override(text, base=project.root) for text in overrides]
         loaded = load_config(project.root / "configs" / f"{config}.yaml", parsed)
-        return JobPlan(**{"name": config, "config": loaded, **fields})
+        names = RunOptions.model_fields.keys() & fields.keys()
+        options = RunOptions(**{name: fields.pop(name) for name in names})
+        return JobPlan(**{"name": config, "config": loaded, "options": options, **fields})
 
     return _plan
 
@@ -38,9 +41,7 @@ def make(resolver: DataResolver) -> Callable[..., Job]:
 
 class TestMakeJob:
     def test_it_takes_all_of_the_plan(self, plan: MakePlan, make: Any, project: Any) -> None:
-        given = plan(
-            "trainer.num_epochs=7",
-            run_name="mine",
+        options = RunOptions(
             notes="n",
             trial_label="t",
             limit_train_batches=0.5,
@@ -48,16 +49,15 @@ class TestMakeJob:
             log_lr=True,
             trainer_args={"gradient_clip_val": 0.5},
         )
+        given = plan("trainer.num_epochs=7", run_name="mine", **dict(options))
         job = make(given)
-        assert (job.name, job.run_name, job.notes, job.trial_label) == ("one", "mine", "n", "t")
-        assert (job.limit_train_batches, job.limit_val_batches, job.log_lr) == (0.5, 3, True)
-        assert job.trainer_args == {"gradient_clip_val": 0.5}
+        assert (job.name, job.run_name, job.options) == ("one", "mine", options)
         assert job.config.trainer.num_epochs == 7
         assert job.overrides == {"trainer.num_epochs": 7}
         assert job.original_yaml == (project.root / "configs" / "one.yaml").read_text()
         assert job.config_yaml == given.config.to_yaml()
         assert job.data.graph == project.root / "graphs"
-        assert (job.weights_from, job.started_from, job.resume_run) == (None, None, None)
+        assert (job.started_from, job.resume_run) == (None, None)
 
     def test_where_runs_go(
         self, plan: MakePlan, make: Any, project: Any, monkeypatch: pytest.MonkeyPatch
@@ -74,14 +74,14 @@ class TestMakeJob:
 
     def test_a_try_out_has_one_epoch(self, plan: MakePlan, make: Any) -> None:
         job = make(plan(fast_dev_run=True))
-        assert (job.fast_dev_run, job.config.trainer.num_epochs) == (True, 1)
+        assert (job.options.fast_dev_run, job.config.trainer.num_epochs) == (True, 1)
 
     def test_weights_are_absolute_and_told_of(
         self, plan: MakePlan, make: Any, project: Any
     ) -> None:
         (project.root / "w.ckpt").touch()
-        job = make(plan(resume_from=Path("w.ckpt")), started_from={"run_id": "r", "epoch": 3})
-        assert job.weights_from == project.root / "w.ckpt"
+        job = make(plan(weights_from=Path("w.ckpt")), started_from={"run_id": "r", "epoch": 3})
+        assert job.options.weights_from == project.root / "w.ckpt"
         assert job.started_from is not None
         told = {"checkpoint": str(project.root / "w.ckpt"), "run_id": "r", "epoch": 3}
         assert job.started_from.items() >= told.items()
@@ -91,7 +91,7 @@ class TestMakeJob:
         self, plan: MakePlan, make: Any, name: str
     ) -> None:
         with pytest.raises(RequestError) as caught:
-            make(plan(resume_from=Path(name)))
+            make(plan(weights_from=Path(name)))
         assert f"there is no checkpoint {name}" in caught.value.message
 
     def test_a_bad_name_is_refused_before_anything_starts(self, plan: MakePlan, make: Any) -> None:
@@ -214,12 +214,12 @@ class TestIdentity:
     ) -> None:
         weights = project.root / "w.ckpt"
         weights.write_text("1")
-        started = job_factory.identity(make(plan(resume_from=weights)))
+        started = job_factory.identity(make(plan(weights_from=weights)))
         assert started != same
         weights.write_text("2")
-        assert job_factory.identity(make(plan(resume_from=weights))) != started
+        assert job_factory.identity(make(plan(weights_from=weights))) != started
         copy = project.root / "copy.ckpt"
         copy.write_text("1")
-        assert job_factory.identity(make(plan(resume_from=copy))) == started
+        assert job_factory.identity(make(plan(weights_from=copy))) == started
         project.labels("val", {"2XYZ_000": 0.9})
         assert job_factory.identity(make(plan())) != same

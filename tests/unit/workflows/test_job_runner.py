@@ -10,6 +10,7 @@ import pytest
 
 from topoqa_train.config.job_plan import JobPlan
 from topoqa_train.config.load import load_config
+from topoqa_train.config.run_options import RunOptions
 from topoqa_train.errors import RequestError, TopoqaTrainError, TrainingError
 from topoqa_train.launch.job import Check, Job
 from topoqa_train.runs import ledger
@@ -101,7 +102,9 @@ def test_what_later_jobs_start_from_is_kept_in_place_from_the_first_on(
     file.write_text("")
     this = rounds()
     this.run(
-        "sweep", [job("a"), job("bb").model_copy(update={"weights_from": file})], keep_going=False
+        "sweep",
+        [job("a"), job("bb").model_copy(update={"options": RunOptions(weights_from=file)})],
+        keep_going=False,
     )
     assert this.ledger.pinned == ["base"]
 

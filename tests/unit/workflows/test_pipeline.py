@@ -153,17 +153,17 @@ class TestChain:
         assert base is not None
         assert base.startswith("two_")
         assert first.name == f"{base}_finetune_phase1"
-        assert first.weights_from is not None
-        assert first.weights_from.read_text() == "weights of epoch 1"
-        assert first.weights_from.parent.parent == root / base
+        assert first.options.weights_from is not None
+        assert first.options.weights_from.read_text() == "weights of epoch 1"
+        assert first.options.weights_from.parent.parent == root / base
         assert first.started_from is not None
-        told = {"checkpoint": str(first.weights_from), "run_id": base, "epoch": 1}
+        told = {"checkpoint": str(first.options.weights_from), "run_id": base, "epoch": 1}
         assert first.started_from.items() >= told.items()
         assert [job.name for job in seconds] == [f"{base}_phase2_seed{n}" for n in (101, 555)]
         assert [job.config.dataloader.seed for job in seconds] == [101, 555]
         for job in seconds:
-            assert job.weights_from is not None
-            assert job.weights_from.parent.parent == root / first.name
+            assert job.options.weights_from is not None
+            assert job.options.weights_from.parent.parent == root / first.name
         assert [name for name, _ in recorder.phases][-3:] == ["sweep", "phase 1", "phase 2"]
         assert recorder.phases[-1][1] == [job.name for job in seconds]
         assert len(result.board.entries) == 6
@@ -177,7 +177,7 @@ class TestChain:
         project.manifest(start_from="sweep")
         result = run()
         first, *seconds = launcher.jobs()[3:]
-        assert {job.weights_from for job in [first, *seconds]} == {result.pick.checkpoint}
+        assert {job.options.weights_from for job in [first, *seconds]} == {result.pick.checkpoint}
 
     def test_the_pick_is_of_this_sweep_alone(
         self, run: Run, launcher: Any, run_files: Any, epoch: Any, project: Any
@@ -252,7 +252,7 @@ class TestSkipSweep:
         assert (result.pick.run_id, result.pick.epoch) == ("low", 0)
         first = launcher.jobs()[0]
         assert first.name == "low_finetune_phase1"
-        assert first.weights_from == result.pick.checkpoint
+        assert first.options.weights_from == result.pick.checkpoint
         assert result.pick.checkpoint.read_text() == "weights of epoch 0"
 
     def test_with_nothing_to_train_it_shows_all_there_are(
@@ -283,7 +283,7 @@ class TestSkipSweep:
         # So its weights are tried on the network before anything begins.
         pipeline.rehearse_pipeline(planned, recorder)
         (check,) = launcher.did
-        assert check.jobs[0].weights_from == planned.pick.checkpoint
+        assert check.jobs[0].options.weights_from == planned.pick.checkpoint
 
     def test_where_the_runs_are_the_manifest_may_say(
         self, plan: Plan, before: Any, project: Any
@@ -332,7 +332,7 @@ class TestFineTune:
             "mine_phase2_seed101",
             "mine_phase2_seed555",
         ]
-        assert launcher.jobs()[0].weights_from == second.resolve()
+        assert launcher.jobs()[0].options.weights_from == second.resolve()
         told = {"checkpoint": str(second.resolve()), "run_id": "mine", "epoch": 0}
         assert launcher.jobs()[0].started_from.items() >= told.items()
         assert len(result.board.entries) == 3
@@ -426,7 +426,7 @@ class TestResumeFrom:
         file.touch()
         run(skip_sweep=True, resume_from=file)
         assert launcher.jobs()[0].name == "published_weights__2__finetune_phase1"
-        assert launcher.jobs()[0].weights_from == file
+        assert launcher.jobs()[0].options.weights_from == file
 
     def test_beside_a_sweep_it_wins_and_says_so(
         self, run: Run, project: Any, launcher: Any, recorder: Any

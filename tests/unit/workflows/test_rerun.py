@@ -10,9 +10,9 @@ from reference_runs import FLAT_CONFIG, write_reference_run
 
 from topoqa_train.config.load import load_config
 from topoqa_train.config.overrides import parse_override
+from topoqa_train.config.run_options import RunOptions
 from topoqa_train.errors import ConfigError, RequestError
 from topoqa_train.provenance import diff, environment
-from topoqa_train.provenance.run_options import Options
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import this_process
 from topoqa_train.workflows import rerun as workflow
@@ -82,7 +82,7 @@ class TestTheSame:
         assert (job.name, job.run_name, job.stamped, job.resume_run) == ("one", None, True, None)
         assert job.output_root == project.root / "training_runs"
         assert job.config == load_config(run / "config" / "config.yaml").config
-        assert (job.notes, job.trial_label) == ("of then", "a")
+        assert (job.options.notes, job.options.trial_label) == ("of then", "a")
         assert job.again_of is not None
         assert (job.again_of.run_id, job.again_of.run_dir) == ("mine", run)
         assert (job.again_of.differs, job.again_of.told) == ((), ())
@@ -110,7 +110,7 @@ class TestTheSame:
             "trainer_args": {"gradient_clip_val": 0.5},
         }
         plan = again(make(training_parameters={"num_epochs": 4, **options}))
-        assert {name: getattr(plan.job, name) for name in options} == options
+        assert {name: getattr(plan.job.options, name) for name in options} == options
         assert plan.notes[-1] == AS_THEN
 
     @pytest.mark.parametrize(("recorded", "epochs"), [(1, 1), (4, 4)])
@@ -119,7 +119,7 @@ class TestTheSame:
     ) -> None:
         run = make(training_parameters={"fast_dev_run": True, "num_epochs": recorded})
         plan = again(run)
-        assert (plan.job.fast_dev_run, plan.job.config.trainer.num_epochs) == (True, epochs)
+        assert (plan.job.options.fast_dev_run, plan.job.config.trainer.num_epochs) == (True, epochs)
         assert [job.epochs for job in plan.shown.jobs] == [epochs]
         assert again(run, "trainer.num_epochs=6").job.config.trainer.num_epochs == 6
 
@@ -145,11 +145,11 @@ class TestOtherwise:
             make(),
             "dataloader.batch_size=8",
             run_name="named",
-            notes="of now",
             output_root=tmp_path / "elsewhere",
-            options=Options(limit_val_batches=2),
+            options=RunOptions(limit_val_batches=2, notes="of now"),
         )
-        assert (plan.job.run_name, plan.job.notes, plan.job.trial_label) == ("named", "of now", "a")
+        options = plan.job.options
+        assert (plan.job.run_name, options.notes, options.trial_label) == ("named", "of now", "a")
         assert plan.job.output_root == tmp_path / "elsewhere"
         assert plan.notes[1:] == (
             "Not as then:",
@@ -227,7 +227,7 @@ class TestWeights:
 
     def test_it_starts_from_them_again(self, make: Any, again: Again, base: Path) -> None:
         plan = again(self.begun(make, base))
-        assert plan.job.weights_from == base
+        assert plan.job.options.weights_from == base
         assert plan.job.started_from is not None
         assert (plan.job.started_from["run_id"], plan.job.started_from["epoch"]) == ("base", 1)
         assert plan.notes[0].endswith(f"and options, from the weights of {base.name}.")
@@ -240,12 +240,14 @@ class TestWeights:
         (run_files.root / "history").mkdir()
         (run_files.root / "base").rename(run_files.root / "history" / "base")
         moved = run_files.root / "history" / "base" / "model_checkpoints" / base.name
-        assert again(run).job.weights_from == moved
+        assert again(run).job.options.weights_from == moved
         # The whole folder, the run itself in history.
         run.rename(run_files.root / "history" / "mine")
         run_files.root.rename(tmp_path / "away")
         plan = again(tmp_path / "away" / "history" / "mine")
-        assert plan.job.weights_from == tmp_path / "away" / moved.relative_to(run_files.root)
+        assert plan.job.options.weights_from == tmp_path / "away" / moved.relative_to(
+            run_files.root
+        )
         assert plan.notes[-1] == AS_THEN
 
     def test_of_two_of_the_name_the_one_with_the_content(
@@ -255,7 +257,7 @@ class TestWeights:
         elsewhere.parent.mkdir(parents=True)
         elsewhere.write_text("of another training")
         run = self.begun(make, base, checkpoint=str(elsewhere))
-        assert again(run).job.weights_from == base
+        assert again(run).job.options.weights_from == base
 
     def test_another_content_is_told(self, make: Any, again: Again, base: Path) -> None:
         run = self.begun(make, base)
@@ -278,8 +280,8 @@ class TestWeights:
         other.resolve().write_text("of another training")
         run = self.begun(make, base)
         base.unlink()
-        plan = again(run, resume_from=other)
-        assert plan.job.weights_from == other.resolve()
+        plan = again(run, options=RunOptions(weights_from=other))
+        assert plan.job.options.weights_from == other.resolve()
         assert plan.job.started_from is not None
         assert "run_id" not in plan.job.started_from
         assert any(note.startswith("  starting weights: ") for note in plan.notes)

@@ -103,7 +103,7 @@ class TestGoingOn:
         plan = resume(run, "trainer.num_epochs=9")
         assert (plan.job.resume_run, plan.job.config.trainer.num_epochs) == (run, 9)
         assert plan.job.overrides == {"trainer.num_epochs": 9}
-        assert (plan.notes, plan.job.weights_from, plan.job.name) == ((), None, "one")
+        assert (plan.notes, plan.job.options.weights_from, plan.job.name) == ((), None, "one")
         (shown,) = plan.shown.jobs
         assert (shown.epochs, shown.graphs) == (9, {"train": 6, "val": 3})
 
@@ -123,7 +123,7 @@ class TestGoingOn:
         parameters = {**PARAMETERS, "fast_dev_run": True, "num_epochs": 1}
         run = make(training_parameters=parameters, progress={"epochs_done": 1})
         plan = resume(run, "trainer.num_epochs=3")
-        assert (plan.job.fast_dev_run, plan.job.config.trainer.num_epochs) == (True, 3)
+        assert (plan.job.options.fast_dev_run, plan.job.config.trainer.num_epochs) == (True, 3)
         assert "has done all of its 1 epochs" in refusal(resume, run)
 
     def test_what_makes_other_numbers_is_told_and_done(self, make: Any, resume: Resume) -> None:
@@ -199,7 +199,7 @@ class TestCheckpoint:
         best = run / "model_checkpoints" / "best.ckpt"
         plan = resume(run, checkpoint=best)
         assert plan.job.resume_checkpoint == best.resolve()
-        assert plan.job.weights_from is None
+        assert plan.job.options.weights_from is None
 
     def test_one_of_another_run_is_refused(self, make: Any, resume: Resume, run_files: Any) -> None:
         other = run_files("other") / "model_checkpoints" / "best.ckpt"
@@ -219,7 +219,7 @@ class TestStart:
         return make(last=last, status="interrupted", started_from=start, progress={})
 
     def test_it_begins_from_there_again(self, make: Any, resume: Resume, base: Path) -> None:
-        assert resume(self.begun(make, base, last=False)).job.weights_from == base
+        assert resume(self.begun(make, base, last=False)).job.options.weights_from == base
 
     def test_wherever_its_run_was_moved_to(
         self, make: Any, resume: Resume, base: Path, run_files: Any
@@ -227,7 +227,7 @@ class TestStart:
         run = self.begun(make, base, last=False)
         (run_files.root / "history").mkdir()
         (run_files.root / "base").rename(run_files.root / "history" / "base")
-        weights = resume(run).job.weights_from
+        weights = resume(run).job.options.weights_from
         assert weights is not None
         assert weights.is_file()
 
@@ -241,4 +241,4 @@ class TestStart:
     def test_but_only_where_it_is_needed(self, make: Any, resume: Resume, base: Path) -> None:
         run = self.begun(make, base, last=True)
         base.unlink()
-        assert resume(run).job.weights_from is None
+        assert resume(run).job.options.weights_from is None
