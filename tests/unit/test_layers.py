@@ -64,7 +64,7 @@ ROOMS_OF_LIBRARIES: dict[str, frozenset[str]] = {
     "click": frozenset(),  # typer vendors its own copy
     "typer": frozenset({"cli", "commands", "menu", "plugins"}),
     "rich": frozenset({"ui"}),
-    "ruamel": frozenset({"config", "maintenance", "worker"}),
+    "ruamel": frozenset({"config"}),
     "psutil": frozenset({"runs"}),
     "filelock": frozenset({"datasets", "runs"}),
     **dict.fromkeys(HEAVY, frozenset({"training", "testing"})),

@@ -35,12 +35,8 @@ class LoadedConfig:
     overrides: tuple[Override, ...] = ()
 
     def to_yaml(self) -> str:
-        """The config in effect, every value said, with the source's comments.
-
-        Loading it again, from anywhere, gives an equal config: data paths stand absolute. A flat
-        source comes out in sections; its comments stay behind in the source.
-        """
-        return config_yaml(self.config, self.source_bytes, self.source)
+        """Return the config in effect as YAML that loads to an equal config from any folder."""
+        return config_yaml(self.config)
 
     def before_overrides(self, key: str) -> Any:  # noqa: ANN401
         """What the source says of a dotted `key`, else the default; None where there is neither."""

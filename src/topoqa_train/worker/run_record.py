@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from topoqa_train import atomic
 from topoqa_train.clock import Clock, iso
+from topoqa_train.config.writer import dump_yaml
 from topoqa_train.launch.job import DataFiles, Job
 from topoqa_train.provenance import diff, environment
 from topoqa_train.provenance.environment import Surroundings
@@ -31,11 +30,7 @@ def write_changed_config(job: Job, paths: RunPaths) -> None:
     """The config in effect and the overrides that made it so; the source stays as it was."""
     atomic.write_text(paths.config, job.config_yaml)
     if job.overrides:
-        with (
-            atomic.replacing(paths.applied_overrides) as beside,
-            beside.open("w", encoding="utf-8") as file,
-        ):
-            YAML().dump(job.overrides, file)
+        atomic.write_text(paths.applied_overrides, dump_yaml(job.overrides))
 
 
 def surroundings_of(job: Job) -> Surroundings:
