@@ -1,8 +1,9 @@
-"""Small things that several screens show the same way."""
+"""Formats for durations, sizes, numbers, bars and plots that several screens share."""
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich.cells import cell_len
@@ -12,47 +13,46 @@ SPLITS = ("train", "val", "test")
 
 
 def duration(seconds: float) -> str:
-    """`0:07`, `12:34`, `1:02:03`."""
-    whole = max(0, round(seconds))
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
+    """Format as `0:07`, `12:34` or `1:02:03`."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def rough(seconds: float) -> str:
-    """`50 s`, `6 min`, `2 h 10 min`: for what is only guessed."""
+def approximate(seconds: float) -> str:
+    """Format an estimate as `50 s`, `6 min` or `2 h 10 min`."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def figure(value: float | None, digits: int = 3) -> str:
-    """A number with fixed digits; `-` where there is none."""
+def number(value: float | None, digits: int = 3) -> str:
+    """Format with fixed digits; `-` for None and values that are not finite."""
     if value is None or not math.isfinite(value):
         return "-"
     return f"{value:.{digits}f}"
 
 
 def splits(graphs: Mapping[str, int]) -> str:
-    """`384 graphs (256/64/64)`."""
+    """Format the graphs of each split as `384 graphs (256/64/64)`."""
     return f"{sum(graphs[name] for name in SPLITS if name in graphs)} graphs ({counts(graphs)})"
 
 
 def counts(graphs: Mapping[str, int]) -> str:
-    """`256/64/64`: train, val and test, as far as they are there."""
+    """Format the graphs of train, val and test, those that exist, as `256/64/64`."""
     return "/".join(str(graphs[name]) for name in SPLITS if name in graphs)
 
 
 def percent(value: float) -> str:
-    """`100 %`, `95.31 %`; never rounded up to a whole that it is not."""
+    """Format as `100 %` or `95.31 %`, rounded down: only a full 100 reads as 100."""
     if value == int(value):
         return f"{int(value)} %"
     return f"{math.floor(value * 100) / 100:.2f} %"
 
 
 def size(count: int) -> str:
-    """`512 B`, `3.4 MiB`, `1.2 GiB`."""
+    """Format bytes as `512 B`, `3.4 MiB` or `1.2 GiB`."""
     value, units = float(count), ["TiB", "GiB", "MiB", "KiB", "B"]
     while value >= 1000 and len(units) > 1:
         value /= 1024
@@ -61,42 +61,44 @@ def size(count: int) -> str:
     return f"{value:.{digits}f} {units[-1]}"
 
 
+def plural(count: int, noun: str) -> str:
+    """Format as `1 run` or `2 runs`."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
 def bar(done: float, width: int) -> str:
-    """A bar of `width` cells, `done` from 0 to 1, readable without colour."""
+    """Return a bar of `width` cells that is readable without colour; `done` is 0 to 1."""
     filled = min(width, max(0, int(done * width)))
     if filled == width:
         return "━" * width
     return "━" * filled + "╺" + "┄" * (width - filled - 1)
 
 
-def tail(name: str, width: int) -> str:
-    """The end of a name that is too long: there the names of runs differ."""
+def keep_end(name: str, width: int) -> str:
+    """Shorten `name` to `width` at its start: names of runs differ at their end."""
     return name if len(name) <= width else "…" + name[len(name) - width + 1 :]
 
 
-def room(width: int, rows: Iterable[Sequence[str]], gap: int) -> int:
-    """What is left of `width` for one more column beside those of `rows`, `gap` between any two."""
+def remaining_width(width: int, rows: Iterable[Sequence[str]], gap: int) -> int:
+    """Return how wide one more column beside those of `rows` may be, with `gap` between columns."""
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     return width - sum(widths) - gap * len(widths)
-
-
-def sparkline(values: Sequence[float], width: int) -> str:
-    """All of `values` in at most `width` blocks; see `plot`."""
-    return plot(values, width, 1)[0]
 
 
 def plot(
     values: Sequence[float], width: int, height: int, span: tuple[float, float] | None = None
 ) -> list[str]:
-    """`values` as columns of blocks, top line first.
+    """Plot `values` as columns of blocks; returns the lines from the top.
 
-    They reach from the least to the greatest, or over `span`, whose ends hold what lies beyond.
-    Where they are more than `width`, each column is the mean of as many neighbours; what is drawn
-    stays as it is while values are added, until they have to be drawn together anew. A column
-    without a finite value is empty.
+    The plot reaches from the smallest to the greatest value or over `span`, to which values outside
+    are clipped. If there are more than `width` values, each column is the mean of equally many
+    neighbours, so columns stay as they are while values are appended, until that number grows.
+    A column without a finite value is empty.
     """
-    each = max(1, math.ceil(len(values) / width))
-    columns = [_mean(values[start : start + each]) for start in range(0, len(values), each)]
+    per_column = max(1, math.ceil(len(values) / width))
+    columns = [
+        _mean(values[start : start + per_column]) for start in range(0, len(values), per_column)
+    ]
     finite = [value for value in columns if value is not None]
     if not finite:
         return [""] * height
@@ -112,10 +114,10 @@ def plot(
 
 def _mean(values: Sequence[float]) -> float | None:
     finite = [value for value in values if math.isfinite(value)]
-    return math.fsum(finite) / len(finite) if finite else None
+    return statistics.fmean(finite) if finite else None
 
 
 def _block(level: int | None, row: int) -> str:
-    """What a column that reaches up to `level` shows in `row`, counted from below."""
+    """Return the block in `row`, counted from the bottom, of a column that reaches `level`."""
     above = -1 if level is None else level - row * len(_BLOCKS)
     return " " if above < 0 else _BLOCKS[min(above, len(_BLOCKS) - 1)]

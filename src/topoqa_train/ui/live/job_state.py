@@ -1,7 +1,8 @@
-"""What a screen knows of one job, kept up to date by its events."""
+"""State of one job as a screen shows it, updated by the job's events."""
 
 from __future__ import annotations
 
+import statistics
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,23 +18,25 @@ from topoqa_train.runs.events import (
     StepsDone,
 )
 
-State = Literal["waits", "starts", "loads", "trains", "done", "done before", "failed", "stopped"]
-_ENDS: dict[str, State] = {"completed": "done", "failed": "failed", "interrupted": "stopped"}
+State = Literal[
+    "waiting", "starting", "loading", "training", "done", "done before", "failed", "stopped"
+]
+_FINAL: dict[str, State] = {"completed": "done", "failed": "failed", "interrupted": "stopped"}
 _RECENT = 10
 
 
 @dataclass
 class JobView:
-    """One job: where it is, what is best so far, how long it takes."""
+    """One job: its state, best checkpoint and time. `batches` and `loaded` run from 0 to 1."""
 
     name: str
     phase: str
     epochs: int = 0
-    state: State = "waits"
+    state: State = "waiting"
     epoch: int = 0
     batches: float = 0.0
     loaded: float = 0.0
-    begun: float | None = None
+    started: float | None = None
     ended: float | None = None
     run_dir: str | None = None
     best: float | None = None
@@ -41,28 +44,29 @@ class JobView:
     metrics: dict[str, float] = field(default_factory=dict)
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
 
-    def take(self, event: Event, now: float) -> None:
-        """Learn from an event of this job."""
-        if self.begun is None:
-            self.begun = now
-        if isinstance(event, Begun):
-            self.state = "starts"
-        elif isinstance(event, RunCreated):
-            self.state, self.run_dir = "loads", event.run_dir
-        elif isinstance(event, GraphsRead):
-            self.state, self.loaded = "loads", event.graphs_read / max(1, event.graphs)
-        elif isinstance(event, DataReady):
-            self.state = "trains"
-        elif isinstance(event, StepsDone):
-            self.batches = event.batches_done / event.batches
-        elif isinstance(event, EpochEnded):
-            self._epoch(event)
-        elif isinstance(event, RunEnded):
-            self.state, self.ended = _ENDS[event.status], now
-            self.run_dir = event.run_dir or self.run_dir
+    def apply(self, event: Event, now: float) -> None:
+        """Update the state by an event of this job."""
+        if self.started is None:
+            self.started = now
+        match event:
+            case Begun():
+                self.state = "starting"
+            case RunCreated():
+                self.state, self.run_dir = "loading", event.run_dir
+            case GraphsRead():
+                self.state, self.loaded = "loading", event.graphs_read / max(1, event.graphs)
+            case DataReady():
+                self.state = "training"
+            case StepsDone():
+                self.batches = event.batches_done / event.batches
+            case EpochEnded():
+                self._apply_epoch(event)
+            case RunEnded():
+                self.state, self.ended = _FINAL[event.status], now
+                self.run_dir = event.run_dir or self.run_dir
 
-    def _epoch(self, event: EpochEnded) -> None:
-        self.state, self.epoch, self.epochs = "trains", event.epoch, event.num_epochs
+    def _apply_epoch(self, event: EpochEnded) -> None:
+        self.state, self.epoch, self.epochs = "training", event.epoch, event.num_epochs
         self.batches = 0.0
         self.metrics = event.metrics
         self.best, self.best_epoch = event.best_value, event.best_epoch
@@ -70,30 +74,35 @@ class JobView:
 
     @property
     def running(self) -> bool:
-        """Whether it is being worked on."""
-        return self.state in ("starts", "loads", "trains")
+        """Whether the job has a process."""
+        return self.state in ("starting", "loading", "training")
 
     @property
-    def over(self) -> bool:
-        """Whether nothing more will come of it."""
+    def finished(self) -> bool:
+        """Whether the state is final."""
         return self.state in ("done", "done before", "failed", "stopped")
 
     @property
+    def best_text(self) -> str:
+        """The best value of the ranking metric and its epoch: `-0.671 @ 104`."""
+        return "" if self.best is None else f"{self.best:.3f} @ {self.best_epoch}"
+
+    @property
     def fraction(self) -> float:
-        """How much of the epochs is done, 0 to 1."""
+        """Share of the epochs that are done, 0 to 1."""
         return min(1.0, (self.epoch + self.batches) / self.epochs) if self.epochs else 0.0
 
     @property
     def epoch_seconds(self) -> float | None:
-        """Mean of the last epochs."""
-        return sum(self.recent) / len(self.recent) if self.recent else None
+        """Mean duration of the last epochs."""
+        return statistics.fmean(self.recent) if self.recent else None
 
     @property
     def seconds_left(self) -> float | None:
-        """Until the last epoch; early stopping may end it sooner."""
+        """Time until the last epoch; early stopping may end the run sooner."""
         mean = self.epoch_seconds
         return None if mean is None else mean * max(0.0, self.epochs - self.epoch - self.batches)
 
-    def seconds_gone(self, now: float) -> float:
-        """Since it began."""
-        return 0.0 if self.begun is None else (self.ended or now) - self.begun
+    def elapsed(self, now: float) -> float:
+        """Return the seconds since the job's first event, up to its end."""
+        return 0.0 if self.started is None else (self.ended or now) - self.started

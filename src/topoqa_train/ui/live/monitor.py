@@ -1,10 +1,9 @@
-"""A run that is followed: a live picture on a terminal, plain lines elsewhere; standard output."""
+"""Display of one run on standard output: redrawn in place on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import math
-from types import TracebackType
-from typing import Self
+from contextlib import ExitStack
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,13 +15,13 @@ from topoqa_train.views.json_models import MonitorDocument
 
 
 def make(rows: int) -> MonitorScreen | MonitorLines:
-    """The screen that suits where standard output goes; `rows` is how many epochs it shows."""
+    """Return the display that suits standard output; `rows` is the number of epochs shown."""
     target = console.out()
     return MonitorScreen(target, rows) if console.is_live(target) else MonitorLines(target, rows)
 
 
 def show(document: MonitorDocument, rows: int) -> None:
-    """One picture, whole."""
+    """Print a run once, in full."""
     _print(console.out(), document, rows)
 
 
@@ -34,10 +33,11 @@ def _print(target: Console, document: MonitorDocument, rows: int) -> None:
         target.print(Text(closing), soft_wrap=True)
 
 
-class MonitorScreen:
-    """One picture that is redrawn in its place; the last one stays."""
+class MonitorScreen(ExitStack):
+    """A picture of the run that is redrawn in place; the last one remains on the screen."""
 
     def __init__(self, target: Console, rows: int) -> None:
+        super().__init__()
         self.target = target
         self.rows = rows
         self.document: MonitorDocument | None = None
@@ -47,13 +47,11 @@ class MonitorScreen:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
+        self.callback(self._close)
 
     def show(self, document: MonitorDocument) -> None:
-        """Draw it in the place of the one before."""
+        """Replace the picture."""
+        self._live.start()
         self.document = document
         self._draw(document, self.target.height - 1)
 
@@ -61,15 +59,10 @@ class MonitorScreen:
         lines = run_view.picture(document, width=self.target.width, height=height, rows=self.rows)
         self._live.update(Group(*lines), refresh=True)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _close(self) -> None:
         closing = "" if self.document is None else run_view.closing_line(self.document)
         if self.document is not None and closing:
-            # Drawn once more, so that its first line stays on the screen above what is said now.
+            # Make room for the closing line, or it would scroll the picture's first line away.
             wrapped = math.ceil(len(closing) / self.target.width)
             self._draw(self.document, self.target.height - 1 - wrapped)
         self._live.stop()
@@ -77,31 +70,21 @@ class MonitorScreen:
             self.target.print(Text(closing), soft_wrap=True)
 
 
-class MonitorLines:
-    """A picture at the beginning and at the end, a line an epoch between. No control codes."""
+class MonitorLines(ExitStack):
+    """A picture at the start and at the end and a line per epoch between. No control codes."""
 
     def __init__(self, target: Console, rows: int) -> None:
+        super().__init__()
         self.target = target
         self.rows = rows
-        self._seen: tuple[Status, int] | None = None
-
-    def __enter__(self) -> Self:
-        return self
+        self._shown: tuple[Status, int] | None = None
 
     def show(self, document: MonitorDocument) -> None:
-        """Print what has changed since the one before."""
+        """Print what has changed since the last call."""
         now = (document.status, document.runtime.epochs_done)
-        over = document.status not in (Status.CREATED, Status.RUNNING)
-        if self._seen is None or over:
+        ended = document.status not in (Status.CREATED, Status.RUNNING)
+        if self._shown is None or ended:
             _print(self.target, document, self.rows)
-        elif now != self._seen:
+        elif now != self._shown:
             self.target.print(Text(run_view.change_line(document)), soft_wrap=True)
-        self._seen = now
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Nothing to take down, where nothing was put up."""
+        self._shown = now

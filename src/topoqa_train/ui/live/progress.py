@@ -1,9 +1,10 @@
-"""Progress of a counted task: a bar on a terminal, a line every tenth elsewhere."""
+"""Progress of a counted task: a bar on a terminal, a line at every tenth elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from rich.console import Console
 from rich.progress import (
@@ -18,29 +19,22 @@ from rich.progress import (
 
 from topoqa_train.ui import console
 
-_PLAIN_STEPS = 10
+_TENTHS = 10
 
 
 @contextmanager
 def progress(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show `description` with `total` steps (None: unknown) on standard error.
 
-    Yields a function that is called with the number of steps just done.
+    Yields a function that takes the number of steps just done.
     """
     target = console.err()
-    if console.is_live(target):
-        with _bar(target) as bar:
-            task = bar.add_task(description, total=total)
-
-            def advance(steps: int = 1) -> None:
-                bar.advance(task, steps)
-
+    if not console.is_live(target):
+        with _lines(description, total) as advance:
             yield advance
         return
-    plain = _PlainProgress(description, total)
-    plain.begin()
-    yield plain.advance
-    plain.end()
+    with _bar(target) as bar:
+        yield partial(bar.advance, bar.add_task(description, total=total))
 
 
 def _bar(target: Console) -> Progress:
@@ -55,28 +49,16 @@ def _bar(target: Console) -> Progress:
     )
 
 
-class _PlainProgress:
-    """Lines for a pipe or a log: the beginning, every tenth, the end."""
+@contextmanager
+def _lines(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    done = 0
 
-    def __init__(self, description: str, total: int | None) -> None:
-        self.description = description
-        self.total = total
-        self.done = 0
-        self.said = 0
+    def advance(steps: int = 1) -> None:
+        nonlocal done
+        before, done = done, done + steps
+        if total and done < total and done * _TENTHS // total > before * _TENTHS // total:
+            console.notify(f"{description}: {done} of {total}")
 
-    def begin(self) -> None:
-        console.notify(f"{self.description} ..." if self.total is None else f"{self}")
-
-    def advance(self, steps: int = 1) -> None:
-        self.done += steps
-        if self.total and self.done < self.total:
-            tenth = self.done * _PLAIN_STEPS // self.total
-            if tenth > self.said:
-                self.said = tenth
-                console.notify(f"{self}")
-
-    def end(self) -> None:
-        console.notify(f"{self.description}: done" + (f" ({self.done})" if self.done else ""))
-
-    def __str__(self) -> str:
-        return f"{self.description}: {self.done} of {self.total}"
+    console.notify(f"{description} ..." if total is None else f"{description}: 0 of {total}")
+    yield advance
+    console.notify(f"{description}: done" + (f" ({done})" if done else ""))

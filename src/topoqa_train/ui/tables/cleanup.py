@@ -1,4 +1,4 @@
-"""Runs that are to be deleted, as a table."""
+"""Table of the runs that `runs clean` deletes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from rich.text import Text
 from topoqa_train.ui import formatting
 from topoqa_train.views.cleanup import CleanPlan
 
-# What the columns beside the name take at the least.
-_REST = 36
+# Least width of the columns beside the name.
+_OTHER_COLUMNS = 36
 
 
 def clean_table(plan: CleanPlan, width: int) -> RenderableType:
-    """Runs with size and reason in `width` columns, then what stays though it was asked for."""
+    """Return the runs to delete with size and reason, then those that are kept, in `width`."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    # Names of runs are broken only where they would leave no room for the rest.
+    # A name is wrapped only if it would leave no room for the other columns.
     longest = max((len(run.run_id) for run in plan.doomed), default=0)
-    table.add_column("run", overflow="fold", no_wrap=longest <= width - _REST)
+    table.add_column("run", overflow="fold", no_wrap=longest <= width - _OTHER_COLUMNS)
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("why")
     for run in plan.doomed:
@@ -26,18 +26,18 @@ def clean_table(plan: CleanPlan, width: int) -> RenderableType:
         cells = (run.run_id, formatting.size(run.size), ", ".join([ended, *run.reasons]))
         table.add_row(*map(Text, cells))
     for path, size in plan.leftovers:
-        cells = (path.name, formatting.size(size), "left by a deletion that was cut off")
+        cells = (path.name, formatting.size(size), "left by an interrupted deletion")
         table.add_row(*map(Text, cells))
-    stays = [Text(f"{run.run_id} stays: it {run.why}") for run in plan.spared]
-    return Group(*([table] if table.row_count else []), *stays)
+    kept = [Text(f"{run.run_id} is kept: it {run.why}") for run in plan.spared]
+    return Group(*([table] if table.row_count else []), *kept)
 
 
 def clean_line(plan: CleanPlan, deleted: int | None) -> str:
-    """What was or would be done, in a line."""
+    """Return what was deleted, or would be where `deleted` is None, in one line."""
     if not plan.doomed and not plan.leftovers:
         return "nothing to delete"
-    if deleted is None:
-        count = len(plan.doomed)
-        runs = f"{count} run{'s' if count != 1 else ''}, " if count else ""
-        return f"{runs}{formatting.size(plan.size)}. Nothing was deleted: that takes --yes."
-    return f"{deleted} run{'s' if deleted != 1 else ''} deleted, {formatting.size(plan.size)} free"
+    size = formatting.size(plan.size)
+    if deleted is not None:
+        return f"{formatting.plural(deleted, 'run')} deleted, {size} freed"
+    runs = f"{formatting.plural(len(plan.doomed), 'run')}, " if plan.doomed else ""
+    return f"{runs}{size}. Nothing was deleted; add --yes to delete."

@@ -1,4 +1,4 @@
-"""What is said of data, as people read it."""
+"""Tables and lines on labels and graphs."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ from topoqa_train.ui.tables.leaderboard import shown_path
 from topoqa_train.views.data import DataStats, FilterReport, SplitStats, Spread
 
 _NAMED = 6
-# Reasons that are told one by one, with what is wrong.
-_TOLD = (Reason.SEVERAL_GRAPHS, Reason.BROKEN_GRAPH, Reason.UNFIT_GRAPH, Reason.OTHER_WIDTHS)
+# Reasons for which each graph's own error is shown.
+_DETAILED = (Reason.SEVERAL_GRAPHS, Reason.BROKEN_GRAPH, Reason.UNFIT_GRAPH, Reason.OTHER_WIDTHS)
 
 
 def filter_lines(report: FilterReport, here: Path) -> list[str]:
-    """What was kept, then what was left out, by reason."""
+    """Return how many rows were kept, then the rejected ones by reason."""
     out = shown_path(report.out, here)
     lines = [f"{out}: {report.kept} of {report.total} rows kept"]
-    lines += left_out_lines(report.left_out)
+    lines += rejected_lines(report.left_out)
     if report.rejects is not None:
-        lines.append(f"{shown_path(report.rejects, here)}: those left out")
+        lines.append(f"{shown_path(report.rejects, here)}: the rejected rows")
     return lines
 
 
-def left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
-    """A line a reason with some names; for what is wrong with a file a line each."""
+def rejected_lines(rejected: Sequence[LeftOut]) -> list[str]:
+    """Return a line per reason with some names; errors in graphs get a line each."""
     lines = []
     for reason in Reason:
-        those = [item for item in left_out if item.reason == reason]
-        if not those:
+        items = [item for item in rejected if item.reason == reason]
+        if not items:
             continue
-        more = f" and {len(those) - _NAMED} more" if len(those) > _NAMED else ""
-        if reason in _TOLD:
-            lines.append(f"  {reason}: {len(those)}")
-            lines += [f"    {item.detail}" for item in those[:_NAMED]]
+        more = f" and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
+        if reason in _DETAILED:
+            lines.append(f"  {reason}: {len(items)}")
+            lines += [f"    {item.detail}" for item in items[:_NAMED]]
             lines += [f"   {more}"] if more else []
         else:
-            names = [item.model or f"line {item.line}" for item in those[:_NAMED]]
-            lines.append(f"  {reason}: {len(those)}  ({', '.join(names)}{more})")
+            names = [item.model or f"line {item.line}" for item in items[:_NAMED]]
+            lines.append(f"  {reason}: {len(items)}  ({', '.join(names)}{more})")
     return lines
 
 
 def stats_tables(stats: DataStats) -> RenderableType:
-    """Sizes of the graphs, DockQ by class, then what memory it takes."""
-    widths = f"{stats.node_dim} columns a node, {stats.edge_dim} an edge"
+    """Return tables of graph sizes, DockQ classes and memory."""
+    widths = f"{stats.node_dim} columns per node, {stats.edge_dim} per edge"
     head = stats.name if stats.node_dim is None else f"{stats.name}: {widths}"
-    lines = [Text(line) for part in stats.splits for line in _left_out(part)]
+    lines = [Text(line) for part in stats.splits for line in _rejected(part)]
     if stats.shared_targets:
         names = ", ".join(stats.shared_targets[:_NAMED])
         more = ", ..." if len(stats.shared_targets) > _NAMED else ""
@@ -105,8 +105,8 @@ def _table(headings: Sequence[str]) -> Table:
     return table
 
 
-def _left_out(part: SplitStats) -> list[str]:
-    lines = left_out_lines(part.left_out)
+def _rejected(part: SplitStats) -> list[str]:
+    lines = rejected_lines(part.left_out)
     rows = part.decoys + len(part.left_out)
     head = f"{part.split}: {len(part.left_out)} of {rows} rows can't be used"
     return [head, *lines] if lines else []
@@ -116,21 +116,19 @@ def _memory(stats: DataStats) -> list[RenderableType]:
     batch = stats.batch
     if batch is None:
         return []
-    held = sum(part.memory_bytes for part in stats.splits)
+    total = sum(part.memory_bytes for part in stats.splits)
     network = f"{batch.network}, {batch.parameters} weights, 32 bit"
     table = _table(["memory", "", ""])
     table.columns[2].justify = "left"
     for row in (
-        ("all graphs", formatting.size(held), "as training holds them"),
+        ("all graphs", formatting.size(total), "as training holds them"),
         (f"a batch of {batch.batch_size}", formatting.size(batch.mean_bytes), "on average"),
         ("", formatting.size(batch.largest_bytes), "of the largest graphs"),
-        ("a training step with those", formatting.size(batch.step_bytes), network),
+        ("a training step on those", formatting.size(batch.step_bytes), network),
     ):
         table.add_row(*row)
-    return [
-        table,
-        Text(
-            "Tensors alone, counted on the CPU: a process takes up to twice that for a step, "
-            "and 0.4 GiB for its libraries."
-        ),
-    ]
+    note = (
+        "Tensors only, counted on the CPU: a process takes up to twice that for a step, "
+        "and 0.4 GiB for its libraries."
+    )
+    return [table, Text(note)]

@@ -1,4 +1,4 @@
-"""What has come of each job of a batch, at its end."""
+"""Lines on the outcome of each job of a batch."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ _STYLES: dict[JobState, str] = {
     "not begun": "dim",
 }
 _GAP = "  "
-# Of these, text; the rest are figures, which stand at the right.
-_WORDS = 2
+# The first columns hold text; the others hold numbers and are justified to the right.
+_TEXT_COLUMNS = 2
 
 
 def outcome_lines(outcomes: Sequence[JobOutcome], here: Path, width: int) -> list[Text]:
-    """A heading, then a line a job with its run, relative to `here`.
+    """Return a heading and a line per job with its run, relative to `here`.
 
-    Where `width` is too small for names and runs side by side, each run has a line of its own: a
-    path that is cut is of no use.
+    If `width` is too small for both, the run gets a line of its own: a cut path is useless.
     """
     metric = next((outcome.metric for outcome in outcomes if outcome.metric), None)
     headings = ["job", "state", heading_of(metric) if metric else "best", "epoch", "time"]
@@ -37,34 +36,31 @@ def outcome_lines(outcomes: Sequence[JobOutcome], here: Path, width: int) -> lis
         str(shown_path(outcome.run_dir, here)) if outcome.run_dir else "" for outcome in outcomes
     ]
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
-    whole = sum(widths) + len(_GAP) * len(widths) + max(map(len, [*runs, "run"]))
-    beside = whole <= width
-    lines = [Text(_line(headings, widths) + (f"{_GAP}run" if beside else ""), style="bold")]
+    full = sum(widths) + len(_GAP) * len(widths) + max(map(len, [*runs, "run"]))
+    same_line = full <= width
+    lines = [Text(_line(headings, widths) + (f"{_GAP}run" if same_line else ""), style="bold")]
     for outcome, row, run in zip(outcomes, rows, runs, strict=True):
-        # The name may be what is too long; its end is where names differ.
-        line = _line(row, widths) + (f"{_GAP}{run}" if beside and run else "")
-        shown = Text(line.rstrip())
+        line = Text(f"{_line(row, widths)}{_GAP}{run if same_line else ''}".rstrip())
         start = widths[0] + len(_GAP)
-        shown.stylize(_STYLES[outcome.state], start, start + widths[1])
-        lines.append(shown)
-        if run and not beside:
+        line.stylize(_STYLES[outcome.state], start, start + widths[1])
+        lines.append(line)
+        if run and not same_line:
             lines.append(Text(f"{_GAP}{run}"))
     return lines
 
 
 def _cells(outcome: JobOutcome) -> list[str]:
-    begun = outcome.run_dir is not None
     return [
         outcome.name,
         outcome.state,
-        formatting.figure(outcome.best, 4),
+        formatting.number(outcome.best, 4),
         "-" if outcome.epoch is None else str(outcome.epoch),
-        formatting.duration(outcome.seconds) if begun else "-",
+        "-" if outcome.run_dir is None else formatting.duration(outcome.seconds),
     ]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return _GAP.join(
-        cell.ljust(width) if place < _WORDS else cell.rjust(width)
+        cell.ljust(width) if place < _TEXT_COLUMNS else cell.rjust(width)
         for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
     )

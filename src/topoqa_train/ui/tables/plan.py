@@ -1,47 +1,45 @@
-"""A plan before it is carried out: jobs, configs, graphs, epochs, what each override changes."""
+"""Table of a plan: jobs, configs, graphs, epochs, and what each override changes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from topoqa_train.ui import formatting
-from topoqa_train.ui.live.jobs import headline
-from topoqa_train.views.progress import Change, Plan, PlannedJob
+from topoqa_train.ui.live.jobs import plan_summary
+from topoqa_train.views.progress import Plan, PlannedJob
 
 _WIDE = 100
+_Item = TypeVar("_Item")
 
 
 def plan_table(plan: Plan, here: Path, width: int) -> RenderableType:
-    """Lines of what is planned, a table of the jobs, and one of what overrides change.
+    """Return a summary, a table of the jobs, and the changes that overrides make.
 
-    Paths are relative to `here`; on narrow terminals of a config its name alone is shown.
+    Paths are relative to `here`; narrow terminals show only a config's name.
     """
-    parts: list[RenderableType] = [Text(line) for line in headline(plan)]
+    parts: list[RenderableType] = [Text(line) for line in plan_summary(plan)]
     if plan.jobs:
         parts += [Text(), _jobs(plan, here, width)]
-    changed = _by_change(plan)
-    if changed:
-        parts += [Text(), *_changes(changed, len(plan.jobs), width)]
-    options = list(_options(plan))
-    if options:
-        parts += [Text(), *options]
+    for lines in (list(_changes(plan, width)), list(_options(plan))):
+        parts += [Text(), *lines] if lines else []
     return Group(*parts)
 
 
 def _jobs(plan: Plan, here: Path, width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("phase", "job", "epochs", "graphs", "config"):
-        figures = heading in ("epochs", "graphs")
-        table.add_column(heading, overflow="fold", justify="right" if figures else "left")
-    phase_before = ""
+        numbers = heading in ("epochs", "graphs")
+        table.add_column(heading, overflow="fold", justify="right" if numbers else "left")
+    last_phase = ""
     for job in plan.jobs:
-        phase = job.phase if job.phase != phase_before else ""
-        phase_before = job.phase
+        phase = job.phase if job.phase != last_phase else ""
+        last_phase = job.phase
         counts = formatting.counts(job.graphs) if job.graphs else "-"
         row = (phase, job.name, str(job.epochs), counts, _config(job, here, width))
         table.add_row(*map(Text, row))
@@ -55,44 +53,41 @@ def _config(job: PlannedJob, here: Path, width: int) -> str:
     return str(config.relative_to(here))
 
 
-def _by_change(plan: Plan) -> dict[Change, list[str]]:
-    """Each change once, with the jobs that have it, in the order of the first that has."""
-    found: dict[Change, list[str]] = {}
-    for job in plan.jobs:
-        for change in job.changes:
-            found.setdefault(change, []).append(job.name)
-    return found
-
-
-def _changes(changed: dict[Change, list[str]], jobs: int, width: int) -> Iterator[Text]:
-    """A line a change, with the jobs and who asked behind it or, where that is too long, below."""
+def _changes(plan: Plan, width: int) -> Iterator[Text]:
+    """Yield a line per change, with its jobs and origin in the same line or, if too long, below."""
     rows = [
         (
             f"{change.key}: {'unset' if change.before is None else change.before} -> {change.now}",
-            f"{_who(names, jobs)} ({change.origin})",
+            f"{jobs} ({change.origin})",
         )
-        for change, names in changed.items()
+        for change, jobs in _by_item(plan, ((job.name, job.changes) for job in plan.jobs))
     ]
+    if not rows:
+        return
     left = max(len(what) for what, _ in rows)
-    beside = 2 + left + 2 + max(len(whose) for _, whose in rows) <= width
+    same_line = 2 + left + 2 + max(len(whose) for _, whose in rows) <= width
     yield Text("overrides", style="bold")
     for what, whose in rows:
-        if beside:
+        if same_line:
             yield Text(f"  {what.ljust(left)}  {whose}")
         else:
             yield Text(f"  {what}")
             yield Text(f"    {whose}", style="dim")
 
 
-def _who(names: list[str], jobs: int) -> str:
-    return "all jobs" if len(names) == jobs else ", ".join(names)
-
-
 def _options(plan: Plan) -> Iterator[Text]:
-    """What jobs have beside their configs, each once."""
-    found: dict[str, list[str]] = {}
-    for job in plan.jobs:
-        for option in job.options:
-            found.setdefault(option, []).append(job.name)
-    for option, names in found.items():
-        yield Text(f"{_who(names, len(plan.jobs))}: {option}")
+    """Yield a line per option that jobs have beside their configs."""
+    for option, jobs in _by_item(plan, ((job.name, job.options) for job in plan.jobs)):
+        yield Text(f"{jobs}: {option}")
+
+
+def _by_item(
+    plan: Plan, items_of_jobs: Iterable[tuple[str, Sequence[_Item]]]
+) -> Iterator[tuple[_Item, str]]:
+    """Yield each item once, with the names of the jobs that have it."""
+    found: dict[_Item, list[str]] = {}
+    for name, items in items_of_jobs:
+        for item in items:
+            found.setdefault(item, []).append(name)
+    for item, names in found.items():
+        yield item, "all jobs" if len(names) == len(plan.jobs) else ", ".join(names)

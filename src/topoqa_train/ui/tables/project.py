@@ -1,4 +1,4 @@
-"""A folder that was made, as people read of it: what is in it, and what to type next."""
+"""Lines on a new user project: its files and the next commands."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from topoqa_train.ui.tables.leaderboard import shown_path
 def folder_lines(
     folder: Path, data: str, files: Sequence[tuple[str, str]], here: Path, *, own: bool
 ) -> list[str]:
-    """The files with a few words each, then the commands; `own` where the data are one's own."""
+    """Return the files with their descriptions, then the commands; `own`: not the demo data."""
     name = os.path.relpath(folder.absolute(), here)
-    wide = max(len(file) for file, _ in files)
+    width = max(len(file) for file, _ in files)
     lines = [f"{shown_path(folder.absolute(), here)}/ trains on {data}"]
-    lines += [f"  {file.ljust(wide)}  {words}" for file, words in files]
+    lines += [f"  {file.ljust(width)}  {description}" for file, description in files]
     lines += ["Next:"]
     lines += [] if name == "." else [f"  cd {shlex.quote(name)}"]
     lines += [
         "  topoqa-train pipeline --dry-run    checks every path and label, trains nothing",
-        "  topoqa-train pipeline              sweep, pick the best, fine-tune, rank",
+        "  topoqa-train pipeline              sweep, select the best, fine-tune, rank",
     ]
     if not own:
         lines += [
-            "With data of your own:",
+            "With your own data:",
             "  topoqa-train init DIR --graphs GRAPHS --labels labels.csv",
         ]
     return lines
