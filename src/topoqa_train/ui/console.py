@@ -7,8 +7,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -23,46 +22,40 @@ PLAIN_WIDTH = 200
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
-class _Stream:
-    """A stream whose reader may disappear."""
+class _GuardedStream:
+    """A stream that passes its OSErrors to a function."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, handle: Callable[[OSError], None]) -> None:
         self._stream = stream
+        self._handle = handle
 
     def write(self, text: str) -> int:
-        with self._reader_may_be_gone():
+        try:
             self._stream.write(text)
+        except OSError as error:
+            self._handle(error)
         return len(text)
 
     def flush(self) -> None:
-        with self._reader_may_be_gone():
+        try:
             self._stream.flush()
+        except OSError as error:
+            self._handle(error)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of a stream
         return getattr(self._stream, name)
 
-    def _reader_may_be_gone(self) -> AbstractContextManager[None]:
-        raise NotImplementedError
+
+def _ignore(error: OSError) -> None:
+    """Drop what can't be written to standard error: a training outlives its terminal."""
+    del error
 
 
-class _StandardError(_Stream):
-    """Standard error that drops what can't be written: a training outlives its terminal."""
-
-    def _reader_may_be_gone(self) -> AbstractContextManager[None]:
-        return suppress(OSError)
-
-
-class _TerminalOutput(_Stream):
-    """A terminal as standard output; closing it has the effect of a closed pipe."""
-
-    @contextmanager
-    def _reader_may_be_gone(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno != errno.EIO:
-                raise
-            raise BrokenPipeError(errno.EPIPE, "the terminal is closed") from error
+def _raise_as_broken_pipe(error: OSError) -> None:
+    """Treat a terminal that was closed like a pipe that was closed."""
+    if error.errno == errno.EIO:
+        raise BrokenPipeError(errno.EPIPE, "the terminal is closed") from error
+    raise error
 
 
 def guard_streams() -> None:
@@ -78,8 +71,8 @@ def guard_streams() -> None:
         stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
         for stream in (sys.stdout, sys.stderr)
     )
-    guarded: Any = stderr if isinstance(stderr, _StandardError) else _StandardError(stderr)
-    results: Any = _TerminalOutput(stdout) if stdout.isatty() else stdout
+    results: Any = _GuardedStream(stdout, _raise_as_broken_pipe) if stdout.isatty() else stdout
+    guarded: Any = _GuardedStream(stderr, _ignore)
     sys.stdout, sys.stderr = results, guarded
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from rich.cells import cell_len
+from rich.table import Table
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 SPLITS = ("train", "val", "test")
@@ -121,3 +122,11 @@ def _block(level: int | None, row: int) -> str:
     """Return the block in `row`, counted from the bottom, of a column that reaches `level`."""
     above = -1 if level is None else level - row * len(_BLOCKS)
     return " " if above < 0 else _BLOCKS[min(above, len(_BLOCKS) - 1)]
+
+
+def table(headings: Iterable[str], left: Collection[str] = ()) -> Table:
+    """Return a table without lines; only the columns in `left` are justified to the left."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        made.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
+    return made

@@ -37,7 +37,7 @@ def test_filter(typed: Any, here: Path) -> None:
     assert out.splitlines() == [
         "new.csv: 1 of 2 rows kept",
         "  no graph: 1  (1ABC_1)",
-        "bad.csv: those left out",
+        "bad.csv: the rejected rows",
     ]
     assert (here / "new.csv").read_text() == "MODEL,dockq\n1ABC_0,0.5\n"
     assert typed(*FILTER)[0] == 2
@@ -56,7 +56,7 @@ def test_stats(typed: Any, here: Path, arguments: tuple[str, ...]) -> None:
     assert {part["decoys"] for part in document["splits"].values()} == {1}
     status, out, _ = typed("data", "stats", *arguments)
     assert status == 0
-    assert "4 columns a node, 2 an edge" in out
+    assert "4 columns per node, 2 per edge" in out
 
 
 @pytest.mark.parametrize(

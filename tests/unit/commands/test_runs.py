@@ -29,8 +29,8 @@ def test_clean_only_lists(call: Any, root: Path) -> None:
     status, out, err = call("clean", "--older-than", "30d")
     assert status == 0
     assert "bad" in out
-    assert "newest stays: it is what latest points at" in out
-    assert "Nothing was deleted: that takes --yes." in err
+    assert "newest is kept: it is what latest points at" in out
+    assert "Nothing was deleted; add --yes to delete." in err
     assert (root / "bad").is_dir()
 
 

@@ -250,8 +250,8 @@ class TestTheDeed:
             self.carry_out(store, planned, clock)
         told = "\n".join(caught.value.details)
         assert "no run is called 'gone'" in told
-        assert "needed stays: it is the starting point of tuned" in told
-        assert "resumed stays: it is running" in told
+        assert "needed is kept: it is the starting point of tuned" in told
+        assert "resumed is kept: it is running" in told
         assert "run written is being written by another process" in told
         assert {run.run_id for run in store.all()} == {"written", "resumed", "needed", "tuned"}
 

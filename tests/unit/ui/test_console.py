@@ -19,7 +19,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_results_go_to_standard_output_and_notices_to_standard_error(
+def test_results_and_notices_go_to_different_streams(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     console.out().print("result")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -41,15 +42,15 @@ def test_durations(seconds: float, shown: str) -> None:
     ],
 )
 def test_rough_durations(seconds: float, shown: str) -> None:
-    assert formatting.rough(seconds) == shown
+    assert formatting.approximate(seconds) == shown
 
 
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(None, "-"), (math.nan, "-"), (math.inf, "-"), (0.5, "0.500"), (-0.67149, "-0.671")],
 )
-def test_figures(value: float | None, shown: str) -> None:
-    assert formatting.figure(value) == shown
+def test_numbers(value: float | None, shown: str) -> None:
+    assert formatting.number(value) == shown
 
 
 def test_splits_are_added_up_in_their_order() -> None:
@@ -80,7 +81,7 @@ def test_a_bar_grows() -> None:
 
 @given(name=st.text(max_size=50), width=st.integers(1, 40))
 def test_a_name_keeps_its_end(name: str, width: int) -> None:
-    shown = formatting.tail(name, width)
+    shown = formatting.keep_end(name, width)
     assert len(shown) <= width
     if len(name) <= width:
         assert shown == name
@@ -89,15 +90,20 @@ def test_a_name_keeps_its_end(name: str, width: int) -> None:
         assert name.endswith(shown[1:])
 
 
+def sparkline(values: Sequence[float], width: int) -> str:
+    (line,) = formatting.plot(values, width, 1)
+    return line
+
+
 def test_a_sparkline_runs_from_least_to_greatest() -> None:
-    assert formatting.sparkline([1.0, 2.0, math.nan, 3.0], 10) == "▁▄ █"
-    assert formatting.sparkline([5.0, 5.0], 10) == "▁▁"
-    assert formatting.sparkline([], 10) == formatting.sparkline([math.nan], 10) == ""
+    assert sparkline([1.0, 2.0, math.nan, 3.0], 10) == "▁▄ █"
+    assert sparkline([5.0, 5.0], 10) == "▁▁"
+    assert sparkline([], 10) == sparkline([math.nan], 10) == ""
 
 
 def test_more_values_than_width_are_drawn_as_means_of_neighbours() -> None:
-    assert formatting.sparkline([1.0, 1.0, 5.0, 5.0, 3.0], 3) == "▁█▄"
-    assert formatting.sparkline([1.0, math.nan, 5.0, 5.0], 2) == "▁█"
+    assert sparkline([1.0, 1.0, 5.0, 5.0, 3.0], 3) == "▁█▄"
+    assert sparkline([1.0, math.nan, 5.0, 5.0], 2) == "▁█"
 
 
 @given(
@@ -116,14 +122,14 @@ def test_a_plot_is_filled_from_below_up_to_each_value() -> None:
     assert formatting.plot([0.0, 7.0, 8.0, 15.0], 4, 2) == ["  ▁█", "▁███"]
 
 
-def test_what_lies_beyond_the_span_stands_at_its_ends() -> None:
+def test_values_outside_the_span_are_clipped() -> None:
     assert formatting.plot([-9.0, 0.0, 7.0, 99.0], 4, 1, (0.0, 7.0)) == ["▁▁██"]
     assert formatting.plot([1.0, 2.0], 4, 1, (3.0, 3.0)) == ["▁▁"]
 
 
-def test_what_is_drawn_stays_while_values_are_added() -> None:
+def test_columns_stay_while_values_are_appended() -> None:
     values = [float(number % 5) for number in range(40)]
-    before, after = formatting.sparkline(values[:33], 10), formatting.sparkline(values[:36], 10)
+    before, after = sparkline(values[:33], 10), sparkline(values[:36], 10)
     assert before[:8] == after[:8]
 
 

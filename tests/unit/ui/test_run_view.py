@@ -103,7 +103,7 @@ def test_at_80_by_24_everything_is_there(document: Document) -> None:
     ]
 
 
-def test_each_checkpoint_stands_with_its_own_figures(document: Document) -> None:
+def test_each_checkpoint_has_its_own_metrics(document: Document) -> None:
     text = shown(document(), 200)
     (best,) = [line for line in text.splitlines() if line.startswith("best ")]
     assert best.split() == [
@@ -112,7 +112,7 @@ def test_each_checkpoint_stands_with_its_own_figures(document: Document) -> None
     ]  # fmt: skip
 
 
-def test_where_names_have_no_room_the_links_stand_for_them(document: Document) -> None:
+def test_links_replace_file_names_that_do_not_fit(document: Document) -> None:
     text = shown(document(), 80)
     rows = {line.split()[0]: line.split()[-1] for line in text.splitlines() if " " in line}
     assert (rows["best"], rows["second"], rows["third"]) == (
@@ -123,7 +123,7 @@ def test_where_names_have_no_room_the_links_stand_for_them(document: Document) -
     assert NAME in text
 
 
-def test_the_metric_that_ranks_stands_first(document: Document, run_files: Any, clock: Any) -> None:
+def test_the_ranking_metric_is_first(document: Document, run_files: Any, clock: Any) -> None:
     heading = next(line for line in shown(document(), 80).splitlines() if "selection" in line)
     assert heading.split() == ["selection", "val_loss", "rho", "epoch"]
     run = run_files("by_loss", ranking_metric="val_loss")
@@ -150,14 +150,16 @@ def test_before_the_first_epoch(document: Document) -> None:
         ({"process": {**status.this_process(), "started": 1.0, "ticks": 1}}, "interrupted"),
     ],
 )
-def test_how_it_ended(document: Document, changes: dict[str, Any], words: str) -> None:
+def test_the_title_shows_the_outcome(
+    document: Document, changes: dict[str, Any], words: str
+) -> None:
     text = shown(document(name="r", **changes), 100)
     assert text.splitlines()[0] == f"r  {words}"
-    assert " in all" in text
+    assert " in total" in text
     assert " left" not in text
 
 
-def test_warnings_are_wrapped_and_that_it_runs_is_not_one(document: Document) -> None:
+def test_warnings_are_wrapped_and_omit_that_it_runs(document: Document) -> None:
     text = shown(document(warnings=["a warning of many words " * 8]), 60)
     told = [line for line in text.splitlines() if "warning of many" in line]
     assert told[0].startswith("! a warning")
@@ -177,7 +179,7 @@ def test_a_learning_rate_that_fell(document: Document) -> None:
     assert "until" not in shown(now, 80)
 
 
-def test_nothing_jumps_from_one_epoch_to_the_next(document: Document) -> None:
+def test_lines_do_not_move_between_epochs(document: Document) -> None:
     pictures = [
         run_view.picture(document(number, f"r{number}"), width=80, height=23, rows=5)
         for number in (99, 100, 101, 150)
@@ -220,7 +222,7 @@ def test_a_run_of_nan_has_no_curve_and_no_best(run_files: Any, clock: Any, epoch
     assert best.split() == ["best", "-", "-", "-", "-"]
 
 
-def test_one_line_for_where_nothing_can_be_redrawn(document: Document) -> None:
+def test_one_line_per_epoch_for_a_pipe(document: Document) -> None:
     line = run_view.change_line(document(name="r"))
     assert line.startswith("epoch 30 of 260  val_loss 0.0640  rho 0.500  ")
     assert len(line) <= 80
@@ -229,16 +231,14 @@ def test_one_line_for_where_nothing_can_be_redrawn(document: Document) -> None:
     assert run_view.change_line(document(0, "s")) == "epoch 0 of 260"
 
 
-def test_the_closing_line_says_where_the_best_is(document: Document) -> None:
+def test_the_closing_line_is_the_path_of_the_best(document: Document) -> None:
     line = run_view.closing_line(document(name="r"))
     assert line == ("Best: r/model_checkpoints/checkpoint.sel--0.45000_val-0.05000_epoch15.chkpt")
 
 
-def test_of_one_of_the_reference_what_it_did_not_measure_has_no_column(
-    clock: Any, tmp_path: Path
-) -> None:
+def test_a_legacy_run_has_no_unknown_columns(clock: Any, tmp_path: Path) -> None:
     run = write_reference_run(tmp_path, "r")
     text = shown(workflow.look(RunPaths(run), clock, Path), 100)
     assert text.splitlines()[0] == "r  completed"
     assert "epoch   train_mse  selection  val_loss     rho\n" in text
-    assert "2:30:00 in all" in text
+    assert "2:30:00 in total" in text

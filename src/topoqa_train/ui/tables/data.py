@@ -67,7 +67,7 @@ def stats_tables(stats: DataStats) -> RenderableType:
 
 def _sizes(splits: Sequence[SplitStats]) -> Table:
     headings = ("split", "targets", "decoys", "nodes", "median", "edges", "median", "memory")
-    table = _table(headings)
+    table = formatting.table(headings, left=["split"])
     for part in splits:
         table.add_row(
             part.split,
@@ -88,20 +88,13 @@ def _spread(spread: Spread | None) -> tuple[str, str]:
 
 def _classes(splits: Sequence[SplitStats]) -> Table:
     names = list(splits[0].classes) if splits else []
-    table = _table(["DockQ", *names])
+    table = formatting.table(["DockQ", *names], left=["DockQ"])
     for part in splits:
         total = max(1, part.decoys)
         table.add_row(
             part.split,
             *(f"{count} ({100 * count / total:.0f} %)" for count in part.classes.values()),
         )
-    return table
-
-
-def _table(headings: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for place, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if place else "left", no_wrap=True)
     return table
 
 
@@ -118,8 +111,7 @@ def _memory(stats: DataStats) -> list[RenderableType]:
         return []
     total = sum(part.memory_bytes for part in stats.splits)
     network = f"{batch.network}, {batch.parameters} weights, 32 bit"
-    table = _table(["memory", "", ""])
-    table.columns[2].justify = "left"
+    table = formatting.table(["memory", "", " "], left=["memory", " "])
     for row in (
         ("all graphs", formatting.size(total), "as training holds them"),
         (f"a batch of {batch.batch_size}", formatting.size(batch.mean_bytes), "on average"),

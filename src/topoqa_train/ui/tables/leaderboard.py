@@ -41,9 +41,7 @@ def board_table(board: Leaderboard, *, limit: int | None, width: int) -> Table:
         if left >= min(longest, _MIN_NAME_WIDTH):
             break
     name_width = max(1, min(longest, left))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in (headings[0], "run", *headings[1:]):
-        table.add_column(heading, justify="left" if heading == "run" else "right", no_wrap=True)
+    table = formatting.table([headings[0], "run", *headings[1:]], left=["run"])
     for entry, (rank, *metrics) in zip(entries, rows, strict=True):
         name = formatting.keep_end(_name(entry), name_width)
         table.add_row(*map(Text, (rank, name, *metrics)))

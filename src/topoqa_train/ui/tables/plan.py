@@ -32,10 +32,11 @@ def plan_table(plan: Plan, here: Path, width: int) -> RenderableType:
 
 
 def _jobs(plan: Plan, here: Path, width: int) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("phase", "job", "epochs", "graphs", "config"):
-        numbers = heading in ("epochs", "graphs")
-        table.add_column(heading, overflow="fold", justify="right" if numbers else "left")
+    table = formatting.table(
+        ("phase", "job", "epochs", "graphs", "config"), left=("phase", "job", "config")
+    )
+    for column in table.columns:
+        column.no_wrap, column.overflow = False, "fold"
     last_phase = ""
     for job in plan.jobs:
         phase = job.phase if job.phase != last_phase else ""

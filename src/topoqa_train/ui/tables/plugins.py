@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
+from topoqa_train.ui import formatting
 from topoqa_train.views.plugins import Installed, PluginReport
 
 _STYLES = {"ok": "", "broken": "bold red", "hidden": "dim"}
@@ -12,9 +13,8 @@ _STYLES = {"ok": "", "broken": "bold red", "hidden": "dim"}
 
 def plugin_table(report: PluginReport) -> Table:
     """Return a table with a row for each plugin."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("kind", "name", "from", "import", "state"):
-        table.add_column(heading, justify="right" if heading == "import" else "left", no_wrap=True)
+    headings = ("kind", "name", "from", "import", "state")
+    table = formatting.table(headings, left=[name for name in headings if name != "import"])
     for each in report.plugins:
         seconds = "-" if each.seconds is None else f"{each.seconds:.1f} s"
         state = f"hidden by {each.hidden_by}" if each.hidden_by else each.state
@@ -30,7 +30,7 @@ def error_lines(report: PluginReport) -> list[str]:
         lines.append(f"{each.kind} {each.name} of {_owner(each)} is broken: {each.fault}")
         lines.append(f"  {each.group}: {each.value}")
     for distribution, reason in report.damaged.items():
-        lines.append(f"{distribution} gives no plugin: its entry points can't be read: {reason}")
+        lines.append(f"{distribution}: its entry points are unreadable: {reason}")
     return [*lines, *report.hints]
 
 

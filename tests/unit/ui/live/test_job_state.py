@@ -25,19 +25,19 @@ READY = DataReady(job="j", graphs={"train": 4}, coverage={"train": 100.0}, node_
 def after(*events: Event, epochs: int = 10) -> JobView:
     view = JobView("j", "sweep", epochs)
     for now, event in enumerate(events):
-        view.take(event, 100.0 + now)
+        view.apply(event, 100.0 + now)
     return view
 
 
-def test_a_job_goes_from_waiting_to_done(epoch_ended: Ended) -> None:
+def test_states_follow_the_events(epoch_ended: Ended) -> None:
     reading = GraphsRead(job="j", graphs_read=16, graphs=64)
     events: list[Event] = [Begun(job="j"), CREATED, reading, READY]
     events += [StepsDone(job="j", epoch=1, batches_done=1, batches=4), epoch_ended("j", 1, of=10)]
     events += [RunEnded(job="j", status="completed", run_dir="/runs/j")]
     states = [after(*events[:count]).state for count in range(len(events) + 1)]
     assert states == [
-        *("waits", "starts", "loads", "loads", "trains"),
-        *("trains", "trains", "done"),
+        *("waiting", "starting", "loading", "loading", "training"),
+        *("training", "training", "done"),
     ]
     assert after(*events[:3]).loaded == 0.25
 
@@ -46,10 +46,10 @@ def test_a_job_goes_from_waiting_to_done(epoch_ended: Ended) -> None:
     ("status", "state"),
     [("completed", "done"), ("failed", "failed"), ("interrupted", "stopped")],
 )
-def test_every_end_is_an_end(status: str, state: str) -> None:
+def test_every_end_is_final(status: str, state: str) -> None:
     view = after(RunEnded.model_validate({"job": "j", "status": status}))
     assert view.state == state
-    assert view.over
+    assert view.finished
     assert not view.running
 
 
@@ -61,7 +61,7 @@ def test_the_fraction_counts_epochs_and_batches(epoch_ended: Ended) -> None:
     assert after(epochs=0).fraction == 0.0
 
 
-def test_a_new_epoch_forgets_the_batches_of_the_last(epoch_ended: Ended) -> None:
+def test_a_new_epoch_resets_the_batches(epoch_ended: Ended) -> None:
     half = StepsDone(job="j", epoch=2, batches_done=2, batches=4)
     assert after(epoch_ended("j", 1, of=10), half, epoch_ended("j", 2, of=10)).fraction == 0.2
 
@@ -74,16 +74,16 @@ def test_time_left_is_the_mean_of_the_last_epochs(epoch_ended: Ended) -> None:
     assert after(*slow, *fast).seconds_left == pytest.approx(20 * 2.0)
 
 
-def test_time_gone_stops_at_the_end() -> None:
-    assert after().seconds_gone(500.0) == 0.0
-    assert after(CREATED).seconds_gone(107.0) == 7.0
-    assert after(CREATED, RunEnded(job="j", status="failed")).seconds_gone(900.0) == 1.0
+def test_elapsed_time_stops_at_the_end() -> None:
+    assert after().elapsed(500.0) == 0.0
+    assert after(CREATED).elapsed(107.0) == 7.0
+    assert after(CREATED, RunEnded(job="j", status="failed")).elapsed(900.0) == 1.0
 
 
-def test_a_notice_changes_nothing_but_the_clock() -> None:
+def test_a_notice_changes_no_state() -> None:
     view = after(CREATED, Notice(job="j", text="x"))
-    assert view.state == "loads"
+    assert view.state == "loading"
 
 
-def test_the_run_s_directory_is_kept_where_the_end_does_not_name_it() -> None:
+def test_an_end_without_a_directory_keeps_the_known_one() -> None:
     assert after(CREATED, RunEnded(job="j", status="failed")).run_dir == "/runs/j"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from topoqa_train.runs.events import EpochEnded, RunCreated, RunEnded
-from topoqa_train.ui.live.jobs import Jobs, best_so_far, headline
+from topoqa_train.ui.live.jobs import Jobs, plan_summary
 from topoqa_train.views.progress import Plan
 
 MakePlan = Callable[..., Plan]
@@ -21,14 +21,14 @@ def jobs(clock: Any, make_plan: MakePlan) -> Jobs:
 
 
 class TestHeadline:
-    def test_it_says_what_on_what_and_how_many_at_once(self, make_plan: MakePlan) -> None:
-        assert headline(make_plan(PHASES)) == [
+    def test_jobs_data_and_parallel_jobs(self, make_plan: MakePlan) -> None:
+        assert plan_summary(make_plan(PHASES)) == [
             "run_core: 2 in sweep, 1 in phase 1, 2 in phase 2; 2 at once",
             "data: demo, 24 complexes, 384 graphs (256/64/64), coverage 100 %",
         ]
 
-    def test_nothing_to_do_is_said(self, make_plan: MakePlan) -> None:
-        assert headline(make_plan({}))[0] == "run_core: nothing to train; 2 at once"
+    def test_an_empty_plan(self, make_plan: MakePlan) -> None:
+        assert plan_summary(make_plan({}))[0] == "run_core: nothing to train; 2 at once"
 
 
 class TestPhases:
@@ -64,7 +64,7 @@ class TestPhases:
         jobs.phase("sweep", ["x", "y"])
         assert [view.epochs for view in jobs.views.values()] == [10, 20]
 
-    def test_a_phase_that_was_not_planned_stands_behind_what_has_begun(self, jobs: Jobs) -> None:
+    def test_an_unplanned_phase_follows_the_started_jobs(self, jobs: Jobs) -> None:
         jobs.phase("check", ["data"])
         assert list(jobs.views) == ["data", "a", "b", "BASE_1", "BASE_2", "BASE_3"]
         jobs.event(RunEnded(job="data", status="completed"))
@@ -73,19 +73,19 @@ class TestPhases:
         jobs.phase("more", ["z"])
         assert list(jobs.views) == ["data", "a", "z", "b", "BASE_1", "BASE_2", "BASE_3"]
 
-    def test_what_was_done_before_is_over(self, jobs: Jobs) -> None:
+    def test_a_job_done_before_is_finished(self, jobs: Jobs) -> None:
         jobs.phase("sweep", ["a", "b"])
         jobs.done_before("a", "a_2026")
-        assert jobs.views["a"].over
+        assert jobs.views["a"].finished
         assert jobs.views["a"].run_dir == "a_2026"
 
 
 class TestTimeLeft:
-    def test_nothing_is_guessed_before_an_epoch_is_over(self, jobs: Jobs) -> None:
+    def test_no_estimate_before_the_first_epoch(self, jobs: Jobs) -> None:
         jobs.event(RunCreated(job="a", run_dir="/r"))
         assert jobs.seconds_left() is None
 
-    def test_it_counts_all_epochs_not_done_by_so_many_at_once(
+    def test_remaining_epochs_are_divided_by_the_parallel_jobs(
         self, jobs: Jobs, epoch_ended: Callable[..., EpochEnded]
     ) -> None:
         jobs.event(epoch_ended("a", 50, of=100, seconds=2.0))
@@ -94,7 +94,7 @@ class TestTimeLeft:
         jobs.event(RunEnded(job="a", status="completed"))
         assert jobs.seconds_left() == pytest.approx(400 * 2.0 / 2)
 
-    def test_the_last_job_has_the_machine_to_itself(
+    def test_the_last_job_runs_alone(
         self, jobs: Jobs, epoch_ended: Callable[..., EpochEnded]
     ) -> None:
         for name in list(jobs.views)[:-1]:
@@ -102,7 +102,7 @@ class TestTimeLeft:
         jobs.event(epoch_ended("BASE_3", 10, of=100, seconds=1.0))
         assert jobs.seconds_left() == pytest.approx(90.0)
 
-    def test_where_all_is_over_nothing_is_left(
+    def test_no_estimate_after_the_last_job(
         self, jobs: Jobs, epoch_ended: Callable[..., EpochEnded]
     ) -> None:
         jobs.event(epoch_ended("a", 50, of=100, seconds=2.0))
@@ -111,12 +111,12 @@ class TestTimeLeft:
         assert jobs.seconds_left() is None
 
 
-def test_events_of_strangers_are_passed_over(jobs: Jobs) -> None:
+def test_events_of_unknown_jobs_are_ignored(jobs: Jobs) -> None:
     jobs.event(RunEnded(job="data of a", status="completed"))
     assert "data of a" not in jobs.views
 
 
 def test_the_best_and_its_epoch(jobs: Jobs, epoch_ended: Callable[..., EpochEnded]) -> None:
-    assert best_so_far(jobs.views["a"]) == ""
+    assert jobs.views["a"].best_text == ""
     jobs.event(epoch_ended("a", 105))
-    assert best_so_far(jobs.views["a"]) == "-0.648 @ 104"
+    assert jobs.views["a"].best_text == "-0.648 @ 104"

@@ -46,7 +46,7 @@ def terminal(width: int = 80, height: int = 24) -> tuple[Console, io.StringIO]:
 
 
 class TestScreen:
-    def test_the_last_picture_stays_and_says_where_the_best_is(self, document: Document) -> None:
+    def test_the_last_picture_remains_with_the_path_of_the_best(self, document: Document) -> None:
         console, file = terminal()
         with MonitorScreen(console, 5) as screen:
             screen.show(document(1))
@@ -57,7 +57,7 @@ class TestScreen:
             "Best: model_checkpoints/checkpoint.sel--0.45000_val-0.05000_epoch0.chkpt"
         )
 
-    def test_the_alternate_screen_is_left_alone_and_the_cursor_comes_back(
+    def test_the_alternate_screen_is_not_used_and_the_cursor_is_restored(
         self, document: Document
     ) -> None:
         console, file = terminal()
@@ -76,7 +76,7 @@ class TestScreen:
         final = file.getvalue().split("\x1b[1A")[-1].split("\x1b[2K")[-1]
         assert CONTROL.sub("", final).count("\n") <= height - 1
 
-    def test_it_comes_down_when_the_follower_is_left(self, document: Document) -> None:
+    def test_the_display_closes_with_the_command(self, document: Document) -> None:
         console, file = terminal()
         screen = MonitorScreen(console, 5)
 

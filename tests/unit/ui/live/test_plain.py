@@ -54,7 +54,7 @@ def test_a_line_at_the_start_at_each_tenth_and_at_the_end(
     plain: PlainJobs, said: list[str], clock: Any, epoch_ended: Ended, epochs: int
 ) -> None:
     train(plain, clock, epoch_ended, "a", epochs)
-    assert said[0] == "a: starts"
+    assert said[0] == "a: starting"
     told = [int(line.split("epoch ")[1].split("/")[0]) for line in said[1:-1]]
     assert told == [-(-epochs * tenth // 10) for tenth in range(1, 11)]
     assert said[-1].startswith(f"a: done after {epochs} epochs, best -0.648 @ {epochs - 1}, ")
@@ -68,7 +68,7 @@ def test_few_epochs_have_a_line_each(
     assert len(said) == epochs + 2
 
 
-def test_a_line_says_how_far_how_good_and_how_long(
+def test_a_line_per_tenth_has_epoch_best_and_time(
     plain: PlainJobs, said: list[str], clock: Any, epoch_ended: Ended
 ) -> None:
     train(plain, clock, epoch_ended, "a", 40)
@@ -83,7 +83,7 @@ def test_one_epoch_is_one_epoch(
     assert said[-1].startswith("a: done after 1 epoch, ")
 
 
-def test_two_jobs_side_by_side_are_told_apart(
+def test_lines_of_parallel_jobs_begin_with_their_names(
     plain: PlainJobs, said: list[str], epoch_ended: Ended
 ) -> None:
     for job in "ab":
@@ -105,10 +105,10 @@ def test_why_it_failed_is_left_to_the_end_where_that_is_next(
 ) -> None:
     plain.event(RunCreated(job="a", run_dir="/r"))
     plain.event(FAILED)
-    assert said == ["a: starts", "a: failed, 0:00"]
+    assert said == ["a: starting", "a: failed, 0:00"]
 
 
-def test_but_said_where_others_are_at_work(plain: PlainJobs, said: list[str]) -> None:
+def test_but_shown_while_other_jobs_run(plain: PlainJobs, said: list[str]) -> None:
     for job in "ab":
         plain.event(RunCreated(job=job, run_dir="/r"))
     plain.event(FAILED)
@@ -146,7 +146,7 @@ def test_notes_notices_and_what_was_done_before(plain: PlainJobs, said: list[str
     ]
 
 
-def test_the_plan_and_the_phases_are_said(clock: Any, said: list[str], make_plan: MakePlan) -> None:
+def test_plan_and_phases(clock: Any, said: list[str], make_plan: MakePlan) -> None:
     plain = PlainJobs(clock, said.append)
     plain.plan(make_plan({"sweep": ["a", "b"]}))
     plain.phase("sweep", ["a", "b"])
@@ -157,7 +157,7 @@ def test_the_plan_and_the_phases_are_said(clock: Any, said: list[str], make_plan
     ]
 
 
-def test_through_a_pipe_there_are_whole_lines_and_no_control_codes(
+def test_a_pipe_gets_lines_without_control_codes(
     capfd: pytest.CaptureFixture[str], clock: Any, make_plan: MakePlan, epoch_ended: Ended
 ) -> None:
     screen = job_screen.make(clock)

@@ -7,7 +7,7 @@ import pytest
 from topoqa_train.ui.live.progress import progress
 
 
-def test_through_a_pipe_it_is_lines_at_each_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pipe_gets_a_line_at_each_tenth(capsys: pytest.CaptureFixture[str]) -> None:
     with progress("building demo", 40) as advance:
         for _ in range(40):
             advance(1)
@@ -21,7 +21,7 @@ def test_through_a_pipe_it_is_lines_at_each_tenth(capsys: pytest.CaptureFixture[
     ]
 
 
-def test_great_steps_have_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+def test_large_steps(capsys: pytest.CaptureFixture[str]) -> None:
     with progress("reading", 10) as advance:
         advance(5)
         advance(5)
@@ -33,9 +33,7 @@ def test_great_steps_have_a_line_each(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("total", [None, 0])
-def test_of_unknown_or_no_length_it_begins_and_ends(
-    capsys: pytest.CaptureFixture[str], total: int | None
-) -> None:
+def test_unknown_and_zero_totals(capsys: pytest.CaptureFixture[str], total: int | None) -> None:
     with progress("reading", total) as advance:
         advance(0)
     first, last = capsys.readouterr().err.splitlines()
@@ -43,7 +41,7 @@ def test_of_unknown_or_no_length_it_begins_and_ends(
     assert last == "reading: done"
 
 
-def test_a_fault_is_not_called_done(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_not_reported_as_done(capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> None:
         with progress("reading", 10) as advance:
             advance(3)

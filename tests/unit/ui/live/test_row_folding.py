@@ -8,17 +8,17 @@ from topoqa_train.ui.live.row_folding import Fold, Row, rows
 
 def views(states: str) -> list[JobView]:
     """One job a letter: d(one), t(rains), f(ailed), w(aits)."""
-    words: dict[str, State] = {"d": "done", "t": "trains", "f": "failed", "w": "waits"}
+    words: dict[str, State] = {"d": "done", "t": "training", "f": "failed", "w": "waiting"}
     return [
         JobView(str(place), "sweep", state=words[letter]) for place, letter in enumerate(states)
     ]
 
 
 def shown(found: list[Row]) -> list[str]:
-    return [row.words if isinstance(row, Fold) else row.name for row in found]
+    return [row.text if isinstance(row, Fold) else row.name for row in found]
 
 
-def test_what_has_room_is_shown_whole() -> None:
+def test_nothing_is_folded_if_all_fits() -> None:
     every = views("ddtw")
     assert rows(every, 4) == every
     assert rows([], 4) == []
@@ -27,27 +27,30 @@ def test_what_has_room_is_shown_whole() -> None:
 @pytest.mark.parametrize(
     ("states", "room", "wanted"),
     [
-        ("ddddtwwwww", 3, ["… 4 done", "4", "… 5 wait"]),
-        ("ddddtwwwww", 5, ["… 3 done", "3", "4", "5", "… 4 wait"]),
-        ("ddddttwwww", 4, ["… 4 done", "4", "5", "… 4 wait"]),
-        ("fdddddtwww", 6, ["0", "… 4 done", "5", "6", "7", "… 2 wait"]),
-        ("wwwwwwwwww", 3, ["0", "1", "… 8 wait"]),
+        ("ddddtwwwww", 3, ["… 4 done", "4", "… 5 waiting"]),
+        ("ddddtwwwww", 5, ["… 3 done", "3", "4", "5", "… 4 waiting"]),
+        ("ddddttwwww", 4, ["… 4 done", "4", "5", "… 4 waiting"]),
+        ("fdddddtwww", 6, ["0", "… 4 done", "5", "6", "7", "… 2 waiting"]),
+        ("wwwwwwwwww", 3, ["0", "1", "… 8 waiting"]),
         ("dddddddddd", 3, ["… 8 done", "8", "9"]),
-        ("tttttttttt", 4, ["0", "1", "2", "… 7 train"]),
-        ("dftwdftwdf", 1, ["… 3 done, 3 failed, 2 train, 2 wait"]),
-        ("ddddtwwwww", 0, ["… 4 done, 1 trains, 5 wait"]),
+        ("tttttttttt", 4, ["0", "1", "2", "… 7 training"]),
+        ("dftwdftwdf", 1, ["… 3 done, 3 failed, 2 training, 2 waiting"]),
+        ("ddddtwwwww", 0, ["… 4 done, 1 training, 5 waiting"]),
     ],
 )
-def test_the_rest_is_folded(states: str, room: int, wanted: list[str]) -> None:
+def test_other_jobs_are_folded(states: str, room: int, wanted: list[str]) -> None:
     found = shown(rows(views(states), room))
     assert found == wanted
     assert len(found) <= max(1, room)
 
 
-def test_a_fold_has_the_best_of_its_jobs() -> None:
+def test_a_fold_shows_the_best_of_its_jobs() -> None:
     every = views("dddtw")
-    every[0].best, every[1].best = -0.5, -0.7
+    (every[0].best, every[0].best_epoch), (every[1].best, every[1].best_epoch) = (
+        (-0.5, 3),
+        (-0.7, 4),
+    )
     (fold, *_) = rows(every, 3)
     assert isinstance(fold, Fold)
-    assert fold.best is every[1]
-    assert Fold(tuple(every[3:])).best is None
+    assert fold.best_text == "-0.700 @ 4"
+    assert Fold(tuple(every[3:])).best_text == ""

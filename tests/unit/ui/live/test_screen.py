@@ -25,7 +25,7 @@ MakePlan = Callable[..., Plan]
 Ended = Callable[..., EpochEnded]
 Lines = Callable[..., list[str]]
 LONG = "large_batch_sched_boost_lr035_seed1337_2026-01-31_12-00-00"
-STATES = ("waits", "starts", "loads", "trains", "done", "done before", "failed", "stopped")
+STATES = ("waiting", "starting", "loading", "training", "done", "done before", "failed", "stopped")
 
 
 def terminal(width: int) -> Console:
@@ -35,14 +35,14 @@ def terminal(width: int) -> Console:
 
 
 def take_to(screen: JobsScreen, job: str, state: str, epoch_ended: Ended, of: int) -> None:
-    if state in ("waits", "starts"):
-        screen.views[job].state = "starts" if state == "starts" else "waits"
+    if state in ("waiting", "starting"):
+        screen.views[job].state = "starting" if state == "starting" else "waiting"
         return
     if state == "done before":
         screen.done_before(job, "run_of_before")
         return
     screen.event(RunCreated(job=job, run_dir="/r"))
-    if state == "loads":
+    if state == "loading":
         return
     screen.event(
         DataReady(job=job, graphs={"train": 4}, coverage={"train": 100.0}, node_dim=1, edge_dim=1)
@@ -61,7 +61,7 @@ def screen(clock: Any) -> Callable[[int], JobsScreen]:
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
 @pytest.mark.parametrize("epochs", [3, 260, 10_000])
 class TestEveryWidth:
-    def test_one_line_a_job_within_the_width_with_the_end_of_its_name(
+    def test_one_line_per_job_with_the_end_of_its_name(
         self,
         screen: Callable[[int], JobsScreen],
         make_plan: MakePlan,
@@ -81,7 +81,7 @@ class TestEveryWidth:
         written = lines(shown._render(), width)
         for name, state in zip(names, STATES, strict=True):
             (line,) = [each for each in written if f"{name[-20 if width >= 80 else -7 :]} " in each]
-            if state == "trains":
+            if state == "training":
                 assert f" {epochs - 1}/{epochs} " in line
                 assert f"-0.648 @ {epochs - 2}" in line
                 assert "11:06:40" in line
@@ -90,11 +90,11 @@ class TestEveryWidth:
             if state in ("done", "failed", "stopped"):
                 assert f"-0.648 @ {epochs - 2}" in line
         assert sum("phase 2" in line for line in written) == 1
-        assert "gone" in written[-1]
+        assert "elapsed" in written[-1]
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
-def test_a_short_name_stands_whole(
+def test_a_short_name_is_not_cut(
     screen: Callable[[int], JobsScreen], make_plan: MakePlan, lines: Lines, width: int
 ) -> None:
     shown = screen(width)
@@ -104,7 +104,7 @@ def test_a_short_name_stands_whole(
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_nothing_jumps_as_figures_come(
+def test_lines_do_not_move_as_metrics_arrive(
     screen: Callable[[int], JobsScreen],
     make_plan: MakePlan,
     epoch_ended: Ended,
@@ -133,19 +133,19 @@ def test_a_wide_terminal_shows_losses_and_rank_correlation(
         assert part in line
 
 
-def test_the_footer_says_what_is_gone_and_left(
+def test_the_footer_shows_elapsed_and_remaining_time(
     screen: Callable[[int], JobsScreen], make_plan: MakePlan, epoch_ended: Ended, clock: Any
 ) -> None:
     shown = screen(80)
     super(JobsScreen, shown).plan(make_plan({"sweep": ["a"]}, at_once=1))
     clock.advance(299)
-    assert shown._footer().plain == "4:59 gone"
+    assert shown._footer().plain == "4:59 elapsed"
     shown.event(epoch_ended("a", 100, of=260, seconds=2.25))
-    assert shown._footer().plain == "4:59 gone, at most about 6 min left"
+    assert shown._footer().plain == "4:59 elapsed, at most about 6 min left"
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_on_a_live_terminal_nothing_is_wider_and_all_is_put_back(
+def test_a_live_terminal_is_not_overfilled_and_restored(
     screen: Callable[[int], JobsScreen],
     make_plan: MakePlan,
     epoch_ended: Ended,
@@ -182,7 +182,7 @@ def re_control(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
-def test_the_screen_is_put_back_after_an_error(
+def test_the_terminal_is_restored_after_an_error(
     screen: Callable[[int], JobsScreen], make_plan: MakePlan
 ) -> None:
     shown = screen(80)
@@ -208,7 +208,7 @@ def test_a_check_without_a_plan_is_shown_too(screen: Callable[[int], JobsScreen]
     assert "graphs of demo" in re_control(shown.target.file.getvalue())
 
 
-def test_why_a_job_failed_is_said_where_others_go_on(
+def test_a_failure_is_shown_while_other_jobs_continue(
     screen: Callable[[int], JobsScreen], make_plan: MakePlan
 ) -> None:
     shown = screen(80)
@@ -226,7 +226,7 @@ def test_why_a_job_failed_is_said_where_others_go_on(
 
 
 @pytest.mark.parametrize("height", [8, 12, 24])
-def test_more_jobs_than_lines_are_folded_about_those_that_run(
+def test_more_jobs_than_lines_are_folded(
     clock: Any, make_plan: MakePlan, epoch_ended: Ended, lines: Lines, height: int
 ) -> None:
     target = Console(file=io.StringIO(), force_terminal=True, width=80, height=height)
@@ -258,7 +258,7 @@ def test_a_plan_of_nothing_starts_no_display(
         assert not shown._live.is_started
 
 
-def test_events_and_drawing_may_meet(
+def test_events_and_drawing_in_different_threads(
     screen: Callable[[int], JobsScreen], make_plan: MakePlan, epoch_ended: Ended
 ) -> None:
     shown = screen(80)

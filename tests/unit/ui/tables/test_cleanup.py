@@ -33,19 +33,19 @@ PLAN = CleanPlan(
 )
 
 
-def test_names_whole_in_eighty_columns() -> None:
+def test_names_fit_eighty_columns() -> None:
     lines = drawn(PLAN, 80)
     assert max(map(len, lines)) <= 80
     assert lines[1].startswith("sched_boost_seed222_2026-01-03_10-00-00  3.0 MiB  completed 2026")
     assert any(line.startswith(".deleting_d_01 ") for line in lines)
-    assert lines[-1] == "c stays: it is what latest points at"
+    assert lines[-1] == "c is kept: it is what latest points at"
 
 
-def test_a_line_each_where_there_is_room() -> None:
+def test_one_line_per_run_on_a_wide_terminal() -> None:
     assert drawn(PLAN, 200)[1].split("  ")[-1] == "completed 2026-01-03, 41 days old"
 
 
-def test_a_very_long_name_is_broken_not_cut() -> None:
+def test_a_very_long_name_is_wrapped_not_cut() -> None:
     name = "x" * 128
     plan = CleanPlan(ROOT, (run(name),), (), (), ())
     lines = drawn(plan, 80)
@@ -53,9 +53,9 @@ def test_a_very_long_name_is_broken_not_cut() -> None:
     assert "completed" in "\n".join(lines)
 
 
-def test_what_was_or_would_be_done() -> None:
-    assert clean_line(PLAN, None) == "2 runs, 4.5 MiB. Nothing was deleted: that takes --yes."
-    assert clean_line(PLAN, 2) == "2 runs deleted, 4.5 MiB free"
+def test_the_line_on_the_deletion() -> None:
+    assert clean_line(PLAN, None) == "2 runs, 4.5 MiB. Nothing was deleted; add --yes to delete."
+    assert clean_line(PLAN, 2) == "2 runs deleted, 4.5 MiB freed"
     one = CleanPlan(ROOT, (run("a"),), (), (), ())
     assert clean_line(one, None).startswith("1 run, 1.0 MiB.")
     assert clean_line(CleanPlan(ROOT, (), PLAN.spared, (), ()), None) == "nothing to delete"

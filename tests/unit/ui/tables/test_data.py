@@ -42,16 +42,16 @@ def test_stats_fit_eighty_columns() -> None:
     stats = DataStats("demo", HERE, 172, 11, (split("train"), split("val")), (), BATCH)
     lines = drawn(stats_tables(stats))
     assert max(map(len, lines)) <= 80
-    assert lines[0] == "demo: 172 columns a node, 11 an edge"
+    assert lines[0] == "demo: 172 columns per node, 11 per edge"
     assert lines[3].split() == [
         *("train", "140", "9000", "12", "to", "203", "54", "30", "to", "1552", "230"),
         *("954", "MiB"),
     ]
     assert "6000 (67 %)" in lines[7]
-    assert any(line.startswith("a training step with those  42.9 MiB") for line in lines)
+    assert any(line.startswith("a training step on those  42.9 MiB") for line in lines)
 
 
-def test_what_is_odd_is_told() -> None:
+def test_unusable_rows_and_shared_targets_are_listed() -> None:
     left_out = (LeftOut("1ABC_1", 7, Reason.NO_GRAPH),)
     shared = tuple(f"{n}ABC" for n in range(9))
     stats = DataStats("demo", HERE, 172, 11, (split("train", left_out),), shared, BATCH)
@@ -68,7 +68,7 @@ def test_a_split_without_graphs() -> None:
     assert lines[3].split() == ["train", "0", "0", "-", "-", "-", "-", "0", "B"]
 
 
-def test_a_filter_tells_by_reason() -> None:
+def test_rejected_rows_by_reason() -> None:
     left_out = [LeftOut(f"1ABC_{n}", n, Reason.NO_GRAPH) for n in range(8)]
     left_out += [LeftOut("2XYZ_0", 9, Reason.BROKEN_GRAPH, "g/2XYZ_0.pt is damaged")]
     left_out += [LeftOut("", 11, Reason.NO_DOCKQ)]
@@ -81,5 +81,5 @@ def test_a_filter_tells_by_reason() -> None:
         "  broken graph: 1",
         "    g/2XYZ_0.pt is damaged",
         "  no dockq: 1  (line 11)",
-        "bad.csv: those left out",
+        "bad.csv: the rejected rows",
     ]

@@ -43,7 +43,7 @@ def ranked(run_files: Any, epoch: Any, clock: Any) -> Callable[..., Leaderboard]
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("width", [80, 99, 100, 120, 200])
-def test_a_line_a_run_within_the_width_with_its_end_and_its_figures(
+def test_one_line_per_run_with_the_end_of_its_name_and_its_metrics(
     ranked: Callable[..., Leaderboard], lines: Lines, width: int, metric: str | None
 ) -> None:
     table = leaderboard_table.board_table(ranked(metric), limit=None, width=width)
@@ -79,7 +79,7 @@ def test_a_wide_board_has_every_column(ranked: Callable[..., Leaderboard], lines
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_without_per_target_figures_rho_stands_in_their_place(
+def test_rho_replaces_a_missing_per_target_metric(
     run_files: Any, epoch: Any, clock: Any, lines: Lines, width: int
 ) -> None:
     run_files(f"{LONG}_theirs", [epoch(0.05, 0.25)], ranking_metric="val_loss")
@@ -93,7 +93,7 @@ def test_without_per_target_figures_rho_stands_in_their_place(
     assert "0.250" in row.split()
 
 
-def test_what_nothing_tells_is_a_dash(tmp_path: Path, clock: Any, lines: Lines) -> None:
+def test_unknown_values_are_dashes(tmp_path: Path, clock: Any, lines: Lines) -> None:
     history = [Measured(0.25, 0.5), Measured(0.25, 0.6)]
     document = {"completed": True, "selection": {"use_val_spearman": False}}
     run = write_reference_run(tmp_path, "theirs", history, document=document, names="bare")
@@ -102,16 +102,14 @@ def test_what_nothing_tells_is_a_dash(tmp_path: Path, clock: Any, lines: Lines) 
     assert row.split() == ["1", "theirs", "0.2500", "-", "-", "-", "-"]
 
 
-def test_a_name_is_shown_on_one_line_and_obeyed_by_nothing(
-    tmp_path: Path, clock: Any, lines: Lines
-) -> None:
+def test_control_characters_are_replaced(tmp_path: Path, clock: Any, lines: Lines) -> None:
     run = write_reference_run(tmp_path, "a\nb\x1b[31mc", [Measured(0.25)])
     ranked = leaderboard.rank([summary.read(RunPaths(run), clock)])
     table = leaderboard_table.board_table(ranked, limit=None, width=80)
     assert lines(table, 80)[1].split()[1] == "a?b?[31mc"
 
 
-def test_a_short_name_stands_whole(run_files: Any, clock: Any, lines: Lines) -> None:
+def test_a_short_name_is_not_cut(run_files: Any, clock: Any, lines: Lines) -> None:
     run = run_files("sched_boost_seed222_2026")
     ranked = leaderboard.rank([summary.read(RunPaths(run), clock)])
     for width in (80, 200):
@@ -125,7 +123,7 @@ def test_a_limit(ranked: Callable[..., Leaderboard], lines: Lines) -> None:
 
 
 class TestClosingLines:
-    def test_the_winner_s_path_leads_to_the_checkpoint_that_was_shown(
+    def test_the_winner_s_path_is_the_checkpoint_shown(
         self, ranked: Callable[..., Leaderboard], run_files: Any
     ) -> None:
         for metric in ("val_loss", "selection_metric", "val_spearman_corr"):
@@ -175,12 +173,12 @@ class TestClosingLines:
         lines = leaderboard_table.closing_lines(other, here, usual=here / "mine")
         assert lines[1].endswith("--run-id s --run-root training_runs")
 
-    def test_the_name_is_one_word_of_a_shell(self, run_files: Any, clock: Any) -> None:
+    def test_names_are_quoted_for_a_shell(self, run_files: Any, clock: Any) -> None:
         ranked = leaderboard.rank([summary.read(RunPaths(run_files("my run; rm")), clock)])
         line = leaderboard_table.closing_lines(ranked, run_files.root.parent)[1]
         assert shlex.split(line)[3:5] == ["--run-id", "my run; rm"]
 
-    def test_elsewhere_the_path_stands_whole(
+    def test_a_path_outside_this_folder_is_absolute(
         self, ranked: Callable[..., Leaderboard], run_files: Any
     ) -> None:
         first, *_ = leaderboard_table.closing_lines(ranked(), Path("/elsewhere"))

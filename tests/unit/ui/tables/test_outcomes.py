@@ -22,7 +22,7 @@ def plain(width: int) -> list[str]:
     return [line.plain for line in outcome_lines(OUTCOMES, HERE, width)]
 
 
-def test_wide_all_stands_in_a_line() -> None:
+def test_one_line_per_job_on_a_wide_terminal() -> None:
     heading, done, failed, never = plain(200)
     assert heading.split() == ["job", "state", "selection", "epoch", "time", "run"]
     assert done.split() == [
@@ -42,12 +42,12 @@ def test_narrow_each_run_has_a_line_of_its_own_and_none_is_cut() -> None:
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_columns_stand_below_one_another(width: int) -> None:
+def test_columns_are_aligned(width: int) -> None:
     heading, *rows = [line for line in plain(width) if not line.startswith("  ")]
     at = heading.index("state")
     assert [row[at:].split("  ")[0] for row in rows] == ["done", "failed", "not begun"]
 
 
-def test_jobs_without_a_figure_have_a_heading_all_the_same() -> None:
+def test_jobs_without_metrics_have_a_heading() -> None:
     (heading, *_) = outcome_lines([JobOutcome("never", "not begun")], HERE, 80)
     assert heading.plain.split() == ["job", "state", "best", "epoch", "time", "run"]

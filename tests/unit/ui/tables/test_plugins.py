@@ -20,8 +20,8 @@ REPORT = PluginReport(
         installed("dock", "docking-things", state="broken", fault="ImportError: no x", seconds=2.0),
         installed("run", "docking-things", state="hidden", hidden_by="topoqa-train", seconds=None),
     ],
-    {"half": "it is gone"},
-    ["Mend or remove it: pip uninstall docking-things"],
+    {"half": "KeyError: 'x'"},
+    ["Fix or remove it: pip uninstall docking-things"],
 )
 
 
@@ -42,6 +42,6 @@ def test_what_is_wrong_and_what_to_do() -> None:
     assert error_lines(REPORT) == [
         "command dock of docking-things 1.2.3 is broken: ImportError: no x",
         "  topoqa_train.commands: dock:app",
-        "half gives no plugin: its entry points can't be read: it is gone",
-        "Mend or remove it: pip uninstall docking-things",
+        "half: its entry points are unreadable: KeyError: 'x'",
+        "Fix or remove it: pip uninstall docking-things",
     ]

@@ -16,7 +16,7 @@ def test_what_is_there_and_what_to_type_next() -> None:
         "Next:",
         "  cd 'my data'",
         "  topoqa-train pipeline --dry-run    checks every path and label, trains nothing",
-        "  topoqa-train pipeline              sweep, pick the best, fine-tune, rank",
+        "  topoqa-train pipeline              sweep, select the best, fine-tune, rank",
     ]
 
 
