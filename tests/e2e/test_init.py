@@ -84,7 +84,7 @@ def test_labels_without_graphs_are_filtered_by_the_line_that_is_shown(
     filtered = cli(*line.split()[1:], cwd=project.root)
     assert filtered.status == 0, filtered.err
     assert "96 of 97 rows kept" in filtered.out
-    sound = ("--graphs", "mine", "--labels", "mine/sound_labels.csv")
+    sound = ("--graphs", "mine", "--labels", "mine/valid_labels.csv")
     assert cli("init", "own", *sound, cwd=project.root).status == 0
 
 

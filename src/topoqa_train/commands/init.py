@@ -126,7 +126,7 @@ def init(
     def names(text: str | None) -> tuple[str, ...]:
         return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
-    made = workflow.make_folder(
+    made = workflow.create(
         workflow.InitRequest(
             folder=folder,
             dataset=dataset,

@@ -89,7 +89,7 @@ def clean(
         console.print(clean_table(planned, console.width))
         for note in planned.notes:
             notify(note)
-    deleted = workflow.carry_out(store, planned, clock, progress) if yes else None
+    deleted = workflow.execute(store, planned, clock, progress) if yes else None
     if as_json:
         typer.echo(json.dumps(workflow.to_document(planned, deleted), indent=2))
     else:
@@ -141,11 +141,11 @@ def archive(
     if undo and not names:
         raise RequestError("--undo needs the names of runs in history/")
     if undo:
-        moved = workflow.take_back(store, names or [], clock)
+        moved = workflow.restore(store, names or [], clock)
     elif names:
-        moved = workflow.put_aside(store, names, clock)
+        moved = workflow.archive(store, names, clock)
     else:
-        moved = workflow.tidy(store, keep, clock)
+        moved = workflow.archive_old(store, keep, clock)
     if as_json:
         document = [{"run_id": run.run_id, "run_dir": str(run.root)} for run in moved]
         typer.echo(json.dumps({"root": str(store.root), "moved": document}, indent=2))

@@ -20,7 +20,7 @@ class Reason(StrEnum):
     UNFIT_GRAPH = "unfit graph"
     OTHER_WIDTHS = "graph of other widths"
     NO_DOCKQ = "no dockq"
-    REPEATED = "stands there twice"
+    DUPLICATE = "duplicate row"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class LabelTable:
         """Rows whose graphs need not be looked up: those without a DockQ, and repeated ones."""
         reasons = {
             **dict.fromkeys(self.labels.left_out_lines, Reason.NO_DOCKQ),
-            **dict.fromkeys(self.repeated_lines, Reason.REPEATED),
+            **dict.fromkeys(self.repeated_lines, Reason.DUPLICATE),
         }
         return [LeftOut("", line, reason) for line, reason in sorted(reasons.items())]
 

@@ -1,4 +1,4 @@
-"""Finished runs put into `history/`, or taken out of it again."""
+"""Move finished runs to `history/`, or back."""
 
 from __future__ import annotations
 
@@ -15,30 +15,33 @@ from topoqa_train.runs.store import RunStore
 _log = log.get(__name__)
 
 
-def put_aside(store: RunStore, names: Sequence[str], clock: Clock) -> list[RunPaths]:
-    """Move the runs called `names` to `history/`, all of them or none; says where they are now.
+def archive(store: RunStore, names: Sequence[str], clock: Clock) -> list[RunPaths]:
+    """Move the runs called `names` to `history/`, all of them or none; return where they are now.
 
     Raises:
-        RequestError: one is not there, is held by something, or is in `history/` already.
+        RequestError: one does not exist, may not be moved, or is in `history/` already.
     """
     runs = [store.find(name) for name in dict.fromkeys(names)]
     held = history.held(store, clock)
     _check(
-        {run.run_id: held.get(run.run_id) or _fault(store, run, clock, aside=False) for run in runs}
+        {
+            run.run_id: held.get(run.run_id) or _obstacle(store, run, clock, back=False)
+            for run in runs
+        }
     )
     return [_moved(store, run, clock) for run in runs]
 
 
-def _check(faults: Mapping[str, str | None]) -> None:
-    lines = [f"{run_id} {why}" for run_id, why in faults.items() if why]
+def _check(obstacles: Mapping[str, str | None]) -> None:
+    lines = [f"{run_id} {why}" for run_id, why in obstacles.items() if why]
     if lines:
         raise RequestError("these runs stay where they are; nothing was moved", details=lines)
 
 
-def _fault(store: RunStore, run: RunPaths, clock: Clock, *, aside: bool) -> str | None:
-    """What keeps a run from being moved, apart from what holds it."""
-    if (run.root.parent == store.root / HISTORY) != aside:
-        return f"is not in {HISTORY}/" if aside else f"is in {HISTORY}/ already"
+def _obstacle(store: RunStore, run: RunPaths, clock: Clock, *, back: bool) -> str | None:
+    """Return why a run can't be moved, apart from what `history.held` says."""
+    if (run.root.parent == store.root / HISTORY) != back:
+        return f"is not in {HISTORY}/" if back else f"is in {HISTORY}/ already"
     if history.is_tied(summary.glance(run, clock)):
         return "is a run of the reference with links that would break"
     return None
@@ -49,7 +52,7 @@ def _moved(store: RunStore, run: RunPaths, clock: Clock) -> RunPaths:
         return history.move(store, run)
 
 
-def tidy(store: RunStore, keep: int | None, clock: Clock) -> list[RunPaths]:
+def archive_old(store: RunStore, keep: int | None, clock: Clock) -> list[RunPaths]:
     """Move finished runs beyond the newest `keep` (default: as at a start) to `history/`.
 
     Raises:
@@ -61,12 +64,12 @@ def tidy(store: RunStore, keep: int | None, clock: Clock) -> list[RunPaths]:
     )
 
 
-def take_back(store: RunStore, names: Sequence[str], clock: Clock) -> list[RunPaths]:
+def restore(store: RunStore, names: Sequence[str], clock: Clock) -> list[RunPaths]:
     """Move the runs called `names` out of `history/`, all of them or none.
 
     Raises:
-        RequestError: one is not there or not in `history/`, or its name is taken.
+        RequestError: one does not exist or is not in `history/`, or its name is taken.
     """
     runs = [store.find(name) for name in dict.fromkeys(names)]
-    _check({run.run_id: _fault(store, run, clock, aside=True) for run in runs})
+    _check({run.run_id: _obstacle(store, run, clock, back=True) for run in runs})
     return [history.restore(store, run) for run in runs]

@@ -1,4 +1,4 @@
-"""Runs deleted by age, state or merit: first a plan, then, where that is wanted, the deed."""
+"""Delete runs by age, status or rank: first a plan, then its execution on request."""
 
 from __future__ import annotations
 
@@ -24,13 +24,18 @@ from topoqa_train.views.cleanup import CleanPlan, Doomed, Spared
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 _FINISHED = (Status.COMPLETED, Status.FAILED)
 CHOICES = (*_FINISHED, Status.INTERRUPTED)
+_EXAMPLES = (
+    "topoqa-train runs clean --older-than 30d --keep-best 10\n"
+    "topoqa-train runs clean --status failed"
+)
 
 
 @dataclass(frozen=True)
 class CleanRequest:
-    """Which runs are to go: all of `names`, or else of all runs; those that every criterion fits.
+    """Criteria for runs to delete; a run must meet all of them.
 
-    Without `statuses` finished ones are meant. Of those, `keep_best` spares so many by `metric`.
+    Empty `names` means all runs, empty `statuses` finished runs. `keep_best` keeps that many of the
+    others, the best by `metric`.
     """
 
     names: tuple[str, ...] = ()
@@ -41,7 +46,7 @@ class CleanRequest:
 
 
 def parse_age(text: str) -> timedelta:
-    """`30d`, `12h`, `2w` as a span of time; raises `RequestError` for anything else."""
+    """Convert `30d`, `12h` or `2w`; raise `RequestError` for anything else."""
     found = re.fullmatch(r"([0-9]{1,5})\s*([hdw])", text.strip())
     if found is None:
         raise RequestError(
@@ -51,7 +56,7 @@ def parse_age(text: str) -> timedelta:
 
 
 def parse_status(text: str) -> Status:
-    """A state that runs can be deleted by; raises `RequestError` for any other."""
+    """Convert a status that runs can be deleted by; raise `RequestError` for any other."""
     if text not in CHOICES:
         known = ", ".join(CHOICES)
         raise RequestError(f"'{text}' is no state to delete by", details=[f"known: {known}"])
@@ -59,20 +64,19 @@ def parse_status(text: str) -> Status:
 
 
 def plan(store: RunStore, request: CleanRequest, clock: Clock, progress: Progress) -> CleanPlan:
-    """What would be deleted and why, and what stays though it was asked for.
+    """Return what would be deleted and why, and what is kept although the criteria fit it.
 
-    Never what `history.held` holds; a run that was interrupted only where its state is asked for
-    or it is named; a run of the reference only where it is named.
+    A run that `history.held` holds is always kept. An interrupted run is deleted only if it is
+    named or its status is requested, a run of the reference only if it is named.
 
     Raises:
         RequestError: no criterion, no folder of runs, no such run or metric.
     """
-    criteria = (request.older_than, request.keep_best)
-    if not (request.names or request.statuses) and criteria == (None, None):
-        raise RequestError("say which runs are to be deleted", hint=_EXAMPLES)
+    if request in (CleanRequest(), CleanRequest(metric=request.metric)):
+        raise RequestError("name criteria for the runs to delete", hint=_EXAMPLES)
     store.require()
     wanted, spared, notes = _wanted(store, request, clock, progress)
-    doomed, held = _free(store, wanted, clock)
+    doomed, held = _deletable(store, wanted, clock)
     spared |= held
     return CleanPlan(
         root=store.root,
@@ -83,47 +87,35 @@ def plan(store: RunStore, request: CleanRequest, clock: Clock, progress: Progres
     )
 
 
-_EXAMPLES = (
-    "topoqa-train runs clean --older-than 30d --keep-best 10\n"
-    "topoqa-train runs clean --status failed"
-)
-
-
 def _wanted(
     store: RunStore, request: CleanRequest, clock: Clock, progress: Progress
 ) -> tuple[dict[str, Glance], dict[str, str], tuple[str, ...]]:
-    """The runs that every criterion fits, those among the best that are spared, and notes."""
+    """Return the runs that every criterion fits, those spared and why, and notes."""
     runs = [store.find(name) for name in request.names] if request.names else store.all()
-    seen = {}
+    readable, spared = {}, {}
     for paths in runs:
         try:
-            seen[paths.run_id] = summary.glance(paths, clock)
+            readable[paths.run_id] = summary.glance(paths, clock)
         except RequestError:
-            continue  # it is held, and told of
-    fitting = {run_id: each for run_id, each in seen.items() if _fits(each, request, clock)}
-    spared, notes = _best(fitting.values(), request, clock, progress)
-    if request.names:
-        spared |= {run.run_id: "can't be read" for run in runs if run.run_id not in seen}
-    return {run_id: fitting[run_id] for run_id in fitting if run_id not in spared}, spared, notes
+            spared[paths.run_id] = "can't be read"
+    fitting = {run_id: each for run_id, each in readable.items() if _fits(each, request, clock)}
+    best, notes = _best(fitting.values(), request, clock, progress)
+    wanted = {run_id: each for run_id, each in fitting.items() if run_id not in best}
+    return wanted, best | (spared if request.names else {}), notes
 
 
 def _fits(glance: Glance, request: CleanRequest, clock: Clock) -> bool:
-    if not request.names:
-        if glance.foreign:
-            return False
-        if glance.status not in (request.statuses or _FINISHED):
-            return False
-    elif request.statuses and glance.status not in request.statuses:
+    statuses = request.statuses or (() if request.names else _FINISHED)
+    if (glance.foreign and not request.names) or (statuses and glance.status not in statuses):
         return False
-    age = clock.now() - _ended(glance)
-    return request.older_than is None or age > request.older_than
+    return request.older_than is None or clock.now() - _ended(glance) > request.older_than
 
 
 def _ended(glance: Glance) -> datetime:
-    """When it completed or failed, else when it was last written, as far as can be told."""
-    said = moment(glance.metadata.completed)
-    if said is not None:
-        return said
+    """Return when the run completed or failed, else when its metadata were last written."""
+    recorded = moment(glance.metadata.completed)
+    if recorded is not None:
+        return recorded
     for file in (glance.paths.metadata, glance.paths.root):
         try:
             return datetime.fromtimestamp(file.stat().st_mtime, UTC)
@@ -135,7 +127,7 @@ def _ended(glance: Glance) -> datetime:
 def _best(
     glances: Iterable[Glance], request: CleanRequest, clock: Clock, progress: Progress
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The best of these, and what has to be known of how they were compared."""
+    """Return the runs that `keep_best` keeps and why, and notes on their ranking."""
     runs = [glance.paths for glance in glances]
     if request.keep_best is None or not runs:
         return {}, ()
@@ -149,24 +141,27 @@ def _best(
     }, ranked.notes
 
 
-def _free(
+def _deletable(
     store: RunStore, wanted: Collection[str], clock: Clock
 ) -> tuple[list[str], dict[str, str]]:
-    """Those of `wanted` that nothing holds once they are all gone, and what holds the others."""
+    """Return the runs of `wanted` that may be deleted together, and what holds the others.
+
+    A held run can hold another one that it started from, so repeat until nothing changes.
+    """
     free = set(wanted)
     while True:
         held = history.held(store, clock, leaving=free, interrupted=False)
-        still = {run_id for run_id in free if run_id not in held}
-        if still == free:
+        if free.isdisjoint(held):
             return sorted(free), {run_id: held[run_id] for run_id in wanted if run_id in held}
-        free = still
+        free -= held.keys()
 
 
 def _doomed(glance: Glance, request: CleanRequest, clock: Clock) -> Doomed:
     ended = _ended(glance)
     reasons = ["was named"] if request.names else []
     if request.older_than is not None:
-        reasons.append(_age(clock.now() - ended))
+        hours = int((clock.now() - ended).total_seconds() // 3600)
+        reasons.append(f"{hours} hours old" if hours < 48 else f"{hours // 24} days old")
     if request.keep_best is not None:
         reasons.append(f"not among the best {request.keep_best}")
     return Doomed(
@@ -179,16 +174,10 @@ def _doomed(glance: Glance, request: CleanRequest, clock: Clock) -> Doomed:
     )
 
 
-def _age(span: timedelta) -> str:
-    hours = int(span.total_seconds() // 3600)
-    return f"{hours} hours old" if hours < 48 else f"{hours // 24} days old"
+def execute(store: RunStore, planned: CleanPlan, clock: Clock, progress: Progress) -> list[str]:
+    """Delete the planned runs and return their ids.
 
-
-def carry_out(store: RunStore, planned: CleanPlan, clock: Clock, progress: Progress) -> list[str]:
-    """Delete what was planned, and say which runs are gone.
-
-    Each run is looked at once more: one that is written again, or that something has come to need
-    since, stays.
+    Each run is checked again: one that is written again, or needed by another since, is kept.
 
     Raises:
         MachineError: some could not be deleted; the others are gone.
@@ -196,33 +185,31 @@ def carry_out(store: RunStore, planned: CleanPlan, clock: Clock, progress: Progr
     going = {run.run_id for run in planned.doomed}
     held = history.held(store, clock, leaving=going, interrupted=False)
     gone: list[str] = []
-    faults: list[str] = []
+    errors: list[str] = []
     with progress("deleting", len(planned.doomed) + len(planned.leftovers)) as advance:
         for path, _ in planned.leftovers:
-            with _told(faults):
-                deletion.sweep(path)
+            with _collected(errors):
+                deletion.remove_leftover(path)
             advance(1)
         for run in planned.doomed:
-            with _told(faults):
+            with _collected(errors):
                 _delete(store, run, held, clock)
                 gone.append(run.run_id)
             advance(1)
-    if faults:
-        raise MachineError(
-            f"{len(faults)} of what was to be deleted is still there", details=faults
-        )
+    if errors:
+        raise MachineError(f"{len(errors)} deletions failed", details=errors)
     return gone
 
 
 @contextmanager
-def _told(faults: list[str]) -> Iterator[None]:
-    """Note what goes wrong inside, and go on."""
+def _collected(errors: list[str]) -> Iterator[None]:
+    """Add the message of an error inside to `errors` and continue after the block."""
     try:
         yield
     except TopoqaTrainError as error:
-        faults.append(error.message)
+        errors.append(error.message)
     except OSError as error:
-        faults.append(atomic.as_project_error(error).message)
+        errors.append(atomic.as_ours(error).message)
 
 
 def _delete(store: RunStore, run: Doomed, held: Mapping[str, str], clock: Clock) -> None:
@@ -230,6 +217,7 @@ def _delete(store: RunStore, run: Doomed, held: Mapping[str, str], clock: Clock)
         raise RequestError(f"{run.run_id} stays: it {held[run.run_id]}")
     glance = summary.glance(store.find(run.run_id), clock)
     with nullcontext() if glance.foreign else lock.writing(glance.paths):
+        # Read with the lock held: now no process can resume the run.
         status = summary.glance(glance.paths, clock).status
         if status != run.status:
             raise RequestError(f"{run.run_id} stays: it is {status} now")
@@ -237,7 +225,7 @@ def _delete(store: RunStore, run: Doomed, held: Mapping[str, str], clock: Clock)
 
 
 def to_document(planned: CleanPlan, deleted: Sequence[str] | None) -> dict[str, Any]:
-    """As JSON types; `deleted` is None where it was only looked."""
+    """Return the plan as JSON types; `deleted` is None if nothing was to be deleted yet."""
     return {
         "root": str(planned.root),
         "delete": [

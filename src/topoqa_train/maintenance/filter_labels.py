@@ -1,9 +1,10 @@
-"""The labels that can be trained on, in a file of their own; the others, each with a reason."""
+"""Write the labels that can be trained on to a new file, and the others with the reason."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,14 @@ def filter_labels(
     rejects: Path | None = None,
     force: bool = False,
 ) -> FilterReport:
-    """Write the labels of `source` that have a sound graph to `out`, every column, in their order.
+    """Write the labels of `source` that have a valid graph to `out`, with every column, in order.
 
-    Left out are labels without a graph, with a broken one, with one that can't be trained on, with
-    one of other widths than most, without a dockq, and rows that say again what one before them
-    says. `rejects` gets the rows left out, with the columns LINE and REASON before the others.
+    Labels are left out for each `Reason`. `rejects` gets the rows left out, with the columns LINE
+    and REASON before the others.
 
     Raises:
         DataError: the labels or the folder of graphs can't be used, or no label is left.
-        RequestError: a file to be written is there already (without `force`) or is the source.
+        RequestError: an output file exists (without `force`) or is the source.
     """
     label_file.require_file(source)
     for path in (out, rejects):
@@ -44,7 +44,7 @@ def filter_labels(
         raise RequestError(f"{out} can't be both --out and --rejects")
     table = read_table(source, split=source.stem)
     index = GraphIndex.scan(graph_folder(graphs))
-    good, left_out = _sift(table, index, progress)
+    good, left_out = _split_by_use(table, index, progress)
     if not good:
         raise DataError(
             f"no label of {source} has a graph that can be trained on",
@@ -64,18 +64,17 @@ def _check_target(path: Path | None, source: Path, *, force: bool) -> None:
     if not path.exists():
         return
     if path.samefile(source):
-        raise RequestError(f"{path} is the file that is read; write another one")
+        raise RequestError(f"{path} is the file that is read; name another one")
     if path.is_dir():
         raise RequestError(f"{path} is a folder; name a file in it")
     if not force:
-        raise RequestError(f"{path} is there already", hint="Overwrite it with --force.")
+        raise RequestError(f"{path} exists already", hint="Overwrite it with --force.")
 
 
-def _sift(
+def _split_by_use(
     table: LabelTable, index: GraphIndex, progress: Progress
 ) -> tuple[list[Label], list[LeftOut]]:
-    # Loads torch, which no module of this floor may do on import.
-    from topoqa_train.training.data import audit
+    from topoqa_train.training.data import audit  # imports torch
 
     left_out = table.left_out
     seen: list[tuple[Label, audit.Widths]] = []
@@ -86,29 +85,29 @@ def _sift(
                 left_out.append(item)
             else:
                 seen.append((item.label, item.widths))
-    odd = audit.odd_ones(seen)
-    good = [label for label, _ in seen if label.model not in odd]
-    return good, sorted([*left_out, *odd.values()], key=lambda item: item.line)
+    other_widths = audit.odd_ones(seen)
+    good = [label for label, _ in seen if label.model not in other_widths]
+    return good, sorted([*left_out, *other_widths.values()], key=lambda item: item.line)
 
 
 def _rejected(table: LabelTable, left_out: Sequence[LeftOut]) -> str:
-    pieces = [f"LINE,REASON,{table.header}"]
+    text = io.StringIO(f"LINE,REASON,{table.header}")
+    text.seek(0, io.SEEK_END)
+    writer = csv.writer(text, lineterminator=",")  # the row follows, as it is in the source
     for item in left_out:
-        cells = io.StringIO()
-        why = item.reason + (f": {item.detail}" if item.detail else "")
-        csv.writer(cells, lineterminator="").writerow([item.line, why])
-        pieces.append(f"{cells.getvalue()},{table.rows[item.line]}")
-    return "".join(pieces)
+        writer.writerow([item.line, item.reason + (f": {item.detail}" if item.detail else "")])
+        text.write(table.rows[item.line])
+    return text.getvalue()
 
 
 def summary_lines(left_out: Sequence[LeftOut]) -> list[str]:
-    """How many labels were left out for which reason, a line each."""
-    counts = {reason: sum(item.reason == reason for item in left_out) for reason in Reason}
-    return [f"{reason}: {count}" for reason, count in counts.items() if count]
+    """Return how many labels were left out for each reason, a line each."""
+    counts = Counter(item.reason for item in left_out)
+    return [f"{reason}: {counts[reason]}" for reason in Reason if reason in counts]
 
 
 def to_document(report: FilterReport) -> dict[str, Any]:
-    """As JSON types; paths are absolute."""
+    """Return the report as JSON types, with absolute paths."""
     return {
         "labels": str(report.source.resolve()),
         "graphs": str(report.graphs.resolve()),

@@ -1,10 +1,9 @@
-"""The files of a folder of one's own: configs and manifests with what one needs to know of them."""
+"""The texts of a new project's configs and manifests, with comments that explain them."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from topoqa_train.config.schema import CONFIG_FILE, MANIFEST_FILE, MODELINE
 from topoqa_train.config.writer import dump_yaml
@@ -16,81 +15,69 @@ EXTENDED = "manifests/run_extended.yaml"
 BATCH_SIZE = 16
 SEEDS = (222, 777, 1337)
 FINE_SEEDS = (101, 555, 888)
-# Batches a step of the recipes, made for about 9,000 graphs: some 35 steps an epoch.
-_RECIPES_BATCHES = 16
+# Batches per step in the recipes, tuned on about 9,000 graphs: some 35 steps an epoch.
+_RECIPE_BATCHES = 16
 _STEPS = 32
+_RECIPES: dict[str, dict[str, float]] = {
+    "sched_boost": {},
+    "sched_boost_lr035": {"optimizer.learning_rate": 0.0035},
+    "large_batch_sched_boost": {"dataloader.batch_size": 24},
+}
 _COLUMN = 29
 
 
-@dataclass(frozen=True)
-class Steps:
-    """Batches an optimizer step, and why."""
+def batches_per_step(graphs: int | None) -> tuple[int, str]:
+    """Return how many batches make an optimizer step, and why.
 
-    batches: int
-    why: str
-
-
-def steps_for(graphs: int | None) -> Steps:
-    """So many batches a step that an epoch keeps about as many steps as the recipes were made for.
-
-    `graphs` is the number of training graphs, None where it isn't known yet.
+    With fewer graphs a step takes fewer batches, so that an epoch keeps about as many steps as the
+    recipes were tuned for. `graphs` is the number of training graphs, None if unknown.
     """
-    suits = f"{_RECIPES_BATCHES} suits about 9,000 graphs"
+    fits = f"{_RECIPE_BATCHES} fits about 9,000 graphs"
     if graphs is None:
-        return Steps(1, f"batches an optimizer step; {suits}, some 35 steps an epoch")
+        return 1, f"batches an optimizer step; {fits}, some 35 steps an epoch"
     batches = -(-graphs // BATCH_SIZE)
-    at_once = min(_RECIPES_BATCHES, max(1, batches // _STEPS))
-    made = -(-batches // at_once)
-    return Steps(
-        at_once,
-        f"batches an optimizer step: {graphs} graphs are {batches} batches, so {made} "
-        f"step{'s' if made > 1 else ''} an epoch; {suits}",
+    per_step = min(_RECIPE_BATCHES, max(1, batches // _STEPS))
+    steps = -(-batches // per_step)
+    return (
+        per_step,
+        f"batches an optimizer step: {graphs} graphs are {batches} batches, so {steps} "
+        f"step{'s' if steps > 1 else ''} an epoch; {fits}",
     )
 
 
-def config_file(paths: Mapping[str, str], steps: Steps) -> str:
-    """The sweep's config."""
-    return _config(
-        "The sweep's config. The jobs in ../manifests change single values of it.\n"
-        "  topoqa-train run -c configs/train.yaml         one training with it\n"
-        "  topoqa-train config show configs/train.yaml    every value, those left out here too",
-        paths,
-        steps,
-        epochs=260,
-        rate=0.005,
-        patience=6,
-        stopping=45,
-    )
+def config_file(paths: Mapping[str, str], graphs: int | None) -> str:
+    """Return the sweep's config."""
+    head = f"""\
+{MODELINE}{CONFIG_FILE}
+# The sweep's config. The jobs in ../manifests change single values of it.
+#   topoqa-train run -c configs/train.yaml         one training with it
+#   topoqa-train config show configs/train.yaml    every value, defaults included
+"""
+    return head + _config(paths, graphs, epochs=260, rate=0.005, patience=6, stopping=45)
 
 
-def fine_tune_file(paths: Mapping[str, str], steps: Steps) -> str:
-    """The config of both fine-tune phases."""
-    return _config(
-        "Both fine-tune phases go on from the best checkpoint with this, phase 2 once a seed.\n"
-        "They start from weights alone, so all figures here hold from the first epoch.\n"
-        "Network and paths have to be those of train.yaml.",
-        paths,
-        steps,
-        epochs=320,
-        rate=0.001,
-        patience=4,
-        stopping=20,
-    )
+def fine_tune_file(paths: Mapping[str, str], graphs: int | None) -> str:
+    """Return the config of both fine-tune phases."""
+    head = f"""\
+{MODELINE}{CONFIG_FILE}
+# Both fine-tune phases start from the best checkpoint with this config, phase 2 once a seed.
+# They load weights only, so all values here apply from the first epoch.
+# Network and paths must be those of train.yaml.
+"""
+    return head + _config(paths, graphs, epochs=320, rate=0.001, patience=4, stopping=20)
 
 
 def _config(
-    head: str,
     paths: Mapping[str, str],
-    steps: Steps,
+    graphs: int | None,
     *,
     epochs: int,
     rate: float,
     patience: int,
     stopping: int,
 ) -> str:
+    batches, why = batches_per_step(graphs)
     return f"""\
-{MODELINE}{CONFIG_FILE}
-{textwrap.indent(head, "# ")}
 {_paths(paths)}
 model:
   architecture: proteingat   # TopoQA's network
@@ -104,7 +91,7 @@ dataloader:
 trainer:
   accelerator: cpu           # or cuda, mps, auto
   num_epochs: {epochs}            # at most: see early_stopping
-{_with_comment(f"  accumulate_grad_batches: {steps.batches}", steps.why)}
+{_with_comment(f"  accumulate_grad_batches: {batches}", why)}
 
 optimizer:
   learning_rate: {rate}
@@ -133,11 +120,11 @@ edge_schema:
 
 def _paths(paths: Mapping[str, str]) -> str:
     first, *rest = dump_yaml({"paths": dict(paths)}).splitlines()
-    lines = [f"{first}                       # from this file's folder", *rest]
+    lines = [f"{first}                       # relative to this file", *rest]
     if "dataset" in paths:
-        lines[1] = _with_comment(lines[1], "a data set that a plugin brings; for your own data")
+        lines[1] = _with_comment(lines[1], "a data set of a plugin; for your own data")
         lines += [
-            "                             # put these in its place:",
+            "                             # replace it with these:",
             "  # graph: ../graph_data     # one graph a decoy: <MODEL>.pt",
             "  # train_labels: ../labels/train.csv",
             "  # val_labels: ../labels/val.csv",
@@ -148,14 +135,14 @@ def _paths(paths: Mapping[str, str]) -> str:
 
 
 def _with_comment(line: str, comment: str) -> str:
-    """`line` with a comment in the column of comments, on as many lines as it takes."""
+    """Return `line` with a comment in the comment column, wrapped to further lines."""
     first, *rest = textwrap.wrap(comment, 68)
     lines = [f"{line.ljust(_COLUMN - 1)} # {first}"]
     return "\n".join([*lines, *(f"{' ' * _COLUMN}# {text}" for text in rest)])
 
 
 def manifest_file(*, extended: bool) -> str:
-    """Three recipes, with one seed or with three, then fine-tuning."""
+    """Return a manifest of three recipes, with one seed or with three, then fine-tuning."""
     name = "run_extended" if extended else "run_core"
     title = "three recipes, three seeds each" if extended else "three recipes, one seed"
     call = "topoqa-train pipeline" + (f" -m {EXTENDED}" if extended else "")
@@ -165,7 +152,7 @@ def manifest_file(*, extended: bool) -> str:
 # {title.capitalize()}; the best of them is fine-tuned, once and then once a seed.
 #   {call} --dry-run    check every path and label
 #   {call}              sweep, pick the best, fine-tune twice, rank
-# Strength: config < shared < job < -o on the command line. Paths start from this folder.
+# Later ones win: config, shared, job, -o on the command line. Paths start from this folder.
 shared:
   config: ../{CONFIG}
   notes: {name}
@@ -180,21 +167,16 @@ fine_tune:
     seeds: [{", ".join(map(str, FINE_SEEDS))}]   # a run each
     start_from: phase1       # or sweep
 
-continue_on_error: false     # true: the other jobs go on when one fails
+continue_on_error: false     # true: the other jobs run when one fails
 """
 
 
 def _jobs(seeds: tuple[int, ...]) -> list[str]:
-    recipes: dict[str, dict[str, float]] = {
-        "sched_boost": {},
-        "sched_boost_lr035": {"optimizer.learning_rate": 0.0035},
-        "large_batch_sched_boost": {"dataloader.batch_size": 24},
-    }
     lines = []
-    for recipe, changes in recipes.items():
+    for recipe, changes in _RECIPES.items():
         for seed in seeds:
-            own = {} if seed == SEEDS[0] else {"dataloader.seed": seed}
+            overrides = {**changes, **({} if seed == SEEDS[0] else {"dataloader.seed": seed})}
             lines.append(f"  - name: {recipe}_seed{seed}")
-            values = ", ".join(f"{key}: {value}" for key, value in {**changes, **own}.items())
+            values = ", ".join(f"{key}: {value}" for key, value in overrides.items())
             lines += [f"    overrides: {{{values}}}"] if values else []
     return lines

@@ -24,11 +24,11 @@ def here(store: RunStore) -> list[str]:
 def test_named_runs_go_to_history_and_back(store: RunStore, run_files: Any, clock: Any) -> None:
     for name in "abc":
         run_files(name)
-    moved = archive.put_aside(store, ["a", "c", "a"], clock)
+    moved = archive.archive(store, ["a", "c", "a"], clock)
     assert [run.root for run in moved] == [store.root / "history" / name for name in "ac"]
     assert here(store) == ["b"]
     assert len(store.all()) == 3
-    back = archive.take_back(store, ["c"], clock)
+    back = archive.restore(store, ["c"], clock)
     assert [run.root for run in back] == [store.root / "c"]
     assert here(store) == ["b", "c"]
 
@@ -40,7 +40,7 @@ def test_all_of_them_or_none(store: RunStore, run_files: Any, clock: Any) -> Non
     run_files("old", folder="history")
     (store.root / "latest").symlink_to("newest")
     with pytest.raises(RequestError, match="nothing was moved") as caught:
-        archive.put_aside(store, ["free", "newest", "stopped", "old"], clock)
+        archive.archive(store, ["free", "newest", "stopped", "old"], clock)
     assert caught.value.details == (
         "newest is what latest points at",
         "stopped was interrupted",
@@ -53,7 +53,7 @@ def test_only_what_is_in_history_comes_back(store: RunStore, run_files: Any, clo
     run_files("a")
     run_files("old", folder="history")
     with pytest.raises(RequestError) as caught:
-        archive.take_back(store, ["old", "a"], clock)
+        archive.restore(store, ["old", "a"], clock)
     assert caught.value.details == ("a is not in history/",)
     assert here(store) == ["a"]
 
@@ -62,9 +62,9 @@ def test_a_run_of_the_reference_whose_links_would_break(store: RunStore, clock: 
     write_reference_run(store.root, "tied", training(5), links="absolute")
     write_reference_run(store.root, "free", training(5), links="elsewhere")
     with pytest.raises(RequestError) as caught:
-        archive.put_aside(store, ["tied", "free"], clock)
+        archive.archive(store, ["tied", "free"], clock)
     assert caught.value.details == ("tied is a run of the reference with links that would break",)
-    assert [run.run_id for run in archive.put_aside(store, ["free"], clock)] == ["free"]
+    assert [run.run_id for run in archive.archive(store, ["free"], clock)] == ["free"]
 
 
 def test_without_names_all_but_the_newest(
@@ -73,20 +73,20 @@ def test_without_names_all_but_the_newest(
     for day in range(1, 5):
         run_files(f"day{day}", created=f"2026-01-0{day}T12:00:00.000+00:00")
     monkeypatch.setenv(history.KEEP_VARIABLE, "3")
-    assert [run.run_id for run in archive.tidy(store, None, clock)] == ["day1"]
-    assert sorted(run.run_id for run in archive.tidy(store, 1, clock)) == ["day2", "day3"]
-    assert archive.tidy(store, 1, clock) == []
+    assert [run.run_id for run in archive.archive_old(store, None, clock)] == ["day1"]
+    assert sorted(run.run_id for run in archive.archive_old(store, 1, clock)) == ["day2", "day3"]
+    assert archive.archive_old(store, 1, clock) == []
     assert here(store) == ["day4"]
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path, clock: Any) -> None:
     with pytest.raises(RequestError, match="there is no folder of runs"):
-        archive.tidy(RunStore(tmp_path / "no"), 3, clock)
+        archive.archive_old(RunStore(tmp_path / "no"), 3, clock)
 
 
 def test_a_name_that_is_taken_is_refused(store: RunStore, run_files: Any, clock: Any) -> None:
     run_files("a", folder="history")
     (store.root / "a").mkdir()
     with pytest.raises(RequestError, match="is there already"):
-        archive.take_back(store, ["a"], clock)
+        archive.restore(store, ["a"], clock)
     assert (Path(store.root) / "history" / "a").is_dir()

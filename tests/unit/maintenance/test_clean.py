@@ -129,7 +129,7 @@ class TestWhichRuns:
 
     def test_without_a_condition_it_refuses(self, make: Any, plan: Any) -> None:
         make("a")
-        with pytest.raises(RequestError, match="say which runs"):
+        with pytest.raises(RequestError, match="name criteria"):
             plan()
 
 
@@ -208,9 +208,9 @@ class TestWhatStays:
         assert doomed(plan(older_than=timedelta(days=6), **by_state)) == []
 
 
-class TestTheDeed:
-    def carry_out(self, store: RunStore, planned: CleanPlan, clock: Any) -> list[str]:
-        return clean.carry_out(store, planned, clock, quiet)
+class TestExecute:
+    def execute(self, store: RunStore, planned: CleanPlan, clock: Any) -> list[str]:
+        return clean.execute(store, planned, clock, quiet)
 
     def test_planned_runs_are_deleted_and_nothing_else(
         self, make: Any, plan: Any, store: RunStore, clock: Any
@@ -221,7 +221,7 @@ class TestTheDeed:
         (store.root / "full_pipeline_x.log").write_text("log")
         planned = plan(older_than=timedelta(days=10))
         assert store.find("old")  # planning alone deletes nothing
-        assert self.carry_out(store, planned, clock) == ["old", "older"]
+        assert self.execute(store, planned, clock) == ["old", "older"]
         assert [run.run_id for run in store.all()] == ["new"]
         assert (store.root / "full_pipeline_x.log").exists()
 
@@ -232,7 +232,7 @@ class TestTheDeed:
         planned = plan(older_than=timedelta(days=10))
         (store.root / "history").mkdir()
         run.rename(store.root / "history" / "old")
-        assert self.carry_out(store, planned, clock) == ["old"]
+        assert self.execute(store, planned, clock) == ["old"]
         assert store.all() == []
 
     def test_what_has_changed_since_stays_and_is_told(
@@ -247,7 +247,7 @@ class TestTheDeed:
         make("tuned", 31, started_from={"run_id": "needed"})
         (store.root / "gone").rename(store.root.parent / "gone")
         with lock.writing(RunPaths(store.root / "written")), pytest.raises(MachineError) as caught:
-            self.carry_out(store, planned, clock)
+            self.execute(store, planned, clock)
         told = "\n".join(caught.value.details)
         assert "no run is called 'gone'" in told
         assert "needed is kept: it is the starting point of tuned" in told
@@ -264,7 +264,7 @@ class TestTheDeed:
         planned = plan(older_than=timedelta(days=10))
         assert [path.name for path, _ in planned.leftovers] == [".deleting_half_0123"]
         assert planned.size > planned.doomed[0].size > 0
-        self.carry_out(store, planned, clock)
+        self.execute(store, planned, clock)
         assert deletion.leftovers(store) == []
 
 

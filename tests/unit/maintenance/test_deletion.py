@@ -82,7 +82,7 @@ def test_a_deletion_that_is_cut_off_leaves_no_half_run(
     run_files("doomed")
     assert ids(store) == ["doomed"]
     monkeypatch.undo()
-    deletion.sweep(left)
+    deletion.remove_leftover(left)
     assert deletion.leftovers(store) == []
     assert ids(store) == ["doomed"]
 

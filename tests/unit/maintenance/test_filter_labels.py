@@ -79,7 +79,7 @@ def test_the_others_go_to_rejects_with_line_and_reason(built: Path, labels: Path
 def test_nothing_is_overwritten_unasked(built: Path, labels: Path) -> None:
     out = labels.parent / "new.csv"
     out.write_text("mine")
-    with pytest.raises(RequestError, match="there already"):
+    with pytest.raises(RequestError, match="exists already"):
         filter_labels.filter_labels(labels, built, out, quiet)
     assert out.read_text() == "mine"
     filter_labels.filter_labels(labels, built, out, quiet, force=True)

@@ -11,7 +11,7 @@ from topoqa_train.config.recipes import default_manifest
 from topoqa_train.errors import DataError, MachineError, RequestError
 from topoqa_train.labels.label_file import read_labels
 from topoqa_train.labels.split import Wish
-from topoqa_train.maintenance.init_project import InitRequest, OwnFolder, make_folder
+from topoqa_train.maintenance.init_project import InitRequest, Project, create
 
 WISHES = {"val": Wish(0.25), "test": Wish()}
 TARGETS = ("1ABC", "2XYZ", "3KLM", "4PQR")
@@ -38,8 +38,8 @@ def write_split(here: Path, name: str, models: list[str]) -> Path:
     return path
 
 
-def make(folder: str = "mine", **fields: object) -> OwnFolder:
-    return make_folder(InitRequest(Path(folder), **{"wishes": WISHES, **fields}))  # type: ignore[arg-type]
+def make(folder: str = "mine", **fields: object) -> Project:
+    return create(InitRequest(Path(folder), **{"wishes": WISHES, **fields}))  # type: ignore[arg-type]
 
 
 def files_of(folder: Path) -> set[str]:
@@ -96,7 +96,7 @@ def test_named_targets_and_a_test_split(here: Path) -> None:
         for name in ("train", "val", "test")
     }
     assert rows == {"train": {"1ABC"}, "val": {"2XYZ"}, "test": {"3KLM", "4PQR"}}
-    # Who chooses knows of relatives.
+    # Whoever names targets knows which are related.
     assert not [note for note in made.notes if "relatives" in note]
     words = dict(made.files)
     assert words["labels/val.csv"] == "3 decoys of 1 target: 2XYZ"
@@ -119,7 +119,7 @@ def test_a_target_in_two_label_files_is_told(here: Path) -> None:
     train = write_split(here, "t.csv", ["1ABC_0"])
     val = write_split(here, "v.csv", ["1ABC_1"])
     made = make(graphs=Path("built"), train_labels=train, val_labels=val)
-    assert "1 targets stand in more than one label file (1ABC)" in made.notes[0]
+    assert "1 targets are in more than one label file (1ABC)" in made.notes[0]
 
 
 def test_what_a_build_left_in_the_folder_is_taken(here: Path) -> None:
@@ -206,7 +206,7 @@ def test_labels_without_graphs_stop_it_before_anything_is_written(here: Path) ->
     assert caught.value.details == ("3KLM_1",)
     assert (
         "topoqa-train data filter built/labels.csv --graphs built/graph_data "
-        "--out built/sound_labels.csv"
+        "--out built/valid_labels.csv"
     ) in (caught.value.hint or "")
     assert not (here / "mine").exists()
 

@@ -1,4 +1,4 @@
-"""What is written into a folder of one's own is what is shipped, said in fewer files."""
+"""A new project has the values of the shipped recipes, in fewer files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from topoqa_train.config.manifest import load_manifest
 from topoqa_train.config.recipes import find_recipe
 from topoqa_train.config.schema import config_schema, manifest_schema
 from topoqa_train.maintenance import project_templates
-from topoqa_train.maintenance.project_templates import steps_for
+from topoqa_train.maintenance.project_templates import batches_per_step
 
 PATHS = {"graph": "../g", "train_labels": "../t.csv", "val_labels": "../odd: name.csv"}
 
@@ -22,8 +22,8 @@ PATHS = {"graph": "../g", "train_labels": "../t.csv", "val_labels": "../odd: nam
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
     files = {
-        project_templates.CONFIG: project_templates.config_file(PATHS, steps_for(400)),
-        project_templates.FINE_TUNE: project_templates.fine_tune_file(PATHS, steps_for(400)),
+        project_templates.CONFIG: project_templates.config_file(PATHS, 400),
+        project_templates.FINE_TUNE: project_templates.fine_tune_file(PATHS, 400),
         project_templates.CORE: project_templates.manifest_file(extended=False),
         project_templates.EXTENDED: project_templates.manifest_file(extended=True),
     }
@@ -38,7 +38,7 @@ def jobs_of(manifest: LoadedManifest) -> list[JobPlan]:
 
 
 @pytest.mark.parametrize("name", ["run_core", "run_extended"])
-def test_jobs_and_figures_are_those_of_the_shipped_manifest(written: Path, name: str) -> None:
+def test_jobs_and_values_are_those_of_the_shipped_manifest(written: Path, name: str) -> None:
     ours = load_manifest(written / "manifests" / f"{name}.yaml")
     shipped = load_manifest(find_recipe("manifests", name))
     assert {job.name for job in ours.jobs} == {job.name for job in shipped.jobs}
@@ -62,10 +62,10 @@ def test_every_job_trains_on_the_data_that_were_named(written: Path) -> None:
 @pytest.mark.parametrize("paths", [PATHS, {"dataset": "demo"}, {**PATHS, "test_labels": "../x"}])
 @pytest.mark.parametrize("graphs", [None, 1, 400, 20_000])
 def test_files_satisfy_their_schema_in_a_hundred_columns(paths: Any, graphs: int | None) -> None:
-    yaml, steps = YAML(typ="safe", pure=True), steps_for(graphs)
+    yaml = YAML(typ="safe", pure=True)
     for text in (
-        project_templates.config_file(paths, steps),
-        project_templates.fine_tune_file(paths, steps),
+        project_templates.config_file(paths, graphs),
+        project_templates.fine_tune_file(paths, graphs),
     ):
         Draft7Validator(config_schema()).validate(yaml.load(text))
         assert yaml.load(text)["paths"] == paths
@@ -81,12 +81,12 @@ def test_files_satisfy_their_schema_in_a_hundred_columns(paths: Any, graphs: int
     [(1, 1, 1), (400, 1, 25), (1008, 1, 63), (1024, 2, 32), (9000, 16, 36), (10**6, 16, 3907)],
 )
 def test_small_data_get_fewer_batches_a_step(graphs: int, batches: int, steps: int) -> None:
-    found = steps_for(graphs)
-    assert found.batches == batches
-    assert f"so {steps} step" in found.why
+    found, why = batches_per_step(graphs)
+    assert found == batches
+    assert f"so {steps} step" in why
 
 
 def test_an_epoch_never_has_fewer_steps_than_batches_allow() -> None:
     for graphs in range(1, 12_000, 7):
         batches = -(-graphs // project_templates.BATCH_SIZE)
-        assert batches // steps_for(graphs).batches >= min(batches, 32)
+        assert batches // batches_per_step(graphs)[0] >= min(batches, 32)
