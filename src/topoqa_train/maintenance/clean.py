@@ -206,10 +206,8 @@ def _collected(errors: list[str]) -> Iterator[None]:
     """Add the message of an error inside to `errors` and continue after the block."""
     try:
         yield
-    except TopoqaTrainError as error:
-        errors.append(error.message)
-    except OSError as error:
-        errors.append(atomic.as_ours(error).message)
+    except (OSError, TopoqaTrainError) as error:
+        errors.append(atomic.as_project_error(error).message)
 
 
 def _delete(store: RunStore, run: Doomed, held: Mapping[str, str], clock: Clock) -> None:
