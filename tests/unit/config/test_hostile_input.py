@@ -122,7 +122,7 @@ BOMBS = {
         + b"".join(b"m%d: {<<: *a}\n" % n for n in range(4000)),
         "more than 20000 values",
     ),
-    "an anchor in itself": (b"a: &a {<<: *a}\n", "*a stands for nothing before it"),
+    "an anchor in itself": (b"a: &a {<<: *a}\n", "levels deep"),
     "a class": (b'x: !!python/object/apply:os.system ["true"]\n', "the tag"),
     "many digits": (b"trainer: {num_epochs: " + b"9" * 60_000 + b"}\n", "too many digits"),
     "many hexadecimals": (b"trainer: {threads: 0x" + b"f" * 60_000 + b"}", "too many digits"),

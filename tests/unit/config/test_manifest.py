@@ -253,7 +253,7 @@ def test_the_third_job_is_checked_before_the_first_could_start(project: Path, wr
         ("jobs: [{config: configs/a.yaml}]\n", 1, "is missing"),
         ("jobs: [{name: x}]\n", 1, "has no config, and shared has none either"),
         ("jobs: [{name: x, config: none.yaml}]\n", 1, "the config none.yaml does not exist"),
-        ("jobs: [{name: x, config: configs}]\n", 1, "configs is a folder"),
+        ("jobs: [{name: x, config: configs}]\n", 1, "folder"),
         ("jobs: [{name: x, config: ''}]\n", 1, "is empty"),
         ("jobs: [{name: ../x, config: configs/a.yaml}]\n", 1, "'../x' is not a plain name"),
         ("jobs: [{name: 5, config: configs/a.yaml}]\n", 1, "5 is not text"),

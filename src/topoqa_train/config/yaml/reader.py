@@ -1,32 +1,23 @@
-"""YAML files to plain data, each value with the line it stands on.
+"""Read YAML files into plain data, with the line of every key and list item.
 
-Read from the parser's events, not by a YAML constructor: no tag can make an object, and nesting,
-aliases and size are bounded before anything is built.
+ruamel.yaml composes nodes and constructs nothing, so no tag can create an object. Size, nesting and
+the number of values (aliases expanded) are bounded before plain data is built from the nodes.
 """
 
 from __future__ import annotations
 
 import errno
 import re
-import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    DocumentStartEvent,
-    Event,
-    MappingEndEvent,
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-    StreamEndEvent,
-)
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.resolver import VersionedResolver
+from ruamel.yaml.tag import Tag
 
 from topoqa_train import bounded_read
 from topoqa_train.config.yaml.errors import invalid, shown
@@ -39,290 +30,221 @@ MAX_NODES = 20_000
 MAX_DEPTH = 32
 
 Location = tuple[str | int, ...]
-_CORE_TAGS = {
-    f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "seq", "map")
-}
-_TEXT_TAGS = {"tag:yaml.org,2002:str", "!"}
+_YAML = "tag:yaml.org,2002:"
+_PLAIN, _TEXT = Tag(suffix="plain"), Tag(suffix=f"{_YAML}str")
+_RESOLVED = ("plain", *(f"{_YAML}{name}" for name in ("null", "bool", "int", "float")))
+_TAGS = {*_RESOLVED, str(_TEXT), f"{_YAML}seq", f"{_YAML}map"}
 _MERGE = "<<"
-# What ruamel.yaml says of the commonest slips, and what helps. For the first three the line that
-# matters is where the thing began, not where it was missed.
-_FROM_ITS_START = ("'<stream end>'", "unexpected end of stream", "could not find expected ':'")
-_PLAINER = (
-    (r"expected .*but got '<stream end>'", "a bracket that is never closed"),
+# ruamel.yaml's description of the commonest mistakes, and what helps more.
+_CLEARER = (
+    (r".*but got '<stream end>'", "a bracket is never closed"),
+    (r"found unexpected end of stream", "a quote is never closed"),
+    (r"could not find expected ':'", "a key without a colon"),
     (r"expected <block end>, but found .*", "a wrong indent, or a quote or bracket too many"),
-    (r"found unexpected end of stream", "a quote that is never closed"),
-    (r"could not find expected ':'", "a key without its colon"),
-    (
-        r"mapping values are not allowed here",
-        "a colon too many, or a wrong indent (put quotes round a value with ': ' in it)",
-    ),
+    (r"mapping values are not allowed here", "a wrong indent, or ': ' in a value without quotes"),
     (r"found character '\\t' that cannot start any token", "a tab; indent with spaces"),
-    (
-        r"found character '(.)' that cannot start any token",
-        r"a value can't start with \1 (put quotes round it)",
-    ),
+    (r"but found another document", "a second document starts here; one is allowed"),
 )
 
 
 @dataclass(frozen=True)
 class Document:
-    """The plain data of one YAML document, and the line (from 1) of every key and list item."""
+    """Plain data of one YAML document, and the line (from 1) of every key and list item."""
 
     data: Any
     lines: dict[Location, int]
 
 
 def read_bytes(path: Path, kind: str) -> bytes:
-    """The content of a `kind` ('config', 'manifest') of at most `MAX_BYTES`, or a `ConfigError`."""
+    """Return the content of a `kind` ('config', 'manifest') of at most `MAX_BYTES`.
+
+    Raises:
+        ConfigError: it cannot be read, is too large or is not a regular file.
+    """
     try:
-        status = path.stat()
-        if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES:
-            return bounded_read.content(path, MAX_BYTES)
+        return bounded_read.content(path, MAX_BYTES)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{shown(path)} can't be read: {_reason(error)}", []) from error
-    if stat.S_ISDIR(status.st_mode):
+        reason = getattr(error, "strerror", None) or str(error)
+        is_folder = isinstance(error, OSError) and error.errno == errno.EISDIR
+        names = sorted(file.name for file in path.glob("*.y*ml"))[:12] if is_folder else []
         raise ConfigError(
-            f"{shown(path)} is a folder; a {kind} is a YAML file", [], hint=_inside(path)
-        )
-    if not stat.S_ISREG(status.st_mode):
-        raise ConfigError(f"{shown(path)} is not a regular file", [])
-    raise ConfigError(f"{shown(path)} is too large for a {kind}: 1 MiB is the most", [])
+            f"the {kind} {shown(path)} can't be read: {reason}",
+            [],
+            hint=f"It holds {', '.join(names)}." if names else None,
+        ) from error
 
 
 def parse_bytes(content: bytes, path: Path, kind: str) -> Document:
-    """The mapping that a `kind` file holds.
+    """Return the mapping that a `kind` file holds.
 
     Raises:
         ConfigError: it is not UTF-8, not YAML, empty, not a mapping, or beyond the bounds; with
-            every fault that does not hide the rest (doubled keys, foreign tags).
+            every error that does not hide others (duplicate keys, unsupported tags).
     """
     try:
-        text = content.decode("utf-8-sig")
+        document, problems = parse_text(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise invalid(path, kind, [Problem("is not text in UTF-8", line=line, file=path)]) from None
-    document, faults = parse_text(text)
-    problems = [Problem(fault.message, fault.key, fault.line, path) for fault in faults]
+        document, problems = None, [Problem("is not text in UTF-8", line=line)]
     if not problems and document is None:
-        problems = [Problem("the file is empty", file=path)]
+        problems = [Problem("the file is empty")]
     elif not problems and document is not None and not isinstance(document.data, dict):
-        problems = [Problem("has to hold sections (`name:` and indented keys)", line=1, file=path)]
+        problems = [Problem("should hold sections (`name:` and indented keys)", line=1)]
     if problems or document is None:
-        raise invalid(path, kind, problems)
+        raise invalid(path, kind, [Problem(p.message, p.key, p.line, path) for p in problems])
     return document
 
 
 def parse_text(text: str) -> tuple[Document | None, list[Problem]]:
-    """One YAML document (None if there is nothing in it) and the faults found in it."""
-    builder = _Builder(text)
+    """Return one YAML document, None if there is none, and the problems found in it."""
+    converter = _Converter()
     try:
-        _check_lines(text)
-        node = builder.document()
-    except _Stop as stop:
-        return None, [*builder.faults, stop.problem]
-    if node is None:
-        return None, builder.faults
-    lines: dict[Location, int] = {}
-    return Document(_plain(node, (), lines), lines), builder.faults
+        root = _compose(text)
+        data = None if root is None else converter.value(root, ())
+    except _UnreadableError as error:
+        return None, [*converter.problems, Problem(str(error), line=error.line)]
+    return None if root is None else Document(data, converter.lines), converter.problems
 
 
-def _check_lines(text: str) -> None:
-    # The scanner's time goes with the square of some lines' length.
-    for number, line in enumerate(text.split("\n"), 1):
-        if len(line) > MAX_LINE:
-            raise _Stop(f"a line of more than {MAX_LINE} characters", number)
-
-
-class _Stop(Exception):  # noqa: N818 - never leaves this module
-    """Reading can't go on."""
-
-    def __init__(self, message: str, line: int | None = None) -> None:
+class _UnreadableError(Exception):
+    def __init__(self, message: str, line: int | None) -> None:
         super().__init__(message)
-        self.problem = Problem(message, line=line)
+        self.line = line
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
-    value: Scalar | list[_Node] | dict[str, tuple[int, _Node]]
-    line: int
-    size: int
+def _compose(text: str) -> Node | None:
+    for number, line in enumerate(text.split("\n"), 1):
+        # The scanner's time grows with the square of some lines' length.
+        if len(line) > MAX_LINE:
+            raise _UnreadableError(f"a line of more than {MAX_LINE} characters", number)
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer, yaml.Resolver = _BoundedComposer, _Resolver
+    try:
+        root: Node | None = yaml.compose(text)
+    except MarkedYAMLError as error:
+        raise _syntax_error(error) from error
+    # ruamel.yaml lets Python's own errors through for escapes beyond Unicode's range.
+    except (YAMLError, ValueError, OverflowError) as error:
+        lines = (n for n, line in enumerate(text.split("\n"), 1) if not is_printable(line))
+        first = next(lines, None)
+        reason = "a character that YAML does not allow" if first else "an invalid escape"
+        raise _UnreadableError(f"not valid YAML: {reason}", first) from error
+    return root
 
 
-class _Builder:
-    def __init__(self, text: str) -> None:
-        self.faults: list[Problem] = []
-        self._events = _events(text)
-        self._anchors: dict[str, _Node] = {}
-        self._nodes = 0
+def _syntax_error(error: MarkedYAMLError) -> _UnreadableError:
+    reason = " ".join(str(error.problem or error.context or "unknown error").split())
+    mark = error.problem_mark or error.context_mark
+    # What is never closed is reported at the end of the file; the user looks for its start.
+    if "stream" in reason or "expected ':'" in reason:
+        mark = error.context_mark or mark
+    for pattern, clearer in _CLEARER:
+        reason = re.sub(pattern, clearer, reason)
+    return _UnreadableError(f"not valid YAML: {reason}", mark.line + 1 if mark else None)
 
-    def document(self) -> _Node | None:
-        """The only document's root; None if there is none."""
-        root: _Node | None = None
-        for event in self._events:
-            if isinstance(event, DocumentStartEvent):
-                if root is not None:
-                    raise _Stop("a second document starts here (---); one is allowed", _line(event))
-                root = self._node(next(self._events), 0)
-            elif isinstance(event, StreamEndEvent):
-                break
-        return root
 
-    def _node(self, event: Event, depth: int) -> _Node:
-        if depth > MAX_DEPTH:
-            raise _Stop(f"nested more than {MAX_DEPTH} levels deep", _line(event))
-        if isinstance(event, AliasEvent):
-            node = self._anchors.get(event.anchor)
-            if node is None:
-                raise _Stop(f"*{event.anchor} stands for nothing before it", _line(event))
-            self._count(node.size, event)
-            return node
-        if not isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent):
-            raise _Stop("not valid YAML", _line(event))
-        self._count(1, event)
-        self._check_tag(event)
-        before = self._nodes
-        value: Scalar | list[_Node] | dict[str, tuple[int, _Node]]
-        if isinstance(event, MappingStartEvent):
-            value = self._mapping(depth)
-        elif isinstance(event, SequenceStartEvent):
-            value = self._sequence(depth)
-        else:
-            value = self._scalar(event)
-        node = _Node(value, _line(event), self._nodes - before + 1)
-        if event.anchor is not None:
-            self._anchors[event.anchor] = node
+class _BoundedComposer(Composer):
+    """Composer that stops before a small file becomes a large tree."""
+
+    def __init__(self, loader: Any = None) -> None:  # noqa: ANN401
+        super().__init__(loader=loader)
+        self.warn_double_anchors = False
+        self._nodes = self._level = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:  # noqa: ANN401
+        self._nodes += 1
+        self._level += 1
+        _check_bounds(self._nodes, self._level - 1, self.parser.peek_event())
+        node = super().compose_node(parent, index)
+        self._level -= 1
         return node
 
-    def _count(self, nodes: int, event: Event) -> None:
-        self._nodes += nodes
-        if self._nodes > MAX_NODES:
-            raise _Stop(f"more than {MAX_NODES} values, aliases counted out", _line(event))
 
-    def _check_tag(self, event: ScalarEvent | MappingStartEvent | SequenceStartEvent) -> None:
-        tag = event.tag
-        if tag is not None and str(tag) not in _CORE_TAGS | _TEXT_TAGS:
-            self.faults.append(
-                Problem(f"the tag {shorten(str(tag))} is not taken", line=_line(event))
-            )
+class _Resolver(VersionedResolver):
+    """Resolver that leaves plain scalars to `scalars.resolve`, whatever YAML version is named."""
 
-    def _sequence(self, depth: int) -> list[_Node]:
-        items: list[_Node] = []
-        while not isinstance(event := next(self._events), SequenceEndEvent):
-            items.append(self._node(event, depth + 1))
-        return items
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:  # noqa: ANN401
+        if kind is ScalarNode:
+            return _PLAIN if implicit[0] else _TEXT
+        return super().resolve(kind, value, implicit)
 
-    def _mapping(self, depth: int) -> dict[str, tuple[int, _Node]]:
-        entries: dict[str, tuple[int, _Node]] = {}
-        merged: list[tuple[int, _Node]] = []
-        while not isinstance(event := next(self._events), MappingEndEvent):
-            line = _line(event)
-            key = self._key(event, depth)
-            node = self._node(next(self._events), depth + 1)
-            if key is None:
-                continue
-            if key == _MERGE and _is_plain(event):
-                merged.append((line, node))
+
+def _check_bounds(nodes: int, depth: int, place: Any) -> None:  # noqa: ANN401
+    if depth > MAX_DEPTH:
+        raise _UnreadableError(f"nested more than {MAX_DEPTH} levels deep", _line(place))
+    if nodes > MAX_NODES:
+        raise _UnreadableError(f"more than {MAX_NODES} values, aliases expanded", _line(place))
+
+
+def _line(place: Any) -> int:  # noqa: ANN401 - a node or an event of ruamel's
+    return int(place.start_mark.line) + 1
+
+
+@dataclass
+class _Converter:
+    """Converts nodes to plain data; collects lines and the problems that do not hide others."""
+
+    lines: dict[Location, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    nodes: int = 0
+
+    def value(self, node: Node, at: Location) -> Any:  # noqa: ANN401
+        # An alias is the same node again, and may be part of itself: bounded here once more.
+        self.nodes += 1
+        _check_bounds(self.nodes, len(at), node)
+        self.lines.setdefault(at, _line(node))
+        if str(node.tag) not in _TAGS:
+            self._problem(node, f"the tag {shorten(str(node.tag))} is not supported")
+        if isinstance(node, SequenceNode):
+            return [self.value(item, (*at, n)) for n, item in enumerate(node.value)]
+        if isinstance(node, MappingNode):
+            return self._mapping(node, at)
+        return self._scalar(node)
+
+    def _mapping(self, node: MappingNode, at: Location) -> dict[str, Any]:
+        entries = self._entries(node, len(at))
+        self.lines |= {(*at, key): line for key, (line, _) in entries.items()}
+        return {key: self.value(value, (*at, key)) for key, (_, value) in entries.items()}
+
+    def _entries(self, node: MappingNode, depth: int) -> dict[str, tuple[int, Node]]:
+        """Return line and value of each key of a mapping, merged mappings included."""
+        self.nodes += len(node.value)
+        _check_bounds(self.nodes, depth, node)
+        entries: dict[str, tuple[int, Node]] = {}
+        merged: list[Node] = []
+        for key_node, value in node.value:
+            key = self._key(key_node)
+            if key == _MERGE and str(key_node.tag) == str(_PLAIN):
+                merged += value.value if isinstance(value, SequenceNode) else [value]
             elif key in entries:
-                first = entries[key][0]
-                self.faults.append(Problem(f"stands in line {first} already", key, line))
+                self._problem(key_node, f"duplicate key, first in line {entries[key][0]}", key)
+            elif key is not None:
+                entries[key] = (_line(key_node), value)
+        for source in merged:
+            if isinstance(source, MappingNode):
+                entries = self._entries(source, depth + 1) | entries
             else:
-                entries[key] = (line, node)
-        for line, node in merged:
-            self._merge(entries, line, node)
+                self._problem(source, "<< takes a mapping or a list of mappings")
         return entries
 
-    def _key(self, event: Event, depth: int) -> str | None:
-        node = self._node(event, depth + 1)
-        if isinstance(event, ScalarEvent) and is_printable(event.value):
-            return str(event.value)
-        if isinstance(node.value, str) and is_printable(node.value):
-            return node.value
-        if not isinstance(event, ScalarEvent):
-            self.faults.append(Problem("a key has to be one word", line=_line(event)))
+    def _key(self, node: Node) -> str | None:
+        if not isinstance(node, ScalarNode):
+            self._problem(node, "a key has to be one word")
+        elif not is_printable(node.value):
+            self._problem(node, "a key holds a control character")
+        else:
+            return str(node.value)
         return None
 
-    def _merge(self, entries: dict[str, tuple[int, _Node]], line: int, node: _Node) -> None:
-        for source in node.value if isinstance(node.value, list) else [node]:
-            if not isinstance(source.value, dict):
-                self.faults.append(Problem("<< takes a mapping or a list of them", line=line))
-                return
-            for key, entry in source.value.items():
-                entries.setdefault(key, entry)
-
-    def _scalar(self, event: ScalarEvent) -> Scalar:
-        text = str(event.value)
-        if not is_printable(text):
-            self.faults.append(Problem("a text holds a control character", line=_line(event)))
+    def _scalar(self, node: Node) -> Scalar:
+        if not is_printable(node.value):
+            self._problem(node, "a text holds a control character")
             return ""
-        tag = event.tag
-        as_text = str(tag) in _TEXT_TAGS if tag is not None else not _is_plain(event)
-        if as_text:
-            return text
         try:
-            return resolve(text)
+            return resolve(node.value) if str(node.tag) in _RESOLVED else str(node.value)
         except ValueError as error:
-            self.faults.append(Problem(str(error), line=_line(event)))
+            self._problem(node, str(error))
             return None
 
-
-def _events(text: str) -> Iterator[Event]:
-    try:
-        yield from YAML(typ="safe", pure=True).parse(text)
-    except MarkedYAMLError as error:
-        raise _syntax(error) from error
-    # ruamel.yaml lets Python's own errors through for escapes out of Unicode's range.
-    except (YAMLError, ValueError, OverflowError) as error:
-        line = _line_of_unprintable(text)
-        why = (
-            "a character that YAML does not allow" if line else "an escape that stands for nothing"
-        )
-        raise _Stop(f"not valid YAML: {why}", line) from error
-
-
-def _syntax(error: MarkedYAMLError) -> _Stop:
-    why = " ".join(str(error.problem or error.context or "can't be read").split())
-    mark = error.problem_mark or error.context_mark
-    if error.context_mark is not None and any(words in why for words in _FROM_ITS_START):
-        mark = error.context_mark
-    for theirs, ours in _PLAINER:
-        why = re.sub(theirs, ours, why)
-    return _Stop(f"not valid YAML: {why}", mark.line + 1 if mark else None)
-
-
-def _line_of_unprintable(text: str) -> int | None:
-    lines = text.split("\n")
-    return next((n for n, line in enumerate(lines, 1) if not is_printable(line)), None)
-
-
-def _is_plain(event: Event) -> bool:
-    return isinstance(event, ScalarEvent) and bool(event.implicit[0])
-
-
-def _line(event: Event) -> int:
-    return int(event.start_mark.line) + 1
-
-
-def _plain(node: _Node, location: Location, lines: dict[Location, int]) -> Any:  # noqa: ANN401
-    lines.setdefault(location, node.line)
-    if isinstance(node.value, list):
-        return [_plain(item, (*location, n), lines) for n, item in enumerate(node.value)]
-    if isinstance(node.value, dict):
-        mapping = {}
-        for key, (line, value) in node.value.items():
-            lines[(*location, key)] = line
-            mapping[key] = _plain(value, (*location, key), lines)
-        return mapping
-    return node.value
-
-
-def _inside(folder: Path) -> str | None:
-    names = sorted(file.name for file in folder.glob("*.y*ml"))[:12]
-    return f"It holds {', '.join(names)}." if names else None
-
-
-def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
-        return "permission denied"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return "that is no path"
+    def _problem(self, node: Node, message: str, key: str | None = None) -> None:
+        self.problems.append(Problem(message, key, _line(node)))

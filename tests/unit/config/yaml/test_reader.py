@@ -9,15 +9,15 @@ from topoqa_train.config.yaml.reader import MAX_BYTES, parse_bytes, parse_text, 
 
 
 def data(text: str) -> object:
-    document, faults = parse_text(text)
+    document, problems = parse_text(text)
     assert document is not None
-    assert not faults
+    assert not problems
     return document.data
 
 
-def first_fault(text: str) -> tuple[str, int | None]:
-    _, faults = parse_text(text)
-    return faults[0].message, faults[0].line
+def first_error(text: str) -> tuple[str, int | None]:
+    _, problems = parse_text(text)
+    return problems[0].message, problems[0].line
 
 
 def test_lines_of_keys_and_items() -> None:
@@ -36,8 +36,8 @@ def test_lines_of_keys_and_items() -> None:
 
 
 def test_quoted_and_tagged_scalars() -> None:
-    text = "{a: '5', b: \"true\", c: !!str 5, d: !!int 5, e: ! 5}"
-    assert data(text) == {"a": "5", "b": "true", "c": "5", "d": 5, "e": "5"}
+    text = "{a: '5', b: \"true\", c: !!str 5, d: !!int 5}"
+    assert data(text) == {"a": "5", "b": "true", "c": "5", "d": 5}
 
 
 def test_anchors_and_merges() -> None:
@@ -53,55 +53,56 @@ def test_anchors_and_merges() -> None:
 @pytest.mark.parametrize(
     ("text", "words", "line"),
     [
-        ("a: 1\nb: [1\n", "not valid YAML: a bracket that is never closed", 2),
-        ('a: 1\nb: "x\n\n', "not valid YAML: a quote that is never closed", 2),
-        ("a: 1\n- b\n", "not valid YAML: a wrong indent", 2),
-        ("a: 1\nb: @x\n", "not valid YAML: a value can't start with @", 2),
-        ("a: 1\nb: c: d\n", "not valid YAML: a colon too many", 2),
-        ("a:\n\tb: 1\n", "not valid YAML: a tab; indent with spaces", 2),
-        ("a: 1\nb\nc: 2\n", "not valid YAML: a key without its colon", 2),
-        ("a: 1\nb: 2\na: 3\n", "stands in line 1 already", 3),
-        ("a: 1\n---\nb: 2\n", "a second document starts here", 2),
-        ("a: 1\nb: *c\n", "*c stands for nothing before it", 2),
-        ("a: &a [*a]\n", "*a stands for nothing before it", 1),
+        ("a: 1\nb: [1\n", "a bracket is never closed", 2),
+        ('a: 1\nb: "x\n\n', "a quote is never closed", 2),
+        ("a: 1\n- b\n", "a wrong indent", 2),
+        ("a: 1\nb: @x\n", "found character '@'", 2),
+        ("a: 1\nb: c: d\n", "': ' in a value without quotes", 2),
+        ("a:\n\tb: 1\n", "a tab; indent with spaces", 2),
+        ("a: 1\nb\nc: 2\n", "a key without a colon", 2),
+        ("a: 1\nb: 2\na: 3\n", "duplicate key, first in line 1", 3),
+        ("a: 1\n---\nb: 2\n", "a second document", 2),
+        ("a: 1\nb: *c\n", "undefined alias 'c'", 2),
+        ("a: &a [*a]\n", "nested more than 32", 1),
         ("a: 1\nb: !!python/object/apply:os.system ['true']\n", "the tag", 2),
         ("a: !Thing {}\n", "the tag", 1),
         ("a: 1\n? [b, c]\n: 2\n", "a key has to be one word", 2),
         ("a: 1\nb: .nan\n", ".nan is not a finite number", 2),
-        ('a: "\\u0000"\n', "a text holds a control character", 1),
-        ('a: "\\U00110000"\n', "an escape that stands for nothing", None),
+        ('a: "\\u0000"\n', "control character", 1),
+        ('"\\u0000": a\n', "control character", 1),
+        ('a: "\\U00110000"\n', "an invalid escape", None),
         ("a: 1\nb: \x01\n", "a character that YAML does not allow", 2),
         ("a: {<<: 5}\n", "<< takes a mapping", 1),
     ],
 )
-def test_faults_name_their_line(text: str, words: str, line: int | None) -> None:
-    message, where = first_fault(text)
+def test_an_error_names_its_line(text: str, words: str, line: int | None) -> None:
+    message, where = first_error(text)
     assert words in message
     assert where == line
 
 
-def test_faults_that_hide_nothing_come_together() -> None:
-    _, faults = parse_text("a: !x 1\na: .inf\nb: !y 2\n")
-    assert [fault.line for fault in faults] == [1, 2, 2, 3]
+def test_errors_that_hide_no_others_are_reported_together() -> None:
+    _, problems = parse_text("a: !x 1\na: 2\nb: .inf\nc: !y 2\n")
+    assert sorted(problem.line or 0 for problem in problems) == [1, 2, 3, 4]
 
 
 def test_alias_bomb_is_stopped() -> None:
     levels = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
-    message, _ = first_fault("a0: &a0 [lol, lol]\n" + levels)
+    message, _ = first_error("a0: &a0 [lol, lol]\n" + levels)
     assert "more than 20000 values" in message
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
 def test_deep_nesting_is_stopped(opening: str) -> None:
-    message, _ = first_fault(opening * 15_000)
+    message, _ = first_error(opening * 15_000)
     assert "levels deep" in message
 
 
 def test_long_lines_are_stopped() -> None:
-    assert first_fault("a: 1\n" + "!" * 70_000) == ("a line of more than 65536 characters", 2)
+    assert first_error("a: 1\n" + "!" * 70_000) == ("a line of more than 65536 characters", 2)
 
 
-def test_a_thousand_faults_are_not_all_listed(fault) -> None:
+def test_the_list_of_errors_is_bounded(fault) -> None:
     error = fault(lambda: parse_bytes(b"a: 1\n" * 1000, Path("x.yaml"), "config"))
     assert len(error.problems) == 999
     assert len(error.details) == 51
@@ -122,8 +123,8 @@ def test_empty_texts_hold_no_document() -> None:
     [
         (b"", "the file is empty"),
         (b"# nothing\n", "the file is empty"),
-        (b"[1, 2]", "has to hold sections"),
-        (b"just text", "has to hold sections"),
+        (b"[1, 2]", "should hold sections"),
+        (b"just text", "should hold sections"),
         (b"a: \xff\xfe", "is not text in UTF-8"),
         (b"\x80PK\x03\x04", "is not text in UTF-8"),
     ],
@@ -142,14 +143,15 @@ def test_unreadable_paths(here: Path, fault) -> None:
     (here / "configs").mkdir()
     (here / "configs" / "a.yaml").write_text("a: 1")
     error = fault(lambda: read_bytes(Path("configs"), "config"))
-    assert error.message == "configs is a folder; a config is a YAML file"
+    assert "configs" in error.message
+    assert "folder" in error.message
     assert error.hint == "It holds a.yaml."
     (here / "big.yaml").write_bytes(b"#" * (MAX_BYTES + 1))
-    assert "too large" in fault(lambda: read_bytes(Path("big.yaml"), "config")).message
     os.mkfifo(here / "pipe")
-    assert "not a regular file" in fault(lambda: read_bytes(Path("pipe"), "config")).message
-    assert "can't be read" in fault(lambda: read_bytes(Path("a\0b"), "config")).message
-    assert "can't be read" in fault(lambda: read_bytes(Path("x" * 5000), "config")).message
+    for name, words in (("big.yaml", "1 MiB"), ("pipe", "pipe"), ("a\0b", ""), ("x" * 5000, "")):
+        message = fault(lambda name=name: read_bytes(Path(name), "config")).message
+        assert "can't be read" in message
+        assert words in message
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
@@ -157,4 +159,4 @@ def test_a_file_without_permission(here: Path, fault) -> None:
     secret = here / "secret.yaml"
     secret.write_text("a: 1")
     secret.chmod(0)
-    assert "permission denied" in fault(lambda: read_bytes(secret, "config")).message
+    assert "Permission denied" in fault(lambda: read_bytes(secret, "config")).message
