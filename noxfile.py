@@ -16,7 +16,10 @@ TESTED = ("-c", "constraints.txt")
 TEST_TOOLS = ("pytest", "pytest-xdist", "hypothesis", "jsonschema", "hatchling")
 # What the extra `mlflow` brings, so that tracking is tested on the real one.
 TRACKING = ("mlflow-skinny", "sqlalchemy", "alembic")
-PROJECTS = (Path(), Path("plugins/topoqa-graphs"), Path("plugins/topoqa-ramdisk"))
+PROJECTS = (
+    Path(),
+    *(Path(f"plugins/topoqa-{name}") for name in ("graphs", "legacy", "ramdisk")),
+)
 
 
 def install(session: nox.Session, *tools: str) -> None:

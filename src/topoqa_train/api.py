@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from topoqa_train.labels.label_file import Label
     from topoqa_train.launch.base import Launcher
     from topoqa_train.launch.children import ChildLauncher
+    from topoqa_train.runs.readers import RunContents, RunReader
     from topoqa_train.runs.summary import RunSummary
     from topoqa_train.training.data.collate import GraphBatch
     from topoqa_train.training.data.graphs import Graph
@@ -73,6 +74,8 @@ __all__ = [
     "ModelOptions",
     "Progress",
     "RequestError",
+    "RunContents",
+    "RunReader",
     "RunSummary",
     "SystemClock",
     "TerminatedRunError",
@@ -137,6 +140,14 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class that takes seconds 
             from topoqa_train.training.model.build import ModelOptions
 
             return ModelOptions
+        case "RunContents":
+            from topoqa_train.runs.readers import RunContents
+
+            return RunContents
+        case "RunReader":
+            from topoqa_train.runs.readers import RunReader
+
+            return RunReader
         case "RunSummary":
             from topoqa_train.runs.summary import RunSummary
 

@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 from documents import REPOSITORY
-from reference_runs import write_reference_run
+from legacy_runs import write_legacy_run
 
 from topoqa_train import cli
 from topoqa_train.runs import status
@@ -46,13 +46,13 @@ def printed(
 OURS = ("whole", "running", "died", "failed", "empty", "nan", "bare", "damaged")
 
 
-@pytest.fixture(params=[*OURS, "reference", "reference that lost most"])
+@pytest.fixture(params=[*OURS, "legacy", "legacy that lost most"])
 def run(request: pytest.FixtureRequest, run_files: Any, epoch: Any, tmp_path: Path) -> Path:
     """Runs in all the states that there are."""
-    if request.param == "reference":
-        return write_reference_run(tmp_path)
+    if request.param == "legacy":
+        return write_legacy_run(tmp_path)
     if request.param not in OURS:
-        return write_reference_run(tmp_path, document="", names="bare", links="broken")
+        return write_legacy_run(tmp_path, document="", names="bare", links="broken")
     parameters = {"num_epochs": 9, "early_stopping_patience": 3, "batch_size": 16}
     lost = epoch(math.nan, math.nan)
     kinds: dict[str, dict[str, Any]] = {

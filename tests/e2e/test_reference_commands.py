@@ -1,7 +1,7 @@
 """What users of the reference typed, in a folder laid out as theirs.
 
 Flat configs in `configs/`, manifests in `manifests/`, and each command line of the reference in its
-new spelling, as `docs/how-to/from-the-reference.md` lists them.
+new spelling, as `docs/how-to/from-the-previous-pipeline.md` lists them.
 """
 
 from __future__ import annotations

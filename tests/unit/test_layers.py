@@ -37,7 +37,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "plugins": _BASE,
     "datasets": _BASE | {"plugins"},
     "config": _BASE,
-    "runs": _BASE | {"config"},
+    "runs": _BASE | {"config", "plugins"},
     "labels": _BASE | {"config"},
     "views": _BASE | {"config", "runs", "labels"},
     "launch": _DATA | {"plugins", "datasets"},

@@ -20,7 +20,7 @@ def clean(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Only these runs. Runs of the reference go only if they are named.",
+            help="Only these runs. Runs of another program go only if they are named.",
             metavar="RUN",
             show_default=False,
             autocompletion=completion.runs,
@@ -141,7 +141,7 @@ def archive(
     if undo and not names:
         raise RequestError("--undo needs the names of runs in history/")
     if undo:
-        moved = workflow.restore(store, names or [], clock)
+        moved = workflow.restore(store, names or [])
     elif names:
         moved = workflow.archive(store, names, clock)
     else:

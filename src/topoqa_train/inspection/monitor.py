@@ -36,7 +36,7 @@ def look(paths: RunPaths, clock: Clock, shown: Shown) -> MonitorDocument:
         run_id=run.paths.run_id,
         run_dir=str(shown(run.paths.root)),
         status=run.status,
-        reference=run.foreign,
+        read_only=run.read_only,
         ranking_metric=run.ranking_metric,
         best=best,
         second_best=second,

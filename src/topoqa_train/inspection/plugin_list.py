@@ -21,6 +21,7 @@ KINDS = {
     discovery.DATASETS: "data set",
     discovery.MODELS: "network",
     discovery.LAUNCHERS: "launcher",
+    discovery.RUN_READERS: "run reader",
 }
 _PROBE = "topoqa_train.plugins.probe"
 # The probe ends itself at the time limit; this is for one whose plugin handles that signal.

@@ -39,7 +39,7 @@ def _summarise(paths: RunPaths, clock: Clock) -> SummaryDocument:
         run_id=paths.run_id,
         run_dir=str(paths.root),
         status=run.status,
-        reference=run.foreign,
+        read_only=run.read_only,
         metadata=json_models.plain(run.metadata),
         learning_parameters=dict(run.parameters),
         selection={

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 
 from topoqa_train import log
 from topoqa_train.clock import Clock
 from topoqa_train.errors import RequestError
-from topoqa_train.runs import history, lock, summary
+from topoqa_train.runs import history, summary
 from topoqa_train.runs.paths import HISTORY, RunPaths
 from topoqa_train.runs.store import RunStore
 
@@ -23,12 +22,7 @@ def archive(store: RunStore, names: Sequence[str], clock: Clock) -> list[RunPath
     """
     runs = [store.find(name) for name in dict.fromkeys(names)]
     held = history.held(store, clock)
-    _check(
-        {
-            run.run_id: held.get(run.run_id) or _obstacle(store, run, clock, back=False)
-            for run in runs
-        }
-    )
+    _check({run.run_id: held.get(run.run_id) or _obstacle(store, run, back=False) for run in runs})
     return [_moved(store, run, clock) for run in runs]
 
 
@@ -38,17 +32,17 @@ def _check(obstacles: Mapping[str, str | None]) -> None:
         raise RequestError("these runs stay where they are; nothing was moved", details=lines)
 
 
-def _obstacle(store: RunStore, run: RunPaths, clock: Clock, *, back: bool) -> str | None:
+def _obstacle(store: RunStore, run: RunPaths, *, back: bool) -> str | None:
     """Return why a run can't be moved, apart from what `history.held` says."""
     if (run.root.parent == store.root / HISTORY) != back:
         return f"is not in {HISTORY}/" if back else f"is in {HISTORY}/ already"
-    if history.is_tied(summary.glance(run, clock)):
-        return "is a run of the reference with links that would break"
+    if history.is_tied(run):
+        return "has absolute links that a move would break"
     return None
 
 
 def _moved(store: RunStore, run: RunPaths, clock: Clock) -> RunPaths:
-    with nullcontext() if summary.glance(run, clock).foreign else lock.writing(run):
+    with history.writing(summary.glance(run, clock)):
         return history.move(store, run)
 
 
@@ -64,12 +58,12 @@ def archive_old(store: RunStore, keep: int | None, clock: Clock) -> list[RunPath
     )
 
 
-def restore(store: RunStore, names: Sequence[str], clock: Clock) -> list[RunPaths]:
+def restore(store: RunStore, names: Sequence[str]) -> list[RunPaths]:
     """Move the runs called `names` out of `history/`, all of them or none.
 
     Raises:
         RequestError: one does not exist or is not in `history/`, or its name is taken.
     """
     runs = [store.find(name) for name in dict.fromkeys(names)]
-    _check({run.run_id: _obstacle(store, run, clock, back=True) for run in runs})
+    _check({run.run_id: _obstacle(store, run, back=True) for run in runs})
     return [history.restore(store, run) for run in runs]

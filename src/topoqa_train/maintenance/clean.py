@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from topoqa_train.clock import Clock, iso
 from topoqa_train.datasets import Progress
 from topoqa_train.errors import MachineError, RequestError, TopoqaTrainError
 from topoqa_train.maintenance import deletion
-from topoqa_train.runs import history, leaderboard, lock, summary
+from topoqa_train.runs import history, leaderboard, summary
 from topoqa_train.runs.metadata import moment
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import RunStore
@@ -67,7 +67,7 @@ def plan(store: RunStore, request: CleanRequest, clock: Clock, progress: Progres
     """Return what would be deleted and why, and what is kept although the criteria fit it.
 
     A run that `history.held` holds is always kept. An interrupted run is deleted only if it is
-    named or its status is requested, a run of the reference only if it is named.
+    named or its status is requested, a run of another program only if it is named.
 
     Raises:
         RequestError: no criterion, no folder of runs, no such run or metric.
@@ -106,7 +106,7 @@ def _wanted(
 
 def _fits(glance: Glance, request: CleanRequest, clock: Clock) -> bool:
     statuses = request.statuses or (() if request.names else _FINISHED)
-    if (glance.foreign and not request.names) or (statuses and glance.status not in statuses):
+    if (glance.read_only and not request.names) or (statuses and glance.status not in statuses):
         return False
     return request.older_than is None or clock.now() - _ended(glance) > request.older_than
 
@@ -214,7 +214,7 @@ def _delete(store: RunStore, run: Doomed, held: Mapping[str, str], clock: Clock)
     if run.run_id in held:
         raise RequestError(f"{run.run_id} stays: it {held[run.run_id]}")
     glance = summary.glance(store.find(run.run_id), clock)
-    with nullcontext() if glance.foreign else lock.writing(glance.paths):
+    with history.writing(glance):
         # Read with the lock held: now no process can resume the run.
         status = summary.glance(glance.paths, clock).status
         if status != run.status:

@@ -20,6 +20,7 @@ COMMANDS = "topoqa_train.commands"
 DATASETS = "topoqa_train.datasets"
 MODELS = "topoqa_train.models"
 LAUNCHERS = "topoqa_train.launchers"
+RUN_READERS = "topoqa_train.run_readers"
 OWN_DISTRIBUTION = "topoqa-train"
 _NAMELESS = "unknown"
 

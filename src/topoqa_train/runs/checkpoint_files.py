@@ -23,7 +23,7 @@ _FIGURES = {
     VAL_LOSS: re.compile(rf"(?:^|[^A-Za-z])val(?:_loss)?[-_=]{_NUMBER}"),
     SELECTION: re.compile(rf"(?:^|[^A-Za-z])sel(?:ection)?(?:_metric)?[-_=]{_NUMBER}"),
 }
-# The reference's plain name: `model.0.05577.chkpt`, and what Lightning makes of a taken one.
+# A bare val_loss, `model.0.05577.chkpt`, and the number that Lightning adds to a name in use.
 _BARE = re.compile(r"^[A-Za-z_]+\.(\d+\.\d+)(?:-v\d+)?$")
 _LAST = re.compile(r"last(?:-v(\d+))?\.")
 
@@ -52,7 +52,7 @@ class Named:
 
 
 def parse(name: str) -> Named:
-    """Read a file's name, of ours or of the reference."""
+    """Read a file's name."""
     stem = _stem(name)
     epoch = _EPOCH.search(stem)
     figures = {
@@ -77,6 +77,81 @@ def _written(text: str) -> Written:
     mantissa, _, exponent = text.lower().partition("e")
     digits = len(mantissa.partition(".")[2]) - (int(exponent) if exponent else 0)
     return Written(float(text), max(0, min(digits, 300)))
+
+
+@dataclass(frozen=True)
+class Proven:
+    """The epoch of a checkpoint file, as far as it is known, and the figures that are its own.
+
+    `doubt` is a line for whoever reads them: what could not be told, or does not agree.
+    """
+
+    epoch: int | None
+    figures: Mapping[str, float] = field(hash=False)
+    doubt: str | None = None
+
+
+def prove(name: str, rows: Sequence[Mapping[str, float]]) -> Proven:
+    """Hold the name of a checkpoint against the metrics of its run."""
+    named = parse(name)
+    if named.epoch is None:
+        return _by_its_figures(name, named, rows)
+    row = row_of(named.epoch, rows)
+    if row is None:
+        return Proven(
+            named.epoch, _of_name(named), f"{name}: the metrics have no epoch {named.epoch}"
+        )
+    return _of_the_row(name, named, row)
+
+
+def row_of(epoch: int | None, rows: Sequence[Mapping[str, float]]) -> Mapping[str, float] | None:
+    """The last row of an epoch."""
+    return next((row for row in reversed(rows) if row["epoch"] == epoch), None)
+
+
+def _by_its_figures(name: str, named: Named, rows: Sequence[Mapping[str, float]]) -> Proven:
+    """A file that names no epoch is of the one epoch that has its figures, if there is just one."""
+    if not named.figures:
+        return Proven(None, {}, f"{name}: nothing tells of which epoch it is")
+    fitting = [row for row in rows if not _disagreeing(named, row)]
+    if len(fitting) == 1:
+        return Proven(int(fitting[0]["epoch"]), fitting[0])
+    many = f"{len(fitting)} epochs have" if fitting else "no epoch has"
+    told = ", ".join(f"{metric} {written.value}" for metric, written in named.figures.items())
+    return Proven(None, _of_name(named), f"{name}: {many} {told}, so nothing else is known of it")
+
+
+def _of_the_row(name: str, named: Named, row: Mapping[str, float]) -> Proven:
+    epoch, own = named.epoch, _of_name(named)
+    wrong = _disagreeing(named, row)
+    doubt = "; ".join(
+        f"{name}: epoch {epoch} has {metric} {row.get(metric, math.nan):.5f} in the metrics"
+        for metric in wrong
+    )
+    if VAL_LOSS in wrong:
+        return Proven(epoch, own, f"{doubt}: shown with what its name says alone")
+    # Of a selection metric that the metrics don't have, or have otherwise, the name is the witness.
+    kept = {metric: own[metric] for metric in own if metric in wrong or not _finite(row, metric)}
+    return Proven(epoch, {**row, **kept}, doubt or None)
+
+
+def _disagreeing(named: Named, row: Mapping[str, float]) -> list[str]:
+    """The figures of the name that the row has otherwise."""
+    return [
+        metric
+        for metric in _FIGURES
+        if (written := named.figures.get(metric)) is not None
+        and not (metric == SELECTION and not _finite(row, metric))
+        and not written.agrees(row.get(metric, math.nan))
+    ]
+
+
+def _of_name(named: Named) -> dict[str, float]:
+    return {metric: written.value for metric, written in named.figures.items()}
+
+
+def _finite(row: Mapping[str, float], metric: str) -> bool:
+    return math.isfinite(row.get(metric, math.nan))
 
 
 @dataclass(frozen=True)
@@ -120,12 +195,6 @@ def scan(root: Path, folders: Iterable[Path]) -> Shelf:
         broken={link.name: _text(link) for link, target in led.items() if target is None},
         last=max((file for file in files if is_last(file.name)), key=_sitting, default=None),
     )
-
-
-def is_tied(root: Path, folders: Iterable[Path]) -> bool:
-    """Whether a link leads into the run in `root` by its whole path, so that a move breaks it."""
-    links = [entry for folder in folders for entry in _entries(folder) if entry.is_symlink()]
-    return any(Path(_text(link)).is_absolute() and leads_within(link, root) for link in links)
 
 
 def leads_within(path: Path, root: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 from topoqa_train import atomic
 from topoqa_train.clock import Clock
 from topoqa_train.errors import RequestError
-from topoqa_train.runs import checkpoint_files, ledger, lock, summary
-from topoqa_train.runs.legacy import reader
+from topoqa_train.runs import ledger, lock, summary
+from topoqa_train.runs.checkpoint_files import leads_within
 from topoqa_train.runs.metadata import moment
 from topoqa_train.runs.paths import HISTORY, LATEST, RunPaths
 from topoqa_train.runs.status import Status
@@ -133,9 +133,9 @@ def tidy(
 ) -> list[RunPaths]:
     """Move finished runs beyond the newest `keep` to `history/`; says where they are now.
 
-    Never one that is `held` or in `spare`, nor one of the reference whose links would break. What
-    can't be moved stays where it is, with a line to `warn`. While another process is at it, nothing
-    is done here.
+    Never one that is `held` or in `spare`, nor one whose absolute links would break. What can't be
+    moved stays where it is, with a line to `warn`. While another process is at it, nothing is done
+    here.
     """
     if len(store.here()) <= keep:
         return []
@@ -155,16 +155,23 @@ def _beyond(store: RunStore, clock: Clock, keep: int, spare: Collection[str]) ->
     finished = [glance for glance in _glances(store.here(), clock) if glance.status in _FINISHED]
     finished.sort(key=lambda glance: (_created(glance), glance.paths.run_id), reverse=True)
     beyond = [glance for glance in finished[keep:] if glance.paths.run_id not in stay]
-    return [glance for glance in beyond if not is_tied(glance)]
+    return [glance for glance in beyond if not is_tied(glance.paths)]
 
 
-def is_tied(glance: Glance) -> bool:
-    """Whether links of a run of the reference hold the whole path: they would break on a move.
+def is_tied(paths: RunPaths) -> bool:
+    """Return whether an absolute link leads into its own run, so that moving the run breaks it."""
+    links = (
+        path
+        for folder, folders, files in os.walk(paths.root)
+        for path in (Path(folder, name) for name in (*folders, *files))
+        if path.is_symlink()
+    )
+    return any(link.readlink().is_absolute() and leads_within(link, paths.root) for link in links)
 
-    Its own tools may follow them; ours are relative.
-    """
-    paths = glance.paths
-    return glance.foreign and checkpoint_files.is_tied(paths.root, reader.folders(paths))
+
+def writing(glance: Glance) -> AbstractContextManager[None]:
+    """Lock a run against other writers; one of another program is left without a lock file."""
+    return nullcontext() if glance.read_only else lock.writing(glance.paths)
 
 
 def _moved(
@@ -172,7 +179,7 @@ def _moved(
 ) -> Iterator[RunPaths]:
     for glance in glances:
         try:
-            with nullcontext() if glance.foreign else lock.writing(glance.paths):
+            with writing(glance):
                 # It may have been resumed since it was looked at.
                 if summary.glance(glance.paths, clock).status in _FINISHED:
                     yield move(store, glance.paths)

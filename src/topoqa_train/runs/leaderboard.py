@@ -95,7 +95,7 @@ def _incomparable(runs: Sequence[RunSummary]) -> tuple[str, ...]:
             f"These runs were measured on {len(data)} different data sets: "
             "their figures can't be compared."
         )
-    silent = [run.paths.run_id for run in runs if run.foreign]
+    silent = [run.paths.run_id for run in runs if "fingerprint" not in run.metadata.data]
     if data and silent:
         notes.append(f"Nothing says which data these were measured on: {_named(silent)}")
     limited = [run.paths.run_id for run in runs if run.limited]
@@ -131,7 +131,7 @@ def to_document(board: Leaderboard, limit: int | None = None) -> dict[str, Any]:
                 "metrics": {} if entry.best is None else _finite(entry.best.figures),
                 "created": entry.run.metadata.created,
                 "training_seconds": _seconds(entry.run),
-                "reference": entry.run.foreign,
+                "read_only": entry.run.read_only,
                 "warnings": list(entry.run.warnings),
             }
             for entry in board.entries[:limit]
@@ -140,8 +140,8 @@ def to_document(board: Leaderboard, limit: int | None = None) -> dict[str, Any]:
 
 
 def _seconds(run: RunSummary) -> float | None:
-    """Of a run of the reference it may be that nothing tells it."""
-    return run.seconds or (None if run.foreign else 0.0)
+    """Return the training time; None where epochs were trained and nothing recorded it."""
+    return run.seconds or (None if run.rows else 0.0)
 
 
 def _metric(runs: Sequence[RunSummary], asked: str | None) -> tuple[str, tuple[str, ...]]:

@@ -64,10 +64,6 @@ class RunMetadata(BaseModel):
         atomic.write_json(path, finite(self.model_dump(mode="json")))
 
 
-class MissingMetadataError(RequestError):
-    """There are no metadata, so there is no run, or one of the reference."""
-
-
 class MetadataFile:
     """The document of a run in the hands of its one writer."""
 
@@ -97,15 +93,14 @@ def load(path: Path) -> dict[str, Any]:
     """The JSON object in the file, unchecked.
 
     Raises:
-        MissingMetadataError: there is none.
-        RequestError: it can't be read; the file is named.
+        RequestError: there is none, or it can't be read; the file is named.
     """
     try:
         if path.exists() and not leads_within(path, path.parent):
             raise RequestError(f"{path} is a link that leads out of the run")
         document = json.loads(bounded_read.content(path, MAXIMUM_BYTES))
     except (FileNotFoundError, NotADirectoryError):
-        raise MissingMetadataError(f"{path.parent} is not a run: {_lacking(path)}") from None
+        raise not_a_run(path.parent, _missing(path)) from None
     except (ValueError, RecursionError, OSError) as error:
         raise _unreadable(path, error) from error
     if not isinstance(document, dict):
@@ -115,8 +110,22 @@ def load(path: Path) -> dict[str, Any]:
     return document
 
 
-def _lacking(path: Path) -> str:
-    """What a run would have to have."""
+def is_own(document: Mapping[str, Any]) -> bool:
+    """Return whether this program wrote the document: only it records its process."""
+    return isinstance(document.get("process"), Mapping)
+
+
+def not_a_run(folder: Path, reason: str) -> RequestError:
+    """Return the error for a folder that is neither a run of this program nor known to a reader."""
+    hint = "To read runs of the previous pipeline: pip install topoqa-legacy"
+    return RequestError(
+        f"{folder} is not a run of topoqa-train: {reason}",
+        hint=hint if folder.is_dir() else None,
+    )
+
+
+def _missing(path: Path) -> str:
+    """Return what is missing of a run."""
     if path.parent.is_dir():
         return f"it has no {path.name}"
     return "it is a file" if path.parent.exists() else "there is no such folder"
@@ -140,6 +149,17 @@ def checked(document: Mapping[str, Any], path: Path) -> RunMetadata:
         return RunMetadata.model_validate(document)
     except ValidationError as error:
         raise _unreadable(path, error) from error
+
+
+def lenient(document: Mapping[str, Any], path: Path) -> RunMetadata:
+    """Return `document`, which another program wrote; fields of another shape are `as_written`."""
+    known = finite(document)
+    try:
+        return RunMetadata.model_validate(known)
+    except ValidationError as error:
+        wrong = {str(each["loc"][0]): None for each in error.errors()}
+    rest = {name: value for name, value in known.items() if name not in wrong}
+    return checked({**rest, "as_written": {name: known.get(name) for name in wrong}}, path)
 
 
 def _unreadable(path: Path, error: Exception) -> RequestError:

@@ -121,5 +121,12 @@ def file_name(metric: str, epoch: int, val_loss: float, selection_metric: float)
     return f"checkpoint.{selected}val-{val_loss:.5f}_epoch{epoch}.chkpt"
 
 
+def epoch_of(name: str) -> int | None:
+    """Return the epoch, from 0, in the name of a ranked checkpoint; None for any other name."""
+    _, found, rest = name.rpartition("_epoch")
+    digits = rest.removesuffix(".chkpt")
+    return int(digits) if found and digits.isdecimal() else None
+
+
 def _in_order(entries: Iterable[Ranked], metric: str) -> list[Ranked]:
     return sorted(entries, key=lambda entry: (entry.value(metric), entry.epoch))

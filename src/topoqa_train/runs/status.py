@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -50,14 +50,19 @@ def this_process() -> dict[str, Any]:
     }
 
 
-def derive(paths: RunPaths, metadata: RunMetadata, clock: Clock) -> Status:
-    """The state of a run now: what its metadata says, unless its process is gone."""
+def derive(
+    paths: RunPaths, metadata: RunMetadata, clock: Clock, tables: Sequence[Path] = ()
+) -> Status:
+    """Return the state of a run now: what its metadata says, unless its process is gone.
+
+    `tables` are its metrics tables, if they are not where `paths` has the one of a run.
+    """
     written = _known(metadata.status)
     if written not in (Status.CREATED, Status.RUNNING):
         return written
     lives = process_lives(metadata.process)
     if lives is None:
-        lives = beats((paths.metrics, paths.metadata, paths.console_log), clock)
+        lives = beats((paths.metadata, paths.console_log, *(tables or [paths.metrics])), clock)
     return written if lives else Status.INTERRUPTED
 
 

@@ -13,8 +13,7 @@ from topoqa_train import atomic
 from topoqa_train.clock import Clock, stamp
 from topoqa_train.config.names import fault_of_name
 from topoqa_train.errors import MachineError, RequestError
-from topoqa_train.runs import creation
-from topoqa_train.runs.legacy import metrics
+from topoqa_train.runs import creation, readers
 from topoqa_train.runs.paths import CHECKPOINTS, HISTORY, LATEST, METADATA, RunPaths
 from topoqa_train.suggest import nearest_names
 
@@ -192,11 +191,9 @@ def _near(run_id: str, runs: Sequence[str]) -> list[str]:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a run is in `folder`: one with metadata, or with checkpoints and metrics."""
+    """Return whether `folder` is a run: it has metadata, or a reader recognises it."""
     try:
-        if (folder / METADATA).is_file():
-            return True
-        return RunPaths(folder).checkpoints.is_dir() and bool(metrics.tables(folder))
+        return (folder / METADATA).is_file() or readers.find(folder) is not None
     except (OSError, ValueError):  # a name too long, or no name at all
         return False
 

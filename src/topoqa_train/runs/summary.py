@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 from topoqa_train.clock import Clock
 from topoqa_train.errors import RequestError
-from topoqa_train.runs import checkpoint_files, checkpoint_metrics, metadata, metrics_file, status
+from topoqa_train.runs import checkpoint_files, metadata, metrics_file, readers, status
 from topoqa_train.runs.checkpoint_files import Shelf
-from topoqa_train.runs.legacy import reader
 from topoqa_train.runs.metadata import RunMetadata
 from topoqa_train.runs.paths import RunPaths
-from topoqa_train.runs.ranking import SELECTION, VAL_LOSS, lower_is_better
+from topoqa_train.runs.ranking import SELECTION, VAL_LOSS, epoch_of, lower_is_better
+from topoqa_train.runs.readers import InstalledReader, RunContents
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import is_run, whereabouts
 
@@ -38,36 +38,44 @@ class Candidate:
     doubt: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Glance:
-    """What tells how far a run is: its metadata and state, without its metrics."""
+    """What a run is and how far it has come, without its metrics.
 
-    paths: RunPaths
-    metadata: RunMetadata
-    status: Status
-    foreign: bool = False
-    raw: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """What readers need of a run, as it was at one moment; nothing here is held open.
-
-    `foreign` says that it is a run of the reference: to be read, never to be written. `rows` has
-    one row an epoch, epochs from 0. `recorded_seconds` is what was written down of the training
-    time as a whole. `warnings` are what a reader must know of its files.
+    `kind` is empty for a run of this program. Of any other it says what it is, "a run of the
+    previous pipeline": such a run can be read, but never written, locked or resumed. `tables` are
+    the files that its training writes metrics to. `warnings` are what a reader must know of its
+    files.
     """
 
     paths: RunPaths
     metadata: RunMetadata
     status: Status
+    kind: str = ""
+    tables: tuple[Path, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def read_only(self) -> bool:
+        """Whether another program wrote the run."""
+        return bool(self.kind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary(Glance):
+    """What readers need of a run, as it was at one moment; nothing here is held open.
+
+    `rows` has one row per epoch, epochs from 0. `ranked` are the checkpoint files that take part
+    in the ranking. `recorded_seconds` is the training time as a whole, where it was written down.
+    `rerun_warning` says why a rerun cannot reproduce the metrics.
+    """
+
     rows: list[dict[str, float]] = field(hash=False)
     shelf: Shelf = field(default_factory=Shelf, hash=False)
+    ranked: tuple[Path, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    foreign: bool = False
     recorded_seconds: float | None = None
-    warnings: tuple[str, ...] = ()
+    rerun_warning: str = ""
 
     @property
     def ranking_metric(self) -> str:
@@ -118,33 +126,19 @@ class RunSummary:
             epoch = math.inf if candidate.epoch is None else candidate.epoch
             return (not finite, sign * value if finite else 0.0, epoch, candidate.path.name)
 
-        return sorted(filter(None, map(self._candidate, self.shelf.files)), key=order)
+        return sorted(map(self._candidate, self.ranked), key=order)
 
     def best(self, metric: str | None = None) -> Candidate | None:
-        """The checkpoint on the disk that is best by `metric` (default: the ranking metric).
+        """Return the best checkpoint on the disk by `metric` (default: the ranking metric).
 
-        For a metric that checkpoints aren't kept by, it is the run's best by its ranking metric.
-        The figures are those of the very epoch that the file is of.
+        For a metric that checkpoints are not kept by, it is the best by the ranking metric. Its
+        metrics are those of the very epoch that the file is of.
         """
         wanted = metric if metric in (VAL_LOSS, SELECTION) else self.ranking_metric
-        if self.foreign:
-            return next(iter(self.checkpoints(wanted)), None)
-        name = "best.ckpt" if wanted == self.ranking_metric else f"best_{wanted}.ckpt"
-        link = self.paths.checkpoints / name
-        file = self.shelf.links.get(link) or self._named(link)
-        return None if file is None else self._candidate(file)
+        return next(iter(self.checkpoints(wanted)), None)
 
-    def _named(self, link: Path) -> Path | None:
-        """The file behind a link that a copy of the run lost."""
-        lost = link.name not in self.shelf.broken
-        file = _written_links(self.paths, self.metadata).get(link) if lost else None
-        return file if file in self.shelf.files else None
-
-    def _candidate(self, file: Path) -> Candidate | None:
-        found = checkpoint_metrics.prove(file.name, self.rows)
-        known = checkpoint_metrics.row_of(epoch_of(file.name), self.rows) is not None
-        if not (self.foreign or known):
-            return None
+    def _candidate(self, file: Path) -> Candidate:
+        found = checkpoint_files.prove(file.name, self.rows)
         links = self.shelf.links_to(file)
         names = tuple(link.name for link in links)
         link = links[0] if links else file
@@ -183,61 +177,99 @@ def steady(paths: RunPaths, look: Callable[[RunPaths], _Seen]) -> _Seen:
 
 
 def _glance(paths: RunPaths, clock: Clock) -> Glance:
-    try:
-        raw = metadata.load(paths.metadata)
-    except RequestError as error:
-        missing = isinstance(error, metadata.MissingMetadataError)
-        if not (is_run(paths.root) if missing else reader.looks_foreign(paths)):
-            raise
-        fault = f"it has no {paths.metadata.name}" if missing else error.message
-        return Glance(paths, *reader.head(paths, {}, clock), foreign=True, warnings=(fault,))
-    if not reader.is_ours(raw):
-        return Glance(paths, *reader.head(paths, raw, clock), foreign=True, raw=raw)
-    document = metadata.checked(raw, paths.metadata)
-    return Glance(paths, document, status.derive(paths, document, clock))
+    own = _own_metadata(paths)
+    if isinstance(own, InstalledReader):
+        return Glance(**_shared(paths, own.contents(paths.root, metrics=False), clock))
+    return Glance(
+        paths=paths,
+        metadata=own,
+        status=status.derive(paths, own, clock),
+        tables=(paths.metrics,),
+    )
 
 
 def _read(paths: RunPaths, clock: Clock) -> RunSummary:
-    seen = _glance(paths, clock)
-    found = _foreign(seen, clock) if seen.foreign else _own(seen)
-    files = [
-        file.name for file in found.shelf.files if seen.foreign or epoch_of(file.name) is not None
+    own = _own_metadata(paths)
+    if isinstance(own, InstalledReader):
+        found = _of_reader(paths, own.contents(paths.root, metrics=True), clock)
+    else:
+        found = _of_own_files(paths, own, clock)
+    # A file that only looks like a checkpoint of this program is left out without a warning.
+    named = [
+        file.name
+        for file in found.shelf.files
+        if file in found.ranked or epoch_of(file.name) is not None
     ]
-    doubts = [checkpoint_metrics.prove(name, found.rows).doubt for name in files]
+    doubts = [checkpoint_files.prove(name, found.rows).doubt for name in named]
     return replace(found, warnings=(*found.warnings, *filter(None, doubts)))
 
 
-def _own(seen: Glance) -> RunSummary:
-    shelf = _shelf(seen.paths, seen.metadata)  # first: a row is written before its checkpoint
+def _own_metadata(paths: RunPaths) -> RunMetadata | InstalledReader:
+    """Return the run's metadata, or the reader for a run whose metadata this program did not write.
+
+    Raises:
+        RequestError: they can't be read, and no reader recognises the run.
+    """
     try:
-        rows = metrics_file.read(seen.paths.metrics)
+        raw = metadata.load(paths.metadata)
+    except RequestError:
+        reader = readers.find(paths.root)
+        if reader is None:
+            raise
+        return reader
+    if metadata.is_own(raw):
+        return metadata.checked(raw, paths.metadata)
+    reader = readers.find(paths.root)
+    if reader is None:
+        raise metadata.not_a_run(paths.root, f"another program wrote its {paths.metadata.name}")
+    return reader
+
+
+def _of_own_files(paths: RunPaths, document: RunMetadata, clock: Clock) -> RunSummary:
+    state = status.derive(paths, document, clock)
+    shelf = _shelf(paths, document)  # first: a row is written before its checkpoint
+    try:
+        rows = metrics_file.read(paths.metrics)
     except OSError as error:
-        raise RequestError(f"{seen.paths.metrics} can't be read: {error.strerror}") from error
+        raise RequestError(f"{paths.metrics} can't be read: {error.strerror}") from error
+    known = {row["epoch"] for row in rows}
     return RunSummary(
-        paths=seen.paths,
-        metadata=seen.metadata,
-        status=seen.status,
+        paths=paths,
+        metadata=document,
+        status=state,
+        tables=(paths.metrics,),
         rows=rows,
         shelf=shelf,
-        parameters=seen.metadata.training_parameters or reader.trained_with(seen.paths),
+        # One whose epoch has no row may be of another run.
+        ranked=tuple(file for file in shelf.files if epoch_of(file.name) in known),
+        parameters=document.training_parameters,
     )
 
 
-def _foreign(seen: Glance, clock: Clock) -> RunSummary:
-    under_way = seen.status == Status.RUNNING
-    body = reader.body(seen.paths, seen.raw, clock.now() if under_way else None)
-    selection = {**seen.metadata.selection, **body.selection}
+def _of_reader(paths: RunPaths, contents: RunContents, clock: Clock) -> RunSummary:
+    shelf = checkpoint_files.scan(paths.root, contents.checkpoint_folders)
     return RunSummary(
-        paths=seen.paths,
-        metadata=seen.metadata.model_copy(update={"selection": selection}),
-        status=seen.status,
-        rows=body.rows,
-        shelf=body.shelf,
-        parameters=body.parameters,
-        foreign=True,
-        recorded_seconds=body.seconds,
-        warnings=(*seen.warnings, *body.warnings),
+        **_shared(paths, contents, clock),
+        rows=[dict(row) for row in contents.rows],
+        shelf=shelf,
+        ranked=shelf.files,
+        parameters=metadata.finite(contents.parameters),
+        recorded_seconds=contents.seconds,
+        rerun_warning=contents.rerun_warning,
     )
+
+
+def _shared(paths: RunPaths, contents: RunContents, clock: Clock) -> dict[str, Any]:
+    """Return the fields of a `Glance`."""
+    document = metadata.lenient(contents.metadata, paths.metadata)
+    return {
+        "paths": paths,
+        "metadata": document,
+        "status": status.derive(paths, document, clock, contents.tables),
+        "kind": contents.kind,
+        "tables": contents.tables,
+        "warnings": contents.warnings,
+    }
 
 
 def read_all(
@@ -277,10 +309,3 @@ def _written_links(paths: RunPaths, document: RunMetadata) -> dict[Path, Path]:
         for link, name in (links.items() if isinstance(links, Mapping) else ())
         if isinstance(link, str) and isinstance(name, str) and Path(name).name == name
     }
-
-
-def epoch_of(name: str) -> int | None:
-    """The epoch, from 0, in the name of a ranked checkpoint; None for any other name."""
-    _, found, rest = name.rpartition("_epoch")
-    digits = rest.removesuffix(".chkpt")
-    return int(digits) if found and digits.isdecimal() else None

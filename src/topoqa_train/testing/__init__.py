@@ -6,5 +6,5 @@ A plugin's own tests subclass a suite and name the implementation; pytest collec
 import pytest
 
 # So that an assert that fails in a suite shows its values, as in a test file.
-_SUITES = ("commands", "datasets", "launchers", "models")
+_SUITES = ("commands", "datasets", "launchers", "models", "run_readers")
 pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in _SUITES))

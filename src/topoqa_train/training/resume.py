@@ -17,8 +17,7 @@ from topoqa_train import atomic
 from topoqa_train.config.yaml.scalars import shorten
 from topoqa_train.errors import RequestError
 from topoqa_train.runs.paths import RunPaths
-from topoqa_train.runs.ranking import SELECTION, VAL_LOSS, file_name
-from topoqa_train.runs.summary import epoch_of
+from topoqa_train.runs.ranking import SELECTION, VAL_LOSS, epoch_of, file_name
 from topoqa_train.training.callbacks import EpochKeeper
 from topoqa_train.training.checkpoints import checkpoint_file, restore, weights
 from topoqa_train.training.checkpoints.checkpoint_file import NetworkIdentity

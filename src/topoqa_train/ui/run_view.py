@@ -97,7 +97,7 @@ def _head(document: MonitorDocument, width: int) -> list[Text]:
 def _state(document: MonitorDocument) -> str:
     runtime = document.runtime
     early = runtime.num_epochs is not None and runtime.epochs_done < runtime.num_epochs
-    if document.status == Status.COMPLETED and early and not document.reference:
+    if document.status == Status.COMPLETED and early and not document.read_only:
         return "completed, stopped early"
     return document.status.value
 

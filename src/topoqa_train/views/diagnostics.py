@@ -45,15 +45,15 @@ def of_coverage(document: Mapping[str, Any]) -> list[str]:
 
 
 def _state(run: RunSummary, runtime: Runtime) -> Iterator[str]:
-    if run.foreign:
-        yield "a run of the reference pipeline: read only, resume can't go on with it"
+    if run.read_only:
+        yield f"{run.kind}: it can be read, but not resumed"
     if run.status in _ALIVE:
         yield IN_PROGRESS
         yield from _stalled(run, runtime)
     elif run.status == Status.INTERRUPTED:
         died = run.metadata.status in _ALIVE
         how = "its process is gone without a word" if died else "interrupted"
-        ways = "" if run.foreign else ": topoqa-train resume goes on with it"
+        ways = "" if run.read_only else ": topoqa-train resume goes on with it"
         yield f"{how}, {_how_far(runtime)}{ways}"
     elif run.status == Status.FAILED:
         said = (run.metadata.error or {}).get("message")
@@ -93,7 +93,7 @@ def _lost_best(run: RunSummary, metric: str) -> Iterator[str]:
     """The best epoch that no file is kept of, where the run keeps its best by that metric."""
     row = best_row(run.rows, metric)
     kept = run.checkpoints(metric)
-    if row is None or not kept or (run.foreign and metric != run.ranking_metric):
+    if row is None or not kept or (run.read_only and metric != run.ranking_metric):
         return
     if run.status in _ALIVE and row is run.rows[-1]:
         return  # an epoch's row is written just before its checkpoint
@@ -118,7 +118,7 @@ def _figures(run: RunSummary) -> Iterator[str]:
         yield f"left out of the metrics, as no row of numbers: {_listed('line', damaged)}"
     done = run.metadata.progress.get("epochs_done")
     # While it is at work, a row is written before the metadata count it.
-    if not run.foreign and run.status not in _ALIVE and isinstance(done, int):
+    if run.status not in _ALIVE and isinstance(done, int):
         missing = done - len(run.rows)
         if missing > 0:
             yield f"of {done} epochs that were done, {missing} have no row in the metrics"

@@ -21,7 +21,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from topoqa_train.clock import Clock
-from topoqa_train.runs.legacy import metrics
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.summary import RunSummary
 from topoqa_train.views.json_models import EpochsLeft, Pace, Runtime, TimeLeft
@@ -101,8 +100,7 @@ def _whole(value: object) -> int | None:
 def _since_last_write(run: RunSummary, clock: Clock) -> float:
     """The metadata are written when a run or a sitting begins and at each epoch's end."""
     moments = []
-    tables = metrics.tables(run.paths.root) if run.foreign else [run.paths.metrics]
-    for file in (run.paths.metadata, *tables):
+    for file in (run.paths.metadata, *run.tables):
         with suppress(OSError):
             moments.append(file.stat().st_mtime)
     return max(0.0, clock.now().timestamp() - max(moments, default=math.inf))

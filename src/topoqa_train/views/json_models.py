@@ -139,7 +139,9 @@ class _Run(_Part):
     schema_version: Literal[1] = Field(default=1, description="changes when a field goes")
     run_id: Text = Field(description="the directory's name")
     status: Status = Field(description="as its files and its process tell now")
-    reference: bool = Field(description="a run of the reference pipeline: read only")
+    read_only: bool = Field(
+        description="another program wrote the run: it can be read, not resumed"
+    )
 
 
 class SummaryDocument(_Run):

@@ -13,7 +13,7 @@ from topoqa_train.errors import RequestError
 from topoqa_train.runs import leaderboard, summary
 from topoqa_train.runs.leaderboard import Leaderboard
 from topoqa_train.runs.paths import RunPaths
-from topoqa_train.runs.ranking import VAL_LOSS
+from topoqa_train.runs.ranking import VAL_LOSS, epoch_of
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import RunStore, where_now
 from topoqa_train.runs.summary import RunSummary
@@ -53,7 +53,7 @@ def of_file(path: Path) -> Pick:
     """A checkpoint named by its path; its run gives the base name where it lies in one."""
     # The file itself: `latest` and `best.ckpt` may lead elsewhere before it is read.
     file = existing_checkpoint(path).resolve()
-    epoch = summary.epoch_of(file.name)
+    epoch = epoch_of(file.name)
     run = RunPaths(file.parent.parent)
     if file.parent == run.checkpoints:
         return Pick(run.run_id, file, run.run_id, epoch)
@@ -91,7 +91,7 @@ def of_sweep(runs: Sequence[RunPaths], clock: Clock, metric: str | None) -> Pick
 def of_finished(store: RunStore, clock: Clock, metric: str | None, ways_out: str) -> Pick:
     """The best checkpoint of all finished runs under `store`, by val_loss or another column.
 
-    Runs of the reference are passed over (their figures are of another validation), and so are
+    Runs of other programs are skipped (they validated in another way), and so are
     runs that validated on a part of the graphs, where there are others.
 
     Raises:
@@ -99,13 +99,13 @@ def of_finished(store: RunStore, clock: Clock, metric: str | None, ways_out: str
     """
     runs, unreadable = summary.read_all(store.all(), clock)
     finished = [run for run in runs if run.status == Status.COMPLETED]
-    ours = [run for run in finished if not run.foreign]
+    ours = [run for run in finished if not run.read_only]
     whole = [run for run in ours if not run.limited]
     notes = [
         *unreadable,
         *_passed_over(
-            "runs of the reference (theirs is another validation; one can be named)",
-            [run for run in finished if run.foreign],
+            "runs of another program, which validated in another way; select one by its name",
+            [run for run in finished if run.read_only],
         ),
         *(_passed_over("validated on a part of the graphs", _others(ours, whole)) if whole else ()),
     ]

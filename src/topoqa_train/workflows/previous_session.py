@@ -176,7 +176,7 @@ def _take_up(last: Ledger, clock: Clock) -> None:
 
 
 def _belongs(glance: Glance, book: Ledger) -> bool:
-    return not glance.foreign and (glance.metadata.begun_by or {}).get("ledger") == book.path.name
+    return (glance.metadata.begun_by or {}).get("ledger") == book.path.name
 
 
 def _how_far(glance: Glance) -> tuple[bool, int, str]:

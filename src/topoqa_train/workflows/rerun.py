@@ -63,7 +63,7 @@ def plan_again(
         *_of_options(before, plan),
         *_of_weights(run, job),
     ]
-    around = [] if run.foreign else _of_surroundings(run, job, asked)
+    around = [] if run.read_only else _of_surroundings(run, job, asked)
     job = job.model_copy(
         update={
             "again_of": Again(
@@ -71,7 +71,7 @@ def plan_again(
                 run_dir=run.paths.root.resolve(),
                 differs=tuple(each.to_json() for each in asked),
                 told=tuple(str(each) for each in around),
-                reference=run.foreign,
+                reference=run.read_only,
             )
         }
     )
@@ -167,7 +167,7 @@ def _text(content: bytes, path: Path) -> str:
 
 def _config_then(run: RunSummary) -> Mapping[str, Any]:
     """What decided the run's numbers: as recorded, else as its file has it without overrides."""
-    if run.metadata.config and not run.foreign:
+    if run.metadata.config:
         return run.metadata.config
     config = diff.decisive(load_config(run.paths.config).config)
     epochs = run.metadata.training_parameters.get("num_epochs")
@@ -217,9 +217,8 @@ def _notes(run: RunSummary, job: Job, found: Sequence[Difference]) -> Iterator[s
         else f", from the weights of {job.options.weights_from.name}"
     )
     yield f"Again: {run_id}, with its config and options{weights}."
-    if run.foreign:
-        yield "A run of the reference, whose loader took the first graph of each batch alone."
-        yield "Here every graph counts: its numbers can't come again."
+    if run.read_only:
+        yield f"It is {run.kind}. {run.rerun_warning}"
         yield from _weights_in_command(run, job)
     yield from _resumed(run)
     if found:
@@ -227,7 +226,7 @@ def _notes(run: RunSummary, job: Job, found: Sequence[Difference]) -> Iterator[s
         yield from (f"  {each}" for each in found[:_NAMED])
         if len(found) > _NAMED:
             yield f"  and {len(found) - _NAMED} more: see again_of in run_metadata.json"
-    if not run.foreign:
+    if not run.read_only:
         yield diff.verdict(found)
 
 

@@ -16,6 +16,7 @@ from topoqa_train.errors import RequestError
 from topoqa_train.provenance import run_options
 from topoqa_train.runs import summary
 from topoqa_train.runs.paths import RunPaths
+from topoqa_train.runs.ranking import epoch_of
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import where_now
 from topoqa_train.runs.summary import RunSummary
@@ -38,7 +39,7 @@ def plan_resume(request: ResumeRequest, resolver: DataResolver, clock: Clock) ->
     """The run's own config and options, with the overrides on top.
 
     Raises:
-        RequestError: there is no such run, it is running or of the reference, its checkpoint does
+        RequestError: there is no such run, it is running or read-only, its checkpoint does
             not fit what it is asked to be, or there is nothing left to do.
     """
     run = summary.read(request.run, clock)
@@ -77,9 +78,9 @@ def plan_resume(request: ResumeRequest, resolver: DataResolver, clock: Clock) ->
 
 def _check_may_go_on(run: RunSummary) -> None:
     run_id = run.paths.run_id
-    if run.foreign:
+    if run.read_only:
         raise RequestError(
-            f"{run_id} is a run of the reference: it can be read, but not gone on with",
+            f"{run_id} is {run.kind}: it can be read, but not resumed",
             hint="A new run can start from its weights, where they fit: "
             "topoqa-train run --resume-from CKPT",
         )
@@ -217,7 +218,7 @@ def _own_checkpoint(request: ResumeRequest) -> Path | None:
 
 def _check_epochs_after(checkpoint: Path, num_epochs: int) -> None:
     """Going back for nothing would only lose the later epochs and their checkpoints."""
-    epoch = summary.epoch_of(checkpoint.name)
+    epoch = epoch_of(checkpoint.name)
     if epoch is not None and epoch + 1 >= num_epochs:
         raise RequestError(
             f"after {checkpoint.name} there is no epoch left of {num_epochs}",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reference_runs import Measured, write_reference_run
+from legacy_runs import Measured, write_legacy_run
 
 from topoqa_train.errors import RequestError
 from topoqa_train.inspection import leaderboard
@@ -67,8 +67,8 @@ def test_reading_many_is_shown(run_files: Any, clock: Any, monkeypatch: pytest.M
 
 def test_runs_of_the_reference_stand_among_ours(run_files: Any, epoch: Any, clock: Any) -> None:
     run_files("ours", [epoch(0.1, 0.5)])
-    write_reference_run(run_files.root, "theirs", [Measured(0.2, 0.9), Measured(0.3, 0.1)])
-    write_reference_run(run_files.root / "history", "old", [Measured(0.2, 0.2)], document="")
+    write_legacy_run(run_files.root, "theirs", [Measured(0.2, 0.9), Measured(0.3, 0.1)])
+    write_legacy_run(run_files.root / "history", "old", [Measured(0.2, 0.2)], document="")
     built = leaderboard.build(RunStore(run_files.root), clock)
     assert built.metric == "val_loss"
     assert [entry.run.paths.run_id for entry in built.entries] == ["ours", "old", "theirs"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reference_runs import Measured, write_reference_run
+from legacy_runs import Measured, write_legacy_run
 
 from topoqa_train.errors import RequestError
 from topoqa_train.inspection import summarise
@@ -180,12 +180,12 @@ def test_what_is_no_run(told: Any, tmp_path: Path) -> None:
         told(tmp_path)
 
 
-def test_one_of_the_reference(told: Any, tmp_path: Path) -> None:
+def test_one_of_the_previous_pipeline(told: Any, tmp_path: Path) -> None:
     history = [Measured(0.09, 0.1), Measured(0.04, 0.2), Measured(0.06, 0.8), Measured(0.08, 0.3)]
-    run = write_reference_run(tmp_path, history=history, names="sel", links="elsewhere")
+    run = write_legacy_run(tmp_path, history=history, names="sel", links="elsewhere")
     document = told(run)
-    assert document.reference
-    assert "read only" in document.warnings[0]
+    assert document.read_only
+    assert "not resumed" in document.warnings[0]
     assert [row.epoch for row in document.metrics_history] == [0, 1, 2, 3]
     best = document.checkpoint_ranking[0]
     assert (best.epoch, best.metrics.val_loss, best.metrics.val_spearman_corr) == (2, 0.06, 0.8)
@@ -200,7 +200,7 @@ def test_one_of_the_reference(told: Any, tmp_path: Path) -> None:
 def test_of_one_of_the_reference_the_links_that_lead_nowhere_are_told(
     told: Any, tmp_path: Path
 ) -> None:
-    document = told(write_reference_run(tmp_path, links="broken"))
+    document = told(write_legacy_run(tmp_path, links="broken"))
     assert set(document.broken_links) == {"best.ckpt", "second_best.ckpt", "third_best.ckpt"}
     assert document.links == {}
     assert len(document.checkpoint_ranking) == 3

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reference_runs import training, write_reference_run
+from legacy_runs import training, write_legacy_run
 
 from topoqa_train.errors import RequestError
 from topoqa_train.maintenance import archive
@@ -28,7 +28,7 @@ def test_named_runs_go_to_history_and_back(store: RunStore, run_files: Any, cloc
     assert [run.root for run in moved] == [store.root / "history" / name for name in "ac"]
     assert here(store) == ["b"]
     assert len(store.all()) == 3
-    back = archive.restore(store, ["c"], clock)
+    back = archive.restore(store, ["c"])
     assert [run.root for run in back] == [store.root / "c"]
     assert here(store) == ["b", "c"]
 
@@ -53,17 +53,17 @@ def test_only_what_is_in_history_comes_back(store: RunStore, run_files: Any, clo
     run_files("a")
     run_files("old", folder="history")
     with pytest.raises(RequestError) as caught:
-        archive.restore(store, ["old", "a"], clock)
+        archive.restore(store, ["old", "a"])
     assert caught.value.details == ("a is not in history/",)
     assert here(store) == ["a"]
 
 
-def test_a_run_of_the_reference_whose_links_would_break(store: RunStore, clock: Any) -> None:
-    write_reference_run(store.root, "tied", training(5), links="absolute")
-    write_reference_run(store.root, "free", training(5), links="elsewhere")
+def test_a_run_whose_absolute_links_would_break(store: RunStore, clock: Any) -> None:
+    write_legacy_run(store.root, "tied", training(5), links="absolute")
+    write_legacy_run(store.root, "free", training(5), links="elsewhere")
     with pytest.raises(RequestError) as caught:
         archive.archive(store, ["tied", "free"], clock)
-    assert caught.value.details == ("tied is a run of the reference with links that would break",)
+    assert caught.value.details == ("tied has absolute links that a move would break",)
     assert [run.run_id for run in archive.archive(store, ["free"], clock)] == ["free"]
 
 
@@ -88,5 +88,5 @@ def test_a_name_that_is_taken_is_refused(store: RunStore, run_files: Any, clock:
     run_files("a", folder="history")
     (store.root / "a").mkdir()
     with pytest.raises(RequestError, match="is there already"):
-        archive.restore(store, ["a"], clock)
+        archive.restore(store, ["a"])
     assert (Path(store.root) / "history" / "a").is_dir()

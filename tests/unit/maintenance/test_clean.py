@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reference_runs import training, write_reference_run
+from legacy_runs import training, write_legacy_run
 
 from topoqa_train.errors import MachineError, RequestError
 from topoqa_train.maintenance import clean, deletion
@@ -184,7 +184,7 @@ class TestWhatStays:
     def test_runs_of_the_reference_go_only_by_name(
         self, make: Any, plan: Any, store: RunStore
     ) -> None:
-        write_reference_run(store.root, "theirs", training(5))
+        write_legacy_run(store.root, "theirs", training(5))
         make("ours")
         assert doomed(plan(older_than=timedelta(hours=1))) == ["ours"]
         assert doomed(plan(keep_best=1)) == []

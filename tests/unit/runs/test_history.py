@@ -4,12 +4,13 @@ import json
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from filelock import FileLock
-from reference_runs import metadata, training, write_reference_run
+from legacy_runs import metadata, training, write_legacy_run
 
 from topoqa_train.errors import RequestError
 from topoqa_train.runs import history, ledger, lock, status, summary
@@ -174,7 +175,7 @@ class TestTidy:
 
         def before(runs: Any, now: Any) -> Any:
             found = list(glances(runs, now))
-            return [g.__class__(g.paths, g.metadata, Status.COMPLETED) for g in found]
+            return [replace(each, status=Status.COMPLETED) for each in found]
 
         monkeypatch.setattr(history, "_glances", before)
         assert history.tidy(store, clock, keep=0) == []
@@ -256,9 +257,9 @@ class TestTidy:
         assert history.tidy(RunStore(tmp_path / "no"), clock, keep=0) == []
 
 
-class TestOfTheReference:
+class TestReadOnly:
     def test_finished_ones_move_unchanged(self, make: Make, store: RunStore, clock: Any) -> None:
-        run = write_reference_run(store.root, "theirs", training(5), links="elsewhere")
+        run = write_legacy_run(store.root, "theirs", training(5), links="elsewhere")
         make("new", 2)
         before = {file.relative_to(run): file.lstat().st_size for file in run.rglob("*")}
         (moved,) = history.tidy(store, clock, keep=1)
@@ -267,18 +268,18 @@ class TestOfTheReference:
             file.relative_to(moved.root): file.lstat().st_size for file in moved.root.rglob("*")
         }
         assert after == before
-        assert summary.read(moved, clock).foreign
+        assert summary.read(moved, clock).read_only
 
     def test_those_without_an_end_stay(self, make: Make, store: RunStore, clock: Any) -> None:
         document = metadata("theirs", completed=None)
-        write_reference_run(store.root, "theirs", training(5), document=document)
+        write_legacy_run(store.root, "theirs", training(5), document=document)
         assert history.tidy(store, clock, keep=0) == []
 
     def test_those_whose_links_would_break_stay(
         self, make: Make, store: RunStore, clock: Any
     ) -> None:
         """Their own tools follow the links, which hold the whole path."""
-        write_reference_run(store.root, "theirs", training(5), links="absolute")
+        write_legacy_run(store.root, "theirs", training(5), links="absolute")
         make("ours", 2)
         assert [run.run_id for run in history.tidy(store, clock, keep=0)] == ["ours"]
 

@@ -270,7 +270,7 @@ class TestDocument:
             "metrics": {},
             "created": "2026-01-31T12:00:00.000+00:00",
             "training_seconds": 0.0,
-            "reference": False,
+            "read_only": False,
             "warnings": [],
         }
 
@@ -288,7 +288,6 @@ class TestDocument:
 def test_ranks_count_those_before(
     tmp_path_factory: pytest.TempPathFactory, losses: list[float], reverse: bool
 ) -> None:
-    from topoqa_train.runs.checkpoint_files import Shelf
     from topoqa_train.runs.metadata import RunMetadata
     from topoqa_train.runs.status import Status
 
@@ -298,9 +297,16 @@ def test_ranks_count_those_before(
         paths = RunPaths(folder / str(number))
         file = paths.checkpoints / "checkpoint.val_epoch0.chkpt"
         rows = [{"epoch": 0.0, "val_loss": loss}]
-        shelf = Shelf((file,), {paths.best: file})
         document = RunMetadata(run_name="x", created="y")
-        runs.append(RunSummary(paths, document, Status.COMPLETED, rows, shelf))
+        runs.append(
+            RunSummary(
+                paths=paths,
+                metadata=document,
+                status=Status.COMPLETED,
+                rows=rows,
+                ranked=(file,),
+            )
+        )
     ranked = leaderboard.rank(runs, metric="val_loss", reverse=reverse)
     assert len(ranked.entries) == len(losses)
     for entry in ranked.entries:

@@ -90,9 +90,9 @@ def test_fields_of_a_later_version_survive_an_update(written: MetadataFile) -> N
 
 def test_no_file_is_no_run(file: Path) -> None:
     def said() -> str:
-        with pytest.raises(metadata.MissingMetadataError) as caught:
+        with pytest.raises(RequestError) as caught:
             metadata.read(file)
-        return caught.value.message.removeprefix(f"{file.parent} is not a run: ")
+        return caught.value.message.removeprefix(f"{file.parent} is not a run of topoqa-train: ")
 
     assert said() == "there is no such folder"
     file.parent.mkdir()

@@ -95,7 +95,7 @@ class TestCopies:
     @pytest.mark.parametrize(
         "named", [None, 7, "../../secret.chkpt", "/etc/passwd", "gone_epoch1.chkpt", ""]
     )
-    def test_metadata_that_name_no_file_of_the_run_give_none(
+    def test_links_in_metadata_that_name_no_file_of_the_run_are_ignored(
         self, read: Any, run_files: RunFiles, named: object
     ) -> None:
         run = run_files("r", links="none")
@@ -103,10 +103,10 @@ class TestCopies:
         document = json.loads((run / "run_metadata.json").read_text())
         document["checkpoints"]["links"] = {"model_checkpoints/best.ckpt": named}
         (run / "run_metadata.json").write_text(json.dumps(document))
-        assert read(run).best() is None
+        assert read(run).best().links == ()
         document["checkpoints"]["links"] = named
         (run / "run_metadata.json").write_text(json.dumps(document))
-        assert read(run).best() is None
+        assert read(run).best().links == ()
 
 
 class TestNoBest:
@@ -114,7 +114,7 @@ class TestNoBest:
         "target",
         ["gone_epoch1.chkpt", "../../outside_epoch1.chkpt", "/etc/passwd", "best.ckpt"],
     )
-    def test_a_link_that_leads_out_or_nowhere_is_not_ours(
+    def test_a_link_out_of_the_run_or_to_nothing_is_not_followed(
         self, read: Any, run_files: RunFiles, target: str
     ) -> None:
         run = run_files("r")
@@ -122,10 +122,13 @@ class TestNoBest:
         link = run / "model_checkpoints" / "best.ckpt"
         link.unlink()
         link.symlink_to(target)
-        assert read(run).best() is None
+        found = read(run)
+        assert found.broken_links == {"best.ckpt": target}
+        assert found.best().epoch == 1
+        assert "best.ckpt" not in found.best().links
 
     @pytest.mark.parametrize("name", ["model.chkpt", "x_epoch.chkpt", "x_epoch-1.chkpt"])
-    def test_a_file_that_names_no_epoch_has_no_figures(
+    def test_a_file_that_names_no_epoch_does_not_rank(
         self, read: Any, run_files: RunFiles, name: str
     ) -> None:
         run = run_files("r")
@@ -133,7 +136,7 @@ class TestNoBest:
         link = run / "model_checkpoints" / "best.ckpt"
         link.unlink()
         link.symlink_to(name)
-        assert read(run).best() is None
+        assert read(run).best().epoch == 1
 
     def test_a_checkpoint_without_a_row_has_no_figures(
         self, read: Any, run_files: RunFiles
@@ -288,7 +291,7 @@ class TestMovedWhileRead:
 
 def test_a_glance_says_what_a_run_is(run_files: RunFiles, clock: Any) -> None:
     seen = summary.glance(RunPaths(run_files("r", status="failed")), clock)
-    assert (seen.metadata.run_name, seen.status, seen.foreign) == ("r", Status.FAILED, False)
+    assert (seen.metadata.run_name, seen.status, seen.read_only) == ("r", Status.FAILED, False)
 
 
 @pytest.mark.parametrize(
@@ -299,22 +302,3 @@ def test_a_share_of_all_is_no_limit(
 ) -> None:
     run = run_files("r", training_parameters={"limit_val_batches": limit})
     assert read(run).limited is limited
-
-
-def test_learning_parameters_are_the_metadata_s_else_the_config_s(
-    read: Any, run_files: RunFiles
-) -> None:
-    run = run_files("r")
-    assert dict(read(run).parameters) == {}
-    (run / "config" / "config.yaml").write_text(
-        "optimizer: {learning_rate: 0.01}\ntrainer: {num_epochs: 7}\n"
-        "scheduler: {factor: 0.2}\nearly_stopping: {patience: 3}\n"
-    )
-    assert dict(read(run).parameters) == {
-        "learning_rate": 0.01,
-        "num_epochs": 7,
-        "scheduler": {"factor": 0.2},
-        "early_stopping_patience": 3,
-    }
-    other = run_files("s", training_parameters={"learning_rate": 0.5})
-    assert dict(read(other).parameters) == {"learning_rate": 0.5}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reference_runs import write_reference_run
+from legacy_runs import write_legacy_run
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
 
@@ -237,7 +237,7 @@ def test_the_closing_line_is_the_path_of_the_best(document: Document) -> None:
 
 
 def test_a_legacy_run_has_no_unknown_columns(clock: Any, tmp_path: Path) -> None:
-    run = write_reference_run(tmp_path, "r")
+    run = write_legacy_run(tmp_path, "r")
     text = shown(workflow.look(RunPaths(run), clock, Path), 100)
     assert text.splitlines()[0] == "r  completed"
     assert "epoch   train_mse  selection  val_loss     rho\n" in text

@@ -64,10 +64,10 @@ class TestState:
         (line,) = told(run_files("s", status="failed"))
         assert line == "failed, after 4 epochs"
 
-    def test_one_of_the_reference(self, told: Any, run_files: Any) -> None:
+    def test_one_of_another_program(self, told: Any, run_files: Any) -> None:
         run = run_files("r", status="interrupted")
-        lines = told(run, foreign=True)
-        assert "read only" in lines[0]
+        lines = told(run, kind="a run of another program")
+        assert "not resumed" in lines[0]
         assert "topoqa-train resume" not in " ".join(lines)
 
     @pytest.mark.parametrize(("silent", "said"), [(60, False), (600, True)])

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reference_runs import write_reference_run
+from legacy_runs import write_legacy_run
 
 from topoqa_train.errors import RequestError
 from topoqa_train.runs.paths import RunPaths
@@ -113,14 +113,14 @@ class TestOfFinished:
     def test_a_run_of_the_reference_is_passed_over_and_named(
         self, run_files: Any, epoch: Any, clock: Any
     ) -> None:
-        write_reference_run(run_files.root, "theirs")
+        write_legacy_run(run_files.root, "theirs")
         with pytest.raises(NothingToPickError) as caught:
             of_finished(run_files, clock)
         assert "theirs" in caught.value.details[0]
         run_files("ours", [epoch(0.05)])
         pick = of_finished(run_files, clock)
         assert pick.base == "ours"
-        assert pick.notes[0].startswith("Passed over, runs of the reference")
+        assert pick.notes[0].startswith("Passed over, runs of another program")
 
     def test_with_none_the_way_out_is_told(self, run_files: Any, clock: Any) -> None:
         with pytest.raises(NothingToPickError, match="no finished run") as caught:

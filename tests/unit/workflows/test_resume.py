@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reference_runs import write_reference_run
+from legacy_runs import write_legacy_run
 
 from topoqa_train.config.load import load_config
 from topoqa_train.config.overrides import parse_override
@@ -144,8 +144,8 @@ class TestRefusals:
         assert "topoqa-train monitor --run-dir" in told
 
     def test_one_of_the_reference(self, resume: Resume, tmp_path: Path) -> None:
-        told = refusal(resume, write_reference_run(tmp_path, "theirs"))
-        assert "theirs is a run of the reference" in told
+        told = refusal(resume, write_legacy_run(tmp_path, "theirs"))
+        assert "theirs is a run of the previous pipeline" in told
         assert "--resume-from" in told
 
     def test_one_that_is_done(self, make: Any, resume: Resume) -> None:

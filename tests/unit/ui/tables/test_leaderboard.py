@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reference_runs import Measured, write_reference_run
+from legacy_runs import Measured, write_legacy_run
 
 from topoqa_train.runs import leaderboard, summary
 from topoqa_train.runs.leaderboard import Leaderboard
@@ -96,14 +96,14 @@ def test_rho_replaces_a_missing_per_target_metric(
 def test_unknown_values_are_dashes(tmp_path: Path, clock: Any, lines: Lines) -> None:
     history = [Measured(0.25, 0.5), Measured(0.25, 0.6)]
     document = {"completed": True, "selection": {"use_val_spearman": False}}
-    run = write_reference_run(tmp_path, "theirs", history, document=document, names="bare")
+    run = write_legacy_run(tmp_path, "theirs", history, document=document, names="bare")
     ranked = leaderboard.rank([summary.read(RunPaths(run), clock)])
     (row,) = lines(leaderboard_table.board_table(ranked, limit=None, width=80), 80)[1:]
     assert row.split() == ["1", "theirs", "0.2500", "-", "-", "-", "-"]
 
 
 def test_control_characters_are_replaced(tmp_path: Path, clock: Any, lines: Lines) -> None:
-    run = write_reference_run(tmp_path, "a\nb\x1b[31mc", [Measured(0.25)])
+    run = write_legacy_run(tmp_path, "a\nb\x1b[31mc", [Measured(0.25)])
     ranked = leaderboard.rank([summary.read(RunPaths(run), clock)])
     table = leaderboard_table.board_table(ranked, limit=None, width=80)
     assert lines(table, 80)[1].split()[1] == "a?b?[31mc"

@@ -4,12 +4,11 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_runs import Measured, Order, table, training
+from legacy_runs import Measured, Order, table, training
 
-from topoqa_train import bounded_read
-from topoqa_train.runs.legacy import metrics
+from topoqa_legacy import metrics
 
 TABLE = "cpu_training/version_0/metrics.csv"
 
@@ -22,9 +21,13 @@ def write(root: Path, **tables: str) -> Path:
     return root
 
 
+def read(root: Path) -> tuple[list[dict[str, float]], list[str]]:
+    return metrics.read(metrics.tables(root))
+
+
 def rows(root: Path, text: str) -> list[dict[str, float]]:
-    found, faults = metrics.read(write(root, **{TABLE: text}))
-    assert faults == []
+    found, errors = read(write(root, **{TABLE: text}))
+    assert errors == []
     return found
 
 
@@ -101,7 +104,7 @@ class TestLearningRate:
         assert found[0]["learning_rate"] == 0.5
 
 
-class TestSittings:
+class TestSessions:
     def test_a_later_version_wins_by_epoch_and_ten_is_later_than_two(self, tmp_path: Path) -> None:
         second = training(8, seed=9)
         write(
@@ -112,7 +115,7 @@ class TestSittings:
                 "cpu_training/version_1/metrics.csv": table(training(4, seed=1)),
             },
         )
-        found, _ = metrics.read(tmp_path)
+        found, _ = read(tmp_path)
         losses = [entry.val_loss for entry in [*HISTORY[:3], *second[3:]]]
         assert [row["val_loss"] for row in found] == losses
 
@@ -124,7 +127,7 @@ class TestSittings:
                 "metrics/cpu_training_version_1.csv": table([Measured(None, None, 9.0)], first=3),
             },
         )
-        found, _ = metrics.read(tmp_path)
+        found, _ = read(tmp_path)
         assert [row["train_mse"] for row in found] == [entry.train_mse for entry in HISTORY]
 
     @pytest.mark.parametrize(
@@ -139,7 +142,7 @@ class TestSittings:
         ],
     )
     def test_wherever_they_are(self, tmp_path: Path, path: str) -> None:
-        found, _ = metrics.read(write(tmp_path, **{path: table(HISTORY)}))
+        found, _ = read(write(tmp_path, **{path: table(HISTORY)}))
         assert len(found) == 5
 
     def test_one_that_leads_out_of_the_run_is_not_read(self, tmp_path: Path) -> None:
@@ -147,21 +150,21 @@ class TestSittings:
         folder = tmp_path / "run" / "cpu_training"
         folder.mkdir(parents=True)
         (folder / "version_0").symlink_to(tmp_path / "other", target_is_directory=True)
-        assert metrics.read(tmp_path / "run") == ([], [])
+        assert read(tmp_path / "run") == ([], [])
 
     def test_one_that_can_t_be_read_spares_the_others(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         write(tmp_path, **{TABLE: table(HISTORY), "metrics/x_version_1.csv": "epoch"})
-        content = bounded_read.content
+        content = metrics.read_file
 
         def refuse(path: Path, most: int) -> bytes:
             if path.name == "x_version_1.csv":
                 raise PermissionError(13, "Permission denied", str(path))
             return content(path, most)
 
-        monkeypatch.setattr(bounded_read, "content", refuse)
-        found, (fault,) = metrics.read(tmp_path)
+        monkeypatch.setattr(metrics, "read_file", refuse)
+        found, (fault,) = read(tmp_path)
         assert len(found) == 5
         assert "x_version_1.csv can't be read: Permission denied" in fault
 
@@ -187,6 +190,7 @@ class TestDamage:
         text = table(HISTORY) + "val_loss,epoch,new\n0.01,5,3\n"
         assert rows(tmp_path, text)[5] == {"epoch": 5.0, "val_loss": 0.01, "new": 3.0}
 
+    @settings(deadline=None)
     @given(content=st.one_of(st.binary(max_size=400), st.text(max_size=400).map(str.encode)))
     def test_any_content_is_read(
         self, tmp_path_factory: pytest.TempPathFactory, content: bytes
@@ -195,9 +199,10 @@ class TestDamage:
         (root / "cpu_training" / "version_0").mkdir(parents=True, exist_ok=True)
         for before in (b"", b"epoch,step,train_mse,val_loss\n"):
             (root / TABLE).write_bytes(before + content)
-            found, _ = metrics.read(root)
+            found, _ = read(root)
             assert [row["epoch"] for row in found] == sorted({row["epoch"] for row in found})
 
+    @settings(deadline=None)
     @given(
         cells=st.lists(
             st.lists(
@@ -217,6 +222,6 @@ class TestDamage:
         (root / "cpu_training" / "version_0").mkdir(parents=True, exist_ok=True)
         lines = ["epoch,train_mse,val_loss,lr-Adam", *(",".join(line) for line in cells)]
         (root / TABLE).write_text("\n".join(lines))
-        for row in metrics.whole(metrics.read(root)[0]):
+        for row in metrics.whole(read(root)[0]):
             assert row["epoch"].is_integer()
             assert row["epoch"] >= 0

@@ -117,7 +117,7 @@ def checkpoint_name(epoch: int, measured: Measured, names: Names, weight: float 
     return f"checkpoint.{selected}val-{loss}_epoch{epoch}.chkpt"
 
 
-def write_reference_run(
+def write_legacy_run(
     root: Path,
     name: str = "sched_boost_seed222_2025-11-03_09-15-02",
     history: Sequence[Measured] | None = None,

@@ -1,4 +1,4 @@
-"""The reference's own run directories, through the real executable: read, and never touched."""
+"""Run directories of the previous pipeline, through the real executable: read, never changed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reference_runs import (
+from legacy_runs import (
     ELSEWHERE,
     FLAT_CONFIG,
     Measured,
     metadata,
     table,
     training,
-    write_reference_run,
+    write_legacy_run,
 )
 
 Cli = Callable[..., Any]
@@ -26,25 +26,25 @@ STATES = ("completed", "running", "interrupted", "failed")
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Months of runs: whole, of a resumed training, half written, without metadata, put aside."""
+    """Months of runs: whole, of a resumed training, half written, without metadata, archived."""
     root = tmp_path / "training_runs"
     history = training(40)
-    write_reference_run(root, "sched_boost_seed222_2025-11-03_09-15-02", history)
-    write_reference_run(root, "by_selection", history, names="sel", links="elsewhere")
+    write_legacy_run(root, "sched_boost_seed222_2025-11-03_09-15-02", history)
+    write_legacy_run(root, "by_selection", history, names="sel", links="elsewhere")
     resumed = {
         "metrics/cpu_training_version_2.csv": table(history[:25], order="train first"),
         "metrics/cpu_training_version_10.csv": table(history[20:], first=20, rates=[0.001] * 20),
     }
-    write_reference_run(root, "resumed", history, metrics=resumed, names="bare", links="relative")
+    write_legacy_run(root, "resumed", history, metrics=resumed, names="bare", links="relative")
     stopped = metadata("stopped", completed=None, selection=..., runtime=None, created=1762161302)
     half = table([*history[:7], Measured(None, None, 0.03)])
     options = {"metrics": {"gpu_training/version_0/metrics.csv": half}, "config": FLAT_CONFIG}
-    write_reference_run(root, "stopped", history[:7], document=stopped, **options)
+    write_legacy_run(root, "stopped", history[:7], document=stopped, **options)
     for file in (root / "stopped").rglob("*"):
         os.utime(file, (1.7e9, 1.7e9), follow_symlinks=False)
-    write_reference_run(root, "without_metadata", history, document="", links="broken")
-    write_reference_run(root / "history", "old", training(60, seed=7))
-    write_reference_run(root, "no_json", history, document='{"run_name": NaN')
+    write_legacy_run(root, "without_metadata", history, document="", links="broken")
+    write_legacy_run(root / "history", "old", training(60, seed=7))
+    write_legacy_run(root, "no_json", history, document='{"run_name": NaN')
     (root / "latest").symlink_to(f"{ELSEWHERE}/training_runs/resumed")
     return root
 
@@ -76,12 +76,12 @@ def test_every_reader_reads_every_run_and_leaves_it_as_it_was(
     assert board["runs"][-1]["run_id"] == "stopped"
     for name, run in runs.items():
         checkpoint = Path(run["checkpoint"])
-        assert run["reference"] is True
+        assert run["read_only"] is True
         assert checkpoint.read_text() == f"weights of epoch {run['epoch']}"
         assert f"{run['value']:.5f}" in checkpoint.name
         assert run["value"] == run["metrics"]["val_loss"]
         document = json.loads(cli("summarise", "--run-id", name, cwd=tmp_path).out)
-        assert document["reference"] is True
+        assert document["read_only"] is True
         assert document["best_by_val_loss"]["epoch"] == run["epoch"]
         epochs = [row["epoch"] for row in document["metrics_history"]]
         assert epochs == list(range(len(epochs)))
@@ -119,9 +119,9 @@ def test_latest_of_another_machine_is_the_run_of_that_name(
 
 
 @pytest.mark.parametrize("name", ["resumed", "stopped", "without_metadata"])
-def test_none_is_gone_on_with(cli: Cli, root: Path, tmp_path: Path, name: str) -> None:
+def test_none_is_resumed(cli: Cli, root: Path, tmp_path: Path, name: str) -> None:
     before = fingerprint(root)
     done = cli("resume", "--run-id", name, cwd=tmp_path)
     assert done.status == 2
-    assert "run of the reference" in done.err
+    assert "run of the previous pipeline" in done.err
     assert fingerprint(root) == before

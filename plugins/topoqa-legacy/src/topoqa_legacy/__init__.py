@@ -1,0 +1,1 @@
+"""Run directories of the previous pipeline, read by topoqa-train."""

@@ -1,0 +1,198 @@
+"""The reader: metadata, metrics and settings of one run directory, put together.
+
+Metadata may miss any field or hold it in another shape, and links may name another machine's
+folders. What can't be read is left out, with a line that says so. Nothing outside the run's
+directory is read, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from topoqa_legacy import metrics, settings
+from topoqa_legacy.settings import Selection
+from topoqa_legacy.values import is_inside, moment, moment_in_name, number, section, switch
+from topoqa_train.api import RunContents, iso, read_file
+
+KIND = "a run of the previous pipeline"
+_RERUN_WARNING = (
+    "Its data loader used only the first graph of each batch; now every graph counts, so its "
+    "numbers can't be reproduced."
+)
+_METADATA = "run_metadata.json"
+_MAXIMUM_BYTES = 16 * 2**20
+_MAXIMUM_DEPTH = 64
+# Fields with a meaning in new runs that such a run can't have.
+_NEW_FIELDS = {"process", "config", "begun_by", "resumed", "again_of"}
+_FAILED = {"failed", "error", "crashed"}
+_STOPPED = {"interrupted", "stopped", "aborted", "killed", "cancelled"}
+# `created` may be without a zone, so a file counts as that old within a day and a half.
+_SAME_TIME_SECONDS = 36 * 3600.0
+
+
+class LegacyReader:
+    """Reads runs of the previous pipeline; see `topoqa_train.api.RunReader`."""
+
+    def recognises(self, folder: Path) -> bool:
+        """Return whether metadata or Lightning's tables are of the previous pipeline."""
+        raw, _ = _metadata(folder)
+        if raw is not None:
+            return not isinstance(raw.get("process"), Mapping)
+        if (folder / _METADATA).exists():  # damaged: whose it is, the tables tell
+            return bool(metrics.tables(folder)) and not (folder / "metrics/metrics.csv").exists()
+        return (folder / "model_checkpoints").is_dir() and bool(metrics.tables(folder))
+
+    def glance(self, folder: Path) -> RunContents:
+        """Return kind, metadata, tables and warnings."""
+        return _glance(folder, *_metadata(folder))
+
+    def read(self, folder: Path) -> RunContents:
+        """Return all that is known of the run."""
+        raw, error = _metadata(folder)
+        found = _glance(folder, raw, error)
+        raw = raw or {}
+        rows, errors = metrics.read(found.tables)
+        config, more = settings.read_config(_configs(folder))
+        recorded = section(raw, "training_parameters")
+        selection = settings.selection((raw, config))
+        if selection is None:
+            more.append("its selection settings are not recorded: ranked by val_loss")
+            selection = _unrecorded(folder)
+        return replace(
+            found,
+            metadata={
+                **found.metadata,
+                "selection": {**section(raw, "selection"), **selection.document()},
+            },
+            rows=metrics.whole([_with_selection(row, selection) for row in rows]),
+            parameters={**recorded, **settings.parameters((config, recorded))},
+            checkpoint_folders=(folder / "model_checkpoints", folder / "checkpoints", folder),
+            seconds=_seconds(folder, raw, found.tables),
+            warnings=(*found.warnings, *errors, *more),
+            rerun_warning=_RERUN_WARNING,
+        )
+
+
+def _glance(folder: Path, raw: Mapping[str, Any] | None, error: str) -> RunContents:
+    tables = tuple(metrics.tables(folder))
+    warnings = (error,) if error else ()
+    return RunContents(KIND, _document(folder, raw or {}, tables), tables, warnings)
+
+
+def _metadata(folder: Path) -> tuple[dict[str, Any] | None, str]:
+    """Return the JSON object in the metadata file, or None and why there is none."""
+    path = folder / _METADATA
+    if not path.is_file():
+        return None, f"it has no {_METADATA}"
+    if not is_inside(path, folder):
+        return None, f"{path} is a link that leads out of the run"
+    try:
+        raw = json.loads(read_file(path, _MAXIMUM_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
+        return None, f"{path} can't be read ({type(error).__name__})"
+    if not isinstance(raw, dict) or _depth(raw) > _MAXIMUM_DEPTH:
+        return None, f"{path} holds no JSON object, or is nested too deeply"
+    return raw, ""
+
+
+def _depth(value: dict[str, Any]) -> int:
+    """Return how deeply containers are nested, counted no further than needed."""
+    depth = 0
+    level: list[Any] = [value]
+    while level and depth <= _MAXIMUM_DEPTH:
+        lists = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [inner for each in lists for inner in each if isinstance(inner, dict | list)]
+        depth += 1
+    return depth
+
+
+def _document(folder: Path, raw: Mapping[str, Any], tables: tuple[Path, ...]) -> dict[str, Any]:
+    """Return the metadata under the names of new runs, with times and status in their form."""
+    completed = moment(raw.get("completed"))
+    read_here = {"run_name", "created", "completed", "status", *_NEW_FIELDS}
+    kept = {
+        name: value for name, value in raw.items() if name not in read_here and value is not None
+    }
+    name = raw.get("run_name")
+    return {
+        **kept,
+        "run_name": name if isinstance(name, str) and name.strip() else folder.name,
+        "created": iso(moment(raw.get("created")) or _created(folder, tables)),
+        "completed": None if completed is None else iso(completed),
+        "status": _status(raw),
+    }
+
+
+def _status(raw: Mapping[str, Any]) -> str:
+    written = raw.get("status")
+    word = written.strip().lower() if isinstance(written, str) else ""
+    if word in _FAILED:
+        return "failed"
+    if word in _STOPPED:
+        return "interrupted"
+    completed = raw.get("completed")
+    is_set = switch(completed)
+    return "completed" if (bool(completed) if is_set is None else is_set) else "running"
+
+
+def _created(folder: Path, tables: tuple[Path, ...]) -> datetime:
+    """Return the time in the directory's name, or that of the oldest file."""
+    named = moment_in_name(folder.name)
+    oldest = min(_times(folder / _METADATA, *_configs(folder), *tables, folder), default=0.0)
+    return named or datetime.fromtimestamp(oldest, UTC)
+
+
+def _times(*files: Path) -> list[float]:
+    return [file.stat().st_mtime for file in files if file.exists()]
+
+
+def _configs(folder: Path) -> list[Path]:
+    """Return the configs of a run, the one in effect first."""
+    names = ("config/config.yaml", "config.yaml", "config/original_config.yaml")
+    files = (folder / name for name in names)
+    return [file for file in files if file.is_file() and is_inside(file, folder)]
+
+
+def _with_selection(row: Mapping[str, float], selection: Selection) -> dict[str, float]:
+    written = row.get(settings.SELECTION, math.nan)
+    value = written if math.isfinite(written) else selection.value(row)
+    return {**row, settings.SELECTION: value}
+
+
+def _unrecorded(folder: Path) -> Selection:
+    """Return the settings of a run that records none: val_loss ranks.
+
+    Names such as `checkpoint.sel-0.49300_...` show that it had a selection metric, of unknown
+    weight.
+    """
+    if any((folder / "model_checkpoints").glob("*sel-*")):
+        return Selection(use=True, weight=None, delta=None)
+    return Selection(use=False)
+
+
+def _seconds(folder: Path, raw: Mapping[str, Any], tables: tuple[Path, ...]) -> float | None:
+    """Return the training time: as recorded, or from the start to the end or the last epoch."""
+    runtime = section(raw, "runtime")
+    for name in ("training_seconds", "total_seconds"):
+        if (recorded := number(runtime.get(name))) is not None and recorded >= 0:
+            return recorded
+    epochs = runtime.get("epoch_seconds")
+    seconds = [number(each) for each in epochs] if isinstance(epochs, list) else []
+    if seconds and None not in seconds:
+        return math.fsum(each for each in seconds if each is not None)
+    started, ended = moment(raw.get("created")), moment(raw.get("completed"))
+    if started is None:
+        return None
+    if ended is not None:
+        return max(0.0, (ended - started).total_seconds())
+    # A copy may have given all files new times; then the last epoch's is not to be trusted.
+    begun = min(_times(*_configs(folder), *tables), default=math.inf)
+    if begun - started.timestamp() > _SAME_TIME_SECONDS:
+        return None
+    return max(0.0, max(_times(*tables), default=0.0) - started.timestamp()) or None

@@ -1,1 +1,0 @@
-"""Run directories of the previous pipeline, read-only."""
