@@ -1,1 +1,1 @@
-"""L5: how a job becomes a process."""
+"""How a job becomes a process."""

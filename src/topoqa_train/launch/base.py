@@ -1,9 +1,8 @@
-"""What every launcher does; plugins of `topoqa_train.launchers` give others."""
+"""The launcher protocol; plugins of `topoqa_train.launchers` provide further launchers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Protocol, Self
 
 from topoqa_train.launch.job import Task
@@ -16,38 +15,33 @@ OnEvent = Callable[[Event], None]
 
 
 class Launcher(Protocol):
-    """A context that runs tasks; its processes live no longer than it."""
+    """A context that runs tasks; its processes end with it."""
 
     def __enter__(self) -> Self:
-        """Be ready."""
+        """Prepare."""
         ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """End every process that is left."""
         ...
 
     def run(self, tasks: Sequence[Task], on_event: OnEvent, *, keep_going: bool) -> list[RunEnded]:
-        """Do `tasks` and return how each that was begun ended, in the order of `tasks`.
+        """Run `tasks` and return how each that was started ended, in the order of `tasks`.
 
-        Every event goes to `on_event`, on the calling thread, the `RunEnded` too. After a failure
-        nothing new is begun unless `keep_going`.
+        Every event, `RunEnded` included, goes to `on_event` on the calling thread. After a failure
+        no further task is started unless `keep_going`.
 
         Raises:
-            InterruptedRunError, TerminatedRunError: this process was told to stop; the tasks
-                stopped first, each after its last whole epoch.
+            InterruptedRunError, TerminatedRunError: this process was asked to stop; the tasks
+                stopped first, each after its last complete epoch.
         """
         ...
 
 
 def make(name: str, at_once: int) -> Launcher:
-    """The launcher called `name`, for `at_once` tasks at a time."""
+    """Return the launcher called `name`, for `at_once` tasks at a time."""
     plugin = discovery.find(discovery.LAUNCHERS, "launcher", name)
-    made = plugin.load()
+    create = plugin.load()
     with plugin.attribute_errors():
-        launcher: Launcher = made(at_once)
+        launcher: Launcher = create(at_once)
     return launcher

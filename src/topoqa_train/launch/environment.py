@@ -1,4 +1,4 @@
-"""What a child finds in its environment before its first import."""
+"""Environment variables of a training process; most must be set before its first import."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 CHILD_VARIABLE = "TOPOQA_TRAIN_CHILD"
 
-# One thread a job unless the config says more: torch's default on a busy machine is eight times
-# slower on graphs this small, and the number of threads is part of the numbers.
+# One thread per job unless the config says more: on a busy machine torch's default is eight times
+# slower on graphs this small, and the number of threads affects results.
 _FIXED = {
     "PYTHONHASHSEED": "0",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
@@ -17,8 +17,8 @@ _FIXED = {
     "OPENBLAS_NUM_THREADS": "1",
     "PYTHONUNBUFFERED": "1",
 }
-# glibc gives freed memory back after each step and faults it in again for the next: thousands of
-# page faults a step. Elsewhere these mean nothing. Numbers don't hang on them.
+# By default glibc returns freed memory after each step and requests it again for the next, which
+# costs thousands of page faults a step. Other systems ignore these. Results don't depend on them.
 _MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
@@ -31,7 +31,7 @@ _MLFLOW = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
-# Beside our own: what torch, numpy and the libraries under them read on what to compute with.
+# Besides this program's own: variables by which torch, numpy and their libraries choose code.
 _RECORDED_PREFIXES = (
     *("TOPOQA_TRAIN_", "CUDA_VISIBLE", "SLURM_JOB_ID"),
     *("ATEN_CPU_", "CUBLAS_", "CUDNN_", "KMP_", "MKL_", "NPY_DISABLE_CPU", "NVIDIA_TF32_"),
@@ -40,7 +40,7 @@ _RECORDED_PREFIXES = (
 
 
 def for_child() -> dict[str, str]:
-    """This process's environment with what makes numbers repeatable."""
+    """Return this process's environment with what makes results repeatable."""
     return {**_MEMORY, **os.environ, **_FIXED, CHILD_VARIABLE: "1"}
 
 
@@ -58,7 +58,7 @@ def for_tracker() -> dict[str, str]:
 
 
 def recorded(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The part of the environment that can change numbers, for run_metadata.json."""
+    """Return the variables that can affect results, for run_metadata.json."""
     return {
         name: value
         for name, value in sorted((os.environ if environ is None else environ).items())
@@ -67,7 +67,7 @@ def recorded(environ: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS has no affinity

@@ -10,26 +10,27 @@ from types import FrameType
 
 # Sent when a terminal is closed or a connection is lost; Windows has none.
 HANG_UP = getattr(signal, "SIGHUP", None)
+_Handler = Callable[[int, FrameType | None], None]
 
 
 def stopping() -> tuple[int, ...]:
-    """The signals that ask to stop: not a lost terminal for who was started with `nohup`."""
+    """Return the signals that ask to stop; a lost terminal is none of them under `nohup`."""
     ignored = HANG_UP is None or signal.getsignal(HANG_UP) == signal.SIG_IGN
     return (signal.SIGINT, signal.SIGTERM, *(() if ignored or HANG_UP is None else (HANG_UP,)))
 
 
 class StopSignals:
-    """What arrived so far. `first` is the signal that asked first."""
+    """Number of signals received so far, and the first one."""
 
     def __init__(self) -> None:
         self.first: int | None = None
         self.count = 0
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        """Signal handler: only counts."""
+        """Count a signal; a handler must do no more."""
         del frame
         if self.first is not None and number == HANG_UP:
-            return  # shell and kernel both tell of it; nobody is impatient
+            return  # shell and kernel may both send it; that is not a second request
         if self.first is None:
             self.first = number
         self.count += 1
@@ -37,36 +38,28 @@ class StopSignals:
 
 @contextmanager
 def caught() -> Iterator[StopSignals]:
-    """Count what asks to stop instead of dying of it; the old handlers come back after.
-
-    Off the main thread no handler can be set: the count then stays at nought.
-    """
+    """Count the signals that ask to stop instead of dying from them."""
     signals = StopSignals()
-    if threading.current_thread() is not threading.main_thread():
+    with _handled(signals.note):
         yield signals
-        return
-    before = {number: signal.signal(number, signals.note) for number in stopping()}
-    try:
-        yield signals
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
 def passed_on(interrupt: Callable[[], None], terminate: Callable[[], None]) -> Iterator[None]:
-    """Call `interrupt` on Ctrl-C, `terminate` on what else asks to stop, in the main thread."""
+    """Call `interrupt` on Ctrl-C and `terminate` on the other signals that ask to stop."""
+    with _handled(lambda number, _: (interrupt if number == signal.SIGINT else terminate)()):
+        yield
+
+
+@contextmanager
+def _handled(handler: _Handler) -> Iterator[None]:
+    """Install a handler and restore the old ones; Python allows that on the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-
-    def note(number: int, frame: FrameType | None) -> None:
-        del frame
-        (interrupt if number == signal.SIGINT else terminate)()
-
-    before = {number: signal.signal(number, note) for number in stopping()}
+    before = {number: signal.signal(number, handler) for number in stopping()}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)

@@ -1,4 +1,4 @@
-"""The inside of a warm child: tasks in, events out, nothing else on either pipe."""
+"""The main program of a child process: tasks on standard input, events on standard output."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from topoqa_train.stopping import StopRequest
 from topoqa_train.worker import console_log
 from topoqa_train.worker.executor import Executor
 
-# How long a batch may go on after the parent is gone.
+# Time for the present batch to end after the parent has died.
 _ORPHAN_SECONDS = 60.0
 
 
 def main() -> None:
-    """Do what arrives on standard input until it ends."""
+    """Run the tasks that arrive on standard input until it ends."""
     tasks, channel = _own_pipes()
-    console_log.hush()
+    console_log.quiet_lightning()
     stop = StopRequest()
 
     def emit(event: Event) -> None:
         try:
             channel.write((events.to_line(event) + "\n").encode())
         except BrokenPipeError:
-            # The parent is gone, and nobody else hears events: stop as if it had said so.
-            stop.terminate()
+            stop.terminate()  # the parent has died, and nobody reads events any more
 
     inbox: queue.Queue[Task | None] = queue.Queue()
+    # A thread, because the end of the input must be noticed during a training, too.
     threading.Thread(target=_read, args=(tasks, inbox, stop), daemon=True).start()
     executor = Executor(emit, stop)
     with signals.passed_on(stop.interrupt, stop.terminate):
@@ -44,10 +44,10 @@ def main() -> None:
 
 
 def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """The pipes to the parent on descriptors of our own.
+    """Move the pipes to the parent to descriptors of their own, away from 0 and 1.
 
-    Whatever a library prints must not look like an event; and a forked loader worker closes
-    `sys.stdin`, which would wait for ever on the thread that reads from it.
+    The output of a library must not look like an event. And a forked loader worker closes
+    `sys.stdin`, which would block forever on the thread that reads from it.
     """
     tasks = os.fdopen(os.dup(0), "rb")
     channel = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -62,10 +62,10 @@ def _read(tasks: BinaryIO, inbox: queue.Queue[Task | None], stop: StopRequest) -
     for line in tasks:
         inbox.put(jobs.from_line(line))
     inbox.put(None)
-    # With a task in hand this means that the parent is gone; idle, it means nothing.
+    # Between tasks this has no effect; during a task it means that the parent has died.
     stop.terminate()
     time.sleep(_ORPHAN_SECONDS)
-    # Still here: the batch hangs. What is on the disk is whole at any moment, so this is safe.
+    # The batch hangs. Files on disk are complete at any moment, so this exit is safe.
     os._exit(TerminatedRunError.exit_status)
 
 

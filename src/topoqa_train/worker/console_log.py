@@ -1,4 +1,4 @@
-"""`training_console.log`: all that the trainer and what it calls print."""
+"""`training_console.log`: everything that the trainer and the libraries under it print."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LIGHTNING = ("lightning.pytorch", "lightning.fabric")
 _LOGGERS = (LOG_ROOT, *_LIGHTNING, "py.warnings")
 
 
-def hush() -> None:
-    """Outside a run's log, hear of Lightning what is wrong and not what it recommends.
+def quiet_lightning() -> None:
+    """Show only Lightning's warnings outside a run's log.
 
-    Else that is all a terminal shows of a process that died.
+    Its recommendations would push the last words of a process that dies out of the error message.
     """
     for name in _LIGHTNING:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -28,9 +28,9 @@ def hush() -> None:
 
 @contextmanager
 def console_log(path: Path) -> Iterator[None]:
-    """Send everything this process prints, also from C, to `path`; then as before.
+    """Send everything this process prints, even from C, to `path` until the block ends.
 
-    In the process of a terminal or a test (the in-process launcher), only logging goes there.
+    With the in-process launcher only log messages go there: see `_descriptors_to`.
     """
     with atomic.translate_disk_full(path):
         file = path.open("ab", buffering=0)
@@ -40,7 +40,7 @@ def console_log(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _loggers_to(target: int) -> Iterator[None]:
-    """What is logged goes to `target` alone: Lightning's own handlers would say it twice."""
+    """Send log messages to `target` only: Lightning's own handlers would repeat them."""
     stream = open(os.dup(target), "w", encoding="utf-8", errors="replace")  # noqa: SIM115, PTH123
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -62,8 +62,8 @@ def _loggers_to(target: int) -> Iterator[None]:
 
 @contextmanager
 def _descriptors_to(target: int) -> Iterator[None]:
-    # A child's standard output was already made a copy of its standard error: only a child
-    # may have its descriptors moved, never a process with a terminal or a test runner on them.
+    # Only in a child, where nothing else uses the descriptors: the process of the in-process
+    # launcher may have a terminal or a test runner on them.
     if not os.environ.get(CHILD_VARIABLE):
         yield
         return

@@ -1,10 +1,9 @@
-"""Jobs in this very process, one after another: for tests and for debugging."""
+"""Jobs in this process, one after another: for tests and for debugging."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
+from contextlib import AbstractContextManager
 
 from topoqa_train.launch import signals
 from topoqa_train.launch.base import OnEvent
@@ -12,26 +11,18 @@ from topoqa_train.launch.job import Task
 from topoqa_train.runs.events import Begun, RunEnded
 
 
-class InProcessLauncher:
-    """`at_once` is taken and ignored: there is one process."""
+class InProcessLauncher(AbstractContextManager["InProcessLauncher"]):
+    """A launcher without processes; it ignores `at_once`."""
 
     def __init__(self, at_once: int) -> None:
         del at_once
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
+    def __exit__(self, *exception: object) -> None:
+        """Do nothing: there is no process to end."""
 
     def run(self, tasks: Sequence[Task], on_event: OnEvent, *, keep_going: bool) -> list[RunEnded]:
         """See `Launcher.run`."""
-        # Both bring torch, which `--help` must not wait for.
+        # Both import torch, which `--help` must not wait for.
         from topoqa_train.stopping import StopRequest
         from topoqa_train.worker.executor import Executor
 

@@ -14,7 +14,7 @@ import pytest
 from topoqa_train import log
 from topoqa_train.errors import MachineError
 from topoqa_train.launch.environment import CHILD_VARIABLE
-from topoqa_train.worker.console_log import console_log, hush
+from topoqa_train.worker.console_log import console_log, quiet_lightning
 
 IN_A_CHILD = """
 import logging, os, subprocess, sys, warnings
@@ -112,7 +112,7 @@ def test_what_lightning_recommends_is_heard_in_the_log_alone(
 ) -> None:
     lightning = logging.getLogger("lightning.pytorch")
     monkeypatch.setattr(lightning, "level", logging.INFO)
-    hush()
+    quiet_lightning()
     lightning.info("buy this")
     lightning.warning("mind that")
     with console_log(file):
