@@ -160,7 +160,7 @@ def test_a_graph_does_not_outlive_its_structure(run: Run, write: Write, tmp_path
     assert "T1_0" not in metadata(tmp_path / "out")
 
 
-def test_a_fault_of_ours_is_told_as_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_reported_as_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     from topoqa_graphs import workers
 
     def broken(*_: object) -> None:
@@ -169,7 +169,7 @@ def test_a_fault_of_ours_is_told_as_one(run: Run, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(workers, "build_graph", broken)
     report = run()
     assert report.built == ()
-    expected = "a fault of the builder: ZeroDivisionError: by nought"
+    expected = "internal error in the builder: ZeroDivisionError: by nought"
     assert {failure.reason for failure in report.failed} == {expected}
 
 
@@ -267,7 +267,7 @@ def test_two_builds_into_one_folder_are_refused(run: Run, tmp_path: Path) -> Non
     (tmp_path / "out").mkdir()
     with (
         FileLock(tmp_path / "out" / ".graph_build.lock"),
-        pytest.raises(RequestError, match="another build writes"),
+        pytest.raises(RequestError, match="another build is writing"),
     ):
         run()
     assert len(run().built) == 3
@@ -361,7 +361,7 @@ def test_labels_can_come_later_without_building_again(
     assert len(report.dockq) == len(label_rows(out)) == 2
 
 
-def test_labels_of_an_earlier_build_are_told_of(
+def test_labels_of_an_earlier_build_are_reported(
     scored: tuple[Path, Path], tmp_path: Path, quiet: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, known = scored
@@ -371,7 +371,7 @@ def test_labels_of_an_earlier_build_are_told_of(
     build_graphs(sources, out, show=quiet)
     assert "labels.csv" not in capsys.readouterr().err  # nothing changed: they still hold
     build_graphs(sources, out, force=True, show=quiet)
-    assert "labels.csv is from before" in capsys.readouterr().err
+    assert "labels.csv is from an earlier build" in capsys.readouterr().err
 
 
 def test_a_native_that_does_not_suit_costs_the_label_alone(

@@ -197,7 +197,7 @@ def test_partners_of_several_chains_move_together(native: Structure) -> None:
     made = make_decoys(cut, 3, SEED, parse_partners("BC:A"))
     whole = make_decoys(native, 3, SEED)
     assert [d.score.dockq for d in made] == pytest.approx([d.score.dockq for d in whole])
-    with pytest.raises(DataError, match=r"2OOB has 3 chains \(A B C\): decoys need two partners"):
+    with pytest.raises(DataError, match=r"2OOB has 3 chains .* two partners"):
         make_decoys(cut, 3, SEED)
 
 
@@ -231,7 +231,7 @@ def test_each_target_can_have_partners_of_its_own(tmp_path: Path, native: Struct
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     path = NATIVES / "2OOB.pdb.gz"
-    with pytest.raises(DataError, match="two natives share a name: 2OOB"):
+    with pytest.raises(DataError, match="two natives have the same name: 2OOB"):
         write_decoys([path, path], tmp_path, 2, SEED, PartnerTable(), no_progress)
     (tmp_path / "labels.csv").write_text("mine")
     with pytest.raises(DataError, match=r"labels\.csv exists already"):
@@ -251,7 +251,7 @@ def test_decoys_bear_the_name_that_their_native_is_found_by(tmp_path: Path) -> N
         ("2OOB_001", "2OOB"),
     ]
     shutil.copy(source, tmp_path / "my_dimer.pdb.gz")
-    with pytest.raises(DataError, match="can't hold '_'"):
+    with pytest.raises(DataError, match="can't contain '_'"):
         write_decoys(
             [tmp_path / "my_dimer.pdb.gz"], tmp_path / "e", 2, SEED, PartnerTable(), no_progress
         )

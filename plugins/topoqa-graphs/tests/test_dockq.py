@@ -186,7 +186,7 @@ def test_without_partners_it_is_the_mean_over_native_interfaces(
 
 def test_chains_are_mapped_by_name_or_as_told(native: Structure, decoy: Structure) -> None:
     renamed = with_residues(decoy, lambda key: replace(key, chain={"A": "X", "B": "Y"}[key.chain]))
-    with pytest.raises(DataError, match=r"lacks chains .* A \(native A\), B \(native B\)"):
+    with pytest.raises(DataError, match=r"is missing chains .* A \(native A\), B \(native B\)"):
         dockq(renamed, native)
     told = dockq(renamed, native, chain_map={"A": "X", "B": "Y"})
     assert figures(told) == pytest.approx(figures(dockq(decoy, native)))
@@ -203,7 +203,7 @@ def test_swapped_chains_are_not_taken_for_one_another(native: Structure) -> None
 @pytest.mark.parametrize(
     ("partners", "said"),
     [
-        ((("A",), ("A", "B")), "chain A stands on both sides"),
+        ((("A",), ("A", "B")), "chain A is on both sides"),
         ((("A",), ("Z",)), "chain Z is not in it"),
         (((), ("B",)), "its chains: A B"),
     ],

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from topoqa_graphs.partners import parse_partners, read_partners, said, sides, suited
+from topoqa_graphs.partners import as_text, parse_partners, read_partners, sides, suited
 from topoqa_graphs.structures import Structure, read_structure
 from topoqa_train.errors import DataError, RequestError
 
@@ -35,7 +35,7 @@ def with_chains(make: Any, write: Write, *names: str) -> Structure:
 )
 def test_partners_as_written(text: str, expected: object) -> None:
     assert parse_partners(text) == expected
-    assert parse_partners(said(parse_partners(text))) == expected
+    assert parse_partners(as_text(parse_partners(text))) == expected
 
 
 @pytest.mark.parametrize("text", ["", "A", "A:", ":B", "A:B:C", ",:B"])

@@ -14,7 +14,7 @@ from torch_geometric.data import Data
 
 from topoqa_graphs.build import build_graphs, find_sources
 from topoqa_graphs.partners import PartnerTable
-from topoqa_graphs.validate import Validation, edge_faults, validate
+from topoqa_graphs.validate import Validation, edge_errors, validate
 from topoqa_train.api import write_graph
 from topoqa_train.errors import RequestError
 
@@ -45,8 +45,8 @@ def check(folder: Path, quiet: Any) -> Callable[[], Validation]:
 
 def found(validation: Validation) -> dict[str, list[str]]:
     faults: dict[str, list[str]] = {}
-    for fault in validation.faults:
-        faults.setdefault(fault.graph, []).append(f"{fault.kind}: {fault.text}")
+    for error in validation.errors:
+        faults.setdefault(error.graph, []).append(f"{error.kind}: {error.text}")
     return faults
 
 
@@ -68,11 +68,11 @@ def test_good_graphs_have_no_faults(check: Callable[[], Validation], folder: Pat
         ({"edge_index": torch.as_tensor(EDGES) - 1}, "unfit: edge_index names node -1"),
         (
             {"edge_index": torch.tensor([[0, 1, 1, 0], [1, 0, 2, 2]])},
-            "edges: 2 edges stand in one direction only",
+            "edges: 2 edges in one direction only",
         ),
         (
             {"edge_index": torch.tensor([[0, 1, 0, 1], [1, 0, 1, 0]])},
-            "edges: 2 edges stand more than once",
+            "edges: 2 duplicate edges",
         ),
         (
             {"edge_index": torch.tensor([[0, 1, 2, 2], [1, 0, 2, 2]])},
@@ -140,7 +140,7 @@ def put(folder: Path, **entries: Any) -> None:
 
 def test_metadata_that_agree(check: Callable[[], Validation], folder: Path) -> None:
     put(folder, good_1=entry(residues=["a", "b", "c"]), good_2=entry())
-    assert check().faults == ()
+    assert check().errors == ()
     assert check().metadata == folder / "graph_metadata.json"
 
 
@@ -164,8 +164,8 @@ def test_metadata_that_disagree(
 def test_metadata_of_other_graphs(check: Callable[[], Validation], folder: Path) -> None:
     put(folder, good_1=entry(), gone=entry())
     faults = found(check())
-    assert faults["gone"] == ["missing: graph_metadata.json tells of it, but there is no graph"]
-    assert faults["good_2"] == ["metadata: graph_metadata.json says nothing of it"]
+    assert faults["gone"] == ["missing: graph_metadata.json lists it, but it does not exist"]
+    assert faults["good_2"] == ["metadata: graph_metadata.json has no entry for it"]
 
 
 def test_metadata_of_two_variants(check: Callable[[], Validation], folder: Path) -> None:
@@ -186,7 +186,7 @@ def test_files_beside_the_graphs_that_are_no_json_objects(
 
 def test_a_summary_without_modules(check: Callable[[], Validation], folder: Path) -> None:
     (folder / "graph_builder_summary.json").write_text("{}")
-    assert found(check()) == {"": ["metadata: graph_builder_summary.json names no modules"]}
+    assert found(check()) == {"": ["metadata: graph_builder_summary.json has no entry modules"]}
 
 
 def test_what_the_builder_builds_is_valid(
@@ -198,7 +198,7 @@ def test_what_the_builder_builds_is_valid(
     build_graphs(sources, tmp_path / "out", show=quiet)
     for folder in (tmp_path / "out", tmp_path / "out" / "graph_data"):
         validation = validate(folder, show=quiet)
-        assert validation.faults == ()
+        assert validation.errors == ()
         assert validation.graphs == 2
         assert validation.widths == {(172, 11): 2}
         assert validation.metadata == tmp_path / "out" / "graph_metadata.json"
@@ -212,5 +212,5 @@ def test_nothing_to_validate(tmp_path: Path, quiet: Any) -> None:
 
 
 def test_edges_in_both_directions_are_fine() -> None:
-    assert edge_faults(EDGES, 3) == []
-    assert edge_faults(EDGES[:, ::2], 3) == ["2 edges stand in one direction only"]
+    assert edge_errors(EDGES, 3) == []
+    assert edge_errors(EDGES[:, ::2], 3) == ["2 edges in one direction only"]

@@ -194,13 +194,13 @@ class TestScreens:
             console.print(thing, soft_wrap=isinstance(thing, str))
         return [line.rstrip() for line in console.export_text().splitlines()]
 
-    def test_the_figures_stand_beside_each_other(self, start: Any) -> None:
+    def test_the_values_of_both_sides_are_shown(self, start: Any) -> None:
         report, _ = start()
         lines = self.shown(80, result_table(report), *closing_lines(report))
         assert lines[0].split() == ["seconds", "disk", "memory", "speed-up"]
         assert lines[1].split() == ["pipeline", "40.00", "20.00", "2.00x"]
         assert lines[3].split() == ["reading", "graphs", "-", "-", "-"]
-        assert "Test mode: no RAM disk was made" in "\n".join(lines)
+        assert "Test mode: no RAM disk was created" in "\n".join(lines)
 
     def test_the_file_is_named_unbroken(
         self, start: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -20,9 +20,9 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
-    """The residues with a whole backbone, in the structure's order.
+    """Residues with a complete backbone, in the structure's order.
 
-    A stretch runs on while C to N is at most 2.5 A within one chain.
+    A stretch continues while C to N is at most 2.5 A within one chain.
     """
 
     residues: Ints  # [k] index into Structure.residues
@@ -32,14 +32,14 @@ class Backbone:
     psi: Floats  # [k]
 
     def row(self, count: int) -> Ints:
-        """[count] the row of each residue of the structure, -1 where the backbone isn't whole."""
+        """Return [count] the row of each residue, -1 where the backbone is incomplete."""
         rows = np.full(count, -1, dtype=np.int64)
         rows[self.residues] = np.arange(len(self.residues))
         return rows
 
 
 def backbone(structure: Structure) -> Backbone:
-    """Angles to a tenth of a degree, which is what DSSP's output has."""
+    """Return the backbone with angles rounded to 0.1 degrees, the precision of DSSP's output."""
     found = np.full((len(structure.residues), 4), -1, dtype=np.int64)
     place = {name: column for column, name in enumerate(BACKBONE)}
     for atom, name in enumerate(structure.atom_names):
@@ -61,7 +61,7 @@ def backbone(structure: Structure) -> Backbone:
 
 
 def secondary_structure(structure: Structure, whole: Backbone) -> Ints:
-    """[k] index into `STATES` of each residue of `whole`; the last one stands for none.
+    """Return [k] the index into `STATES` of each residue of `whole`; the last one means none.
 
     mdtraj's implementation of DSSP; hydrogen bonds count between chains too.
     """
@@ -90,7 +90,10 @@ def secondary_structure(structure: Structure, whole: Backbone) -> Ints:
 
 
 def _dihedral(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
-    """Degrees, -180 to 180, of rows of points; undefined where points coincide."""
+    """Return the dihedral angles of rows of points in degrees, -180 to 180.
+
+    360 where points coincide and the angle is undefined.
+    """
     axis = c - b
     length = np.linalg.norm(axis, axis=1, keepdims=True)
     axis = axis / np.where(length > 0, length, 1.0)
@@ -103,5 +106,5 @@ def _dihedral(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
 
 
 def _across(vectors: Floats, axis: Floats) -> Floats:
-    """The part of each vector that is perpendicular to the axis."""
+    """Return the part of each vector that is perpendicular to the axis."""
     return np.asarray(vectors - (vectors * axis).sum(axis=1, keepdims=True) * axis)

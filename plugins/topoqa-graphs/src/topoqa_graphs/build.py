@@ -55,7 +55,7 @@ _LOCK = ".graph_build.lock"
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What became of each decoy, by MODEL; `kept` were there already, built from the same."""
+    """Outcome of each decoy by MODEL; `kept` existed already, built from the same structure."""
 
     built: tuple[str, ...]
     kept: tuple[str, ...]
@@ -76,13 +76,13 @@ def build_graphs(
     """Build the graphs of `sources` into `out`, in `jobs` processes.
 
     Writes `graph_data/<MODEL>.pt`, `graph_metadata.json`, the builder's summary and, where
-    sources have natives, `labels.csv`. A graph that is there already, from the same structure by
-    the same builder, is kept unless `force`. One that fails is reported and stops nothing. The
-    numbers do not depend on `jobs`. `sources` may be a generator; `total` is then its length.
+    sources have natives, `labels.csv`. A graph that exists already, built from the same structure
+    by the same builder, is kept unless `force`. A decoy that fails is reported and stops nothing.
+    The numbers do not depend on `jobs`. `sources` may be a generator; `total` is then its length.
 
     Raises:
         RequestError: another build writes to `out`.
-        MachineError: no room, or a worker was killed. What is built by then stays.
+        MachineError: the disk is full, or a worker was killed. Graphs built by then are kept.
     """
     if total is None and isinstance(sources, Sequence):
         total = len(sources)
@@ -100,7 +100,7 @@ def build_graphs(
         if building.labelled:
             _write_labels(out / LABELS, report.dockq)
         elif report.built and (out / LABELS).exists():
-            notify(f"{out / LABELS} is from before: without natives it was not written again")
+            notify(f"{out / LABELS} is from an earlier build: without natives it was not rewritten")
         counts = {"graphs": len(report.built) + len(report.kept), "failed": len(report.failed)}
         write_summary(out, compat, counts)
     return report
@@ -125,11 +125,11 @@ class _Building:
         self.hashes: dict[Path, str] = {}
 
     def tasks(self, sources: Iterable[Source]) -> Iterator[Task]:
-        """What there is to do for each source; where there is nothing, it is noted as kept."""
+        """Yield the task of each source; record a source with nothing to do as kept."""
         seen: set[str] = set()
         for source in sources:
             if source.model in seen:
-                self._failed(source, f"{source.model} is there twice")
+                self._failed(source, f"duplicate decoy {source.model}")
                 continue
             seen.add(source.model)
             try:
@@ -143,7 +143,7 @@ class _Building:
 
     def _task(self, source: Source) -> Task | None:
         self.labelled |= source.native is not None
-        partners = naming.said(source.partners) if source.partners else None
+        partners = naming.as_text(source.partners) if source.partners else None
         stamped = stamp(_hash(source.structure), partners, self.compat)
         native = self._native_hash(source.native)
         current = not self.force and self.ledger.is_current(source.model, stamped)
@@ -165,7 +165,7 @@ class _Building:
         return task
 
     def take(self, outcome: Outcome) -> None:
-        """Write what came out of a task, and note it."""
+        """Write and record the outcome of a task."""
         source, task, stamped, native = self.waiting.pop(outcome.model)
         score: Record = {**(outcome.score or {}), "native_sha256": native} if native else {}
         if task.wants_graph and outcome.arrays is None:
@@ -190,7 +190,7 @@ class _Building:
         self.advance(1)
 
     def report(self) -> BuildReport:
-        """Everything, sorted."""
+        """Return the outcomes of all decoys, sorted."""
         return BuildReport(
             tuple(sorted(self.built)),
             tuple(sorted(self.kept)),
@@ -220,13 +220,13 @@ class _Building:
         if path not in self.hashes:
             try:
                 self.hashes[path] = _hash(path)
-            except OSError:  # which scoring will come upon, and say
+            except OSError:  # scoring reads it again and reports the error
                 self.hashes[path] = "can't be read"
         return self.hashes[path]
 
 
 def _hash(structure: Structure | Path) -> str:
-    """SHA-256 of a file as it is, or of all that a structure in memory holds."""
+    """Return the SHA-256 of a file's bytes, or of everything in a structure in memory."""
     if isinstance(structure, Path):
         with structure.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -259,13 +259,13 @@ def _write_labels(path: Path, dockq: dict[str, float]) -> None:
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """Hold the folder; the lock goes with the process, however that ends."""
+    """Lock the folder; the kernel releases the lock when the process ends."""
     lock = FileLock(out / _LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout:
         raise RequestError(
-            f"another build writes to {out}", hint="Wait for it, or give another --out."
+            f"another build is writing to {out}", hint="Wait for it, or choose another --out."
         ) from None
     try:
         yield

@@ -79,7 +79,7 @@ def build(
 ) -> None:
     """Build the graph of each decoy's interface.
 
-    MODEL is the path below the folder without the endings; its target stands before the first
+    MODEL is the path below the folder without the endings; its target is the part before the first
     _ or /. Graphs that are there from the same structures are kept, so a build that was stopped
     goes on. A structure that can't be built is reported at the end and stops nothing.
 
@@ -107,7 +107,7 @@ def validate(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Report every graph that is broken, empty, mis-shaped, holds NaN or is odd in its schema.
+    """Report graphs that are broken, empty, mis-shaped, contain NaN or differ in their schema.
 
     Exit status 2 if there is any.
 
@@ -120,7 +120,7 @@ def validate(
         typer.echo(json.dumps(validation.to_document(), indent=2))
     else:
         _show_validation(validation)
-    if validation.faults:
+    if validation.errors:
         raise typer.Exit(2)
 
 
@@ -184,7 +184,7 @@ def demo(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build the data set `demo`: decoys of shipped natives, split by family; say where it is.
+    """Build the data set `demo`: decoys of shipped natives, split by family; print its folder.
 
     Example: topoqa-train graphs demo
     """
@@ -240,15 +240,15 @@ def _show_validation(validation: Validation) -> None:
 
     from topoqa_train.api import notify, output_console
 
-    if validation.faults:
-        table = Table("graph", "kind", "fault")
-        for fault in validation.faults:
-            table.add_row(fault.graph or "(the folder)", fault.kind, fault.text)
+    if validation.errors:
+        table = Table("graph", "kind", "error")
+        for error in validation.errors:
+            table.add_row(error.graph or "(the folder)", error.kind, error.text)
         output_console().print(table)
     widths = "; ".join(
         f"{count} with {node} columns a node, {edge} an edge"
         for (node, edge), count in sorted(validation.widths.items())
     )
-    bad = len({fault.graph for fault in validation.faults if fault.graph})
+    bad = len({error.graph for error in validation.errors if error.graph})
     shapes = f" ({widths})" if widths else ""
-    notify(f"{validation.folder}: {validation.graphs} graphs{shapes}, {bad} with faults")
+    notify(f"{validation.folder}: {validation.graphs} graphs{shapes}, {bad} with errors")

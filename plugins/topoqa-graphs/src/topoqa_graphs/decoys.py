@@ -1,10 +1,11 @@
 """Rigid-body decoys of a native complex, labelled with DockQ.
 
-The smaller partner (the ligand) is turned and shifted as one body against the other. Two kinds of
-pose are drawn: moves away from the native, sized so that DockQ comes near a wanted value, and poses
-docked anew, the ligand in a random orientation slid against a random side of the receptor. Many of
-the first kind are slid into contact too. So poor decoys have packed interfaces as well, as the
-output of a docking program does, and the size of an interface alone tells little about DockQ.
+The smaller partner (the ligand) is rotated and translated as a rigid body against the other. Two
+kinds of pose are drawn: moves away from the native, sized so that DockQ comes near a chosen value,
+and poses placed at random, with the ligand in a random orientation moved into contact at a random
+side of the receptor. Many of the first kind are moved into contact too. Poor decoys therefore have
+packed interfaces as well, like the output of a docking program, and the size of an interface alone
+predicts little of DockQ.
 """
 
 from __future__ import annotations
@@ -34,17 +35,17 @@ BINS = 10
 OVERLAP = 2.5
 MOST_OVERLAP = 0.12
 # A pose with fewer residue contacts (5 A) is no docking result: an absolute floor, and a share of
-# the native's. A higher share, or less overlap, shifts how much the size of an interface alone
-# tells of DockQ; at these values about as much as in published sets of rigid-body decoys.
+# the native's. A higher share, or less overlap, changes how much the size of an interface
+# alone predicts of DockQ; at these values about as much as in published sets of rigid-body decoys.
 FEWEST_CONTACTS = 8
 LEAST_SHARE = 0.15
 # Sliding stops when this many atom pairs have come within TOUCH (A): the depth of contact.
 TOUCH = 3.0
 SHALLOWEST, DEEPEST = 2.0, 30.0
 # The share of moves away from the native that are slid into contact, and of the lowest bin's
-# decoys that are docked anew.
+# decoys that are placed at random.
 SLID = 0.25
-DOCKED_ANEW = 0.5
+PLACED_AT_RANDOM = 0.5
 # Poses tried for one decoy before any DockQ is taken, and before giving up.
 ATTEMPTS_IN_BIN = 25
 ATTEMPTS_AT_ALL = 100
@@ -114,13 +115,13 @@ def make_decoys(
 
 
 def two_partners(native: Structure, partners: Partners | None) -> Partners:
-    """The two partners: as given, else the two chains there are."""
+    """Return the partners as given, else the only two chains."""
     if partners is not None:
         return scoring.checked_partners(suited(partners, native), native)
     if len(native.chains) != 2:
         raise DataError(
             f"{native.name} has {len(native.chains)} chains ({listed(native.chains, ' ')}): "
-            "decoys need two partners",
+            "decoys are made of two partners",
             hint="Name each partner's chains, for instance --partners AB:C.",
         )
     return (native.chains[0],), (native.chains[1],)
@@ -140,13 +141,13 @@ def write_decoys(
         DataError: a native can't be used, two share a name, or `out` has labels already.
     """
     if count < 1:
-        raise DataError(f"{count} decoys were asked for", hint="--count is at least 1.")
+        raise DataError(f"{count} decoys requested", hint="--count is at least 1.")
     labels = out / "labels.csv"
     if labels.exists():
-        raise DataError(f"{labels} exists already", hint="Give another --out, or move it away.")
+        raise DataError(f"{labels} exists already", hint="Choose another --out, or move it away.")
     names = [_target_name(path) for path in natives]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise DataError(f"two natives share a name: {', '.join(twice)}", hint="Rename one.")
+        raise DataError(f"two natives have the same name: {', '.join(twice)}", hint="Rename one.")
     out.mkdir(parents=True, exist_ok=True)
     scores: dict[str, DockQ] = {}
     with progress("decoys", len(natives)) as advance:
@@ -157,18 +158,18 @@ def write_decoys(
                 write_pdb(decoy.structure, out / f"{decoy.name}.pdb.gz")
                 scores[decoy.name] = decoy.score
             advance(1)
-    # Last, so that a folder with labels is a whole one.
+    # Written last: a folder with labels is complete.
     write_text(labels, label_csv(scores))
     return labels
 
 
 def _target_name(native: Path) -> str:
-    """What the decoys are called by; `1AK4_native.pdb` is the native of 1AK4."""
+    """Return the target name for the decoys; `1AK4_native.pdb` is the native of 1AK4."""
     name = model_name(native).removesuffix("_native")
     if target_of(name) != name:
         raise DataError(
-            f"{native}: a native's name can't hold '_'",
-            hint="What stands before the first '_' of a decoy's name is its target: rename it.",
+            f"{native}: a native's name can't contain '_'",
+            hint="The part of a decoy's name before the first '_' is its target: rename the file.",
         )
     return name
 
@@ -192,7 +193,7 @@ def label_csv(scores: Mapping[str, DockQ], columns: Sequence[str] = LABEL_COLUMN
 
 
 class _Complex:
-    """A native taken apart for fast scoring of rigid moves of its ligand."""
+    """A native prepared for fast scoring of rigid moves of its ligand."""
 
     def __init__(self, native: Structure, partners: Partners) -> None:
         chains = np.array([key.chain for key in native.residues])
@@ -277,7 +278,7 @@ def _points(backbone: Floats) -> Floats:
 
 
 def _spread(complex_: _Complex, count: int, rng: np.random.Generator) -> list[_Move]:
-    """Draw moves until every bin has its share; what bins lack is then made up from the others."""
+    """Draw moves until every bin has its share; fill bins that stay short from the others."""
     wanted = np.full(BINS, count // BINS)
     wanted[rng.permutation(BINS)[: count % BINS]] += 1
     taken: list[_Move] = []
@@ -308,16 +309,16 @@ def _spread(complex_: _Complex, count: int, rng: np.random.Generator) -> list[_M
 
 
 def _draw(complex_: _Complex, goal: int, rng: np.random.Generator) -> _Move:
-    """A move meant for DockQ bin `goal`."""
+    """Draw a move aimed at DockQ bin `goal`."""
     depth = int(np.exp(rng.uniform(np.log(SHALLOWEST), np.log(DEEPEST))))
-    if goal == 0 and rng.random() < DOCKED_ANEW:
-        return _docked_anew(complex_, depth, rng)
+    if goal == 0 and rng.random() < PLACED_AT_RANDOM:
+        return _placed_at_random(complex_, depth, rng)
     move = _moved_away(complex_, (goal + rng.random()) / BINS, rng)
     return complex_.slid(move, complex_.axis, depth) if rng.random() < SLID else move
 
 
-def _docked_anew(complex_: _Complex, depth: int, rng: np.random.Generator) -> _Move:
-    """The ligand in any orientation, against any side of the receptor."""
+def _placed_at_random(complex_: _Complex, depth: int, rng: np.random.Generator) -> _Move:
+    """Place the ligand in a random orientation against a random side of the receptor."""
     rotation = Rotation.from_quat(rng.normal(size=4)).as_matrix()
     direction = _unit(rng)
     centred = _Move(rotation, complex_.receptor_centre - rotation @ complex_.ligand_centre)
@@ -325,7 +326,7 @@ def _docked_anew(complex_: _Complex, depth: int, rng: np.random.Generator) -> _M
 
 
 def _moved_away(complex_: _Complex, goal: float, rng: np.random.Generator) -> _Move:
-    """A turn about a random axis and a shift, sized so that DockQ comes near `goal`."""
+    """Rotate about a random axis and translate, by amounts that bring DockQ near `goal`."""
     axis, direction = _unit(rng), _unit(rng)
     turn = rng.random()
     pivot = complex_.interface_centre if rng.random() < 0.5 else complex_.ligand_centre

@@ -2,7 +2,7 @@
 
 Built once into a cache, in a folder named by everything that decides its numbers. It is built
 beside that folder and moved into place when it is whole, so a folder with the final name is a
-finished one; a build that was killed is gone on with by the next.
+finished one; a build that was killed is resumed by the next one.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Plan:
         return len(self.targets) * self.count
 
     def models_of(self, target: str) -> list[str]:
-        """The MODEL of every decoy of a complex."""
+        """Return the MODEL of every decoy of a complex."""
         return [f"{target}_{number:03d}" for number in range(self.count)]
 
 
@@ -81,7 +81,7 @@ def prepare(progress: Progress) -> DataSetPaths:
     """Have the data set `demo` in the user's cache, building it if need be (minutes).
 
     The cache is `TOPOQA_TRAIN_CACHE`, else the platform's folder for caches. Safe to call from
-    several processes: one builds, the others wait and say so.
+    several processes: one builds, the others wait and report it.
 
     Raises:
         MachineError: the cache can't be written, or is full.
@@ -90,7 +90,7 @@ def prepare(progress: Progress) -> DataSetPaths:
 
 
 def ensure(plan: Plan, home: Path, progress: Progress, jobs: int | None = None) -> DataSetPaths:
-    """The data set of `plan` in the folder of `home` named by its version; built if need be."""
+    """Return the data set of `plan` in the folder of `home` named by version; build if missing."""
     version = plan_version(plan)
     final = home / version
     if is_whole(final, version):
@@ -154,7 +154,7 @@ def plan_version(plan: Plan) -> str:
 
 
 def native_path(target: str) -> Path:
-    """The shipped native of a complex."""
+    """Read the shipped native of a complex."""
     path = NATIVES / f"{target}.pdb.gz"
     if not path.is_file():
         raise DataError(f"no native {target} is shipped", hint=f"Those that are: {NATIVES}")
@@ -217,7 +217,7 @@ def _build(
         raise DataError(
             f"{len(report.failed)} of {plan.graphs} graphs of the data set {NAME} failed",
             details=[f"{failure.file}: {failure.reason}" for failure in report.failed[:5]],
-            hint="Nothing of it is used. This is a fault of the plugin: please report it.",
+            hint="The data set is not used. This is a bug in the plugin: please report it.",
         )
     _finish(plan, version, scores, work, final)
 
@@ -275,7 +275,7 @@ def _finish(plan: Plan, version: str, scores: Mapping[str, DockQ], work: Path, f
 
 @contextmanager
 def _waiting_for(lock_file: Path) -> Iterator[None]:
-    """Hold a lock that goes with the process; say so if another one has it."""
+    """Hold a lock that ends with the process; report it if another process holds the lock."""
     with _writable(lock_file.parent):
         lock_file.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(lock_file)

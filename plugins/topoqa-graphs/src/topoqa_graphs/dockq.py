@@ -130,7 +130,7 @@ def dockq(
 def no_interface(
     native: Structure, pairs: Sequence[Partners], notes: Sequence[str] = ()
 ) -> DataError:
-    """The error for a native whose partners do not touch where the decoy has residues."""
+    """Return the error for a native whose partners do not touch where the decoy has residues."""
     names = "; ".join(f"{'+'.join(a)} with {'+'.join(b)}" for a, b in pairs)
     return DataError(
         f"{native.name}: no two heavy atoms of the partners are less than {CONTACT:g} A apart",
@@ -149,7 +149,7 @@ def checked_partners(pair: tuple[str, str] | Partners, native: Structure) -> Par
             f"partners {'+'.join(first) or '(none)'} and {'+'.join(second) or '(none)'} "
             f"do not suit {native.name}",
             details=[
-                *(f"chain {chain} stands on both sides" for chain in twice),
+                *(f"chain {chain} is on both sides" for chain in twice),
                 *(f"chain {chain} is not in it" for chain in unknown),
                 f"its chains: {listed(native.chains, ' ')}",
             ],
@@ -168,7 +168,7 @@ def _chain_names(
     ]
     if missing:
         raise DataError(
-            f"{decoy.name} lacks chains of its native {native.name}: {listed(missing)}",
+            f"{decoy.name} is missing chains of its native {native.name}: {listed(missing)}",
             details=[
                 f"decoy: {listed(decoy.chains, ' ')}",
                 f"native: {listed(native.chains, ' ')}",
@@ -238,7 +238,7 @@ def combine(fnat: float, irmsd: float, lrmsd: float) -> float:
 
 
 def pose(structure: Structure, residues: Ints) -> Pose:
-    """The heavy atoms and backbone of `residues`, in their order."""
+    """Return the heavy atoms and backbone of `residues`, in their order."""
     row = np.full(len(structure.residues), -1, dtype=np.int64)
     row[residues] = np.arange(len(residues))
     at = row[structure.atom_residue]
@@ -326,6 +326,6 @@ def _shared_backbone(model: Pose, reference: Pose, rows: Bools, what: str) -> tu
         raise DataError(
             f"decoy and native share {both.sum()} backbone atoms of {what}; "
             f"{_FEWEST_ATOMS} are needed to superpose",
-            hint="The decoy lacks that part, or its chains are named otherwise.",
+            hint="The decoy is missing that part, or its chains have other names.",
         )
     return mobile[both], fixed[both]

@@ -173,7 +173,7 @@ def local_scores(query: str, targets: Sequence[str]) -> list[int]:
 def clusters(
     names: Iterable[str], found: Iterable[Homology], families: Iterable[Family] = FAMILIES
 ) -> list[tuple[str, ...]]:
-    """Connected components of relatives, each sorted, largest first."""
+    """Return the connected components of related complexes, each sorted, largest first."""
     root = {name: name for name in names}
 
     def top(name: str) -> str:
@@ -196,7 +196,7 @@ def clusters(
 def parted(
     groups: Iterable[tuple[str, ...]], splits: Mapping[str, tuple[str, ...]] = SPLITS
 ) -> list[tuple[str, ...]]:
-    """The clusters whose members are in more than one split."""
+    """Return the clusters whose members are in more than one split."""
     place = {name: split for split, members in splits.items() for name in members}
     return [group for group in groups if len({place[name] for name in group if name in place}) > 1]
 

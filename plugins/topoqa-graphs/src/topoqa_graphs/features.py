@@ -44,7 +44,7 @@ EDGE_COLUMNS = (
     *(f"pairs_{low:g}_{'inf' if high is None else f'{high:g}'}" for low, high in BANDS),
 )
 _PUBLISHED_AXES = [0, 1, 1]
-# Chains whose distances from one another are told where none touch.
+# Number of chains whose distances are listed where none touch.
 _MOST_COMPARED = 30
 # So that two atoms 5.000 A apart fall into [5, 6) whatever the arithmetic.
 _TOLERANCE = 1e-9
@@ -103,7 +103,7 @@ def build_graph(
 
 
 def parameters(compat: bool) -> dict[str, Any]:
-    """Every number and choice that the features stand on, for the metadata."""
+    """Return all parameters of the features, for the metadata."""
     return {
         "interface": {"atom": "CA", "distance_below": INTERFACE_REACH, "unit": "angstrom"},
         "rasa": {
@@ -243,6 +243,6 @@ def _edge_columns(structure: Structure, interface: _Interface, compat: bool) -> 
 
 
 def histogram(distances: Floats) -> Floats:
-    """Counts of distances in `BANDS`; below 1 A none counts."""
+    """Count the distances in `BANDS`; distances below 1 A are not counted."""
     band = np.minimum(np.floor(distances.ravel() + _TOLERANCE), len(BANDS)).astype(np.int64)
     return np.bincount(band, minlength=len(BANDS) + 1)[1:].astype(np.float64)

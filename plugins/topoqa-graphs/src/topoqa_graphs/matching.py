@@ -2,7 +2,7 @@
 
 Chains are matched by name (or by a mapping the caller gives), never guessed. Within a chain,
 residue number and insertion code decide; where the numbering differs, a global alignment of the
-sequences does, and a note says so.
+sequences does, and a note records it.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def match(decoy: Structure, native: Structure, chains: Mapping[str, str]) -> Mat
 def _by_number(
     decoy: Structure, native: Structure, here: list[int], there: list[int]
 ) -> Pairs | None:
-    """Residues that share number and insertion code, or None if that pairs unlike residues."""
+    """Residues that share number and insertion code, or None if types differ."""
     at = {(decoy.residues[i].number, decoy.residues[i].insertion): i for i in here}
     keys = ((native.residues[j].number, native.residues[j].insertion, j) for j in there)
     pairs = [(at[number, code], j) for number, code, j in keys if (number, code) in at]

@@ -38,7 +38,7 @@ def parse_partners(text: str) -> Partners:
 
 
 def suited(partners: Partners, structure: Structure) -> Partners:
-    """The same partners in names that `structure` has.
+    """Return the same partners in names that `structure` has.
 
     Raises:
         DataError: a chain that it does not have, or one named twice.
@@ -60,7 +60,7 @@ def suited(partners: Partners, structure: Structure) -> Partners:
     return first, second
 
 
-def said(partners: Partners) -> str:
+def as_text(partners: Partners) -> str:
     """As `parse_partners` reads it."""
     return ":".join(
         "".join(side) if all(len(name) == 1 for name in side) else ",".join((*side, ""))
@@ -95,10 +95,10 @@ class PartnerTable:
 
 
 def read_partners(option: str | None) -> PartnerTable:
-    """What `--partners` was given: `AB:C`, or a CSV file with PARTNERS and MODEL or TARGET.
+    """Parse the value of `--partners`: `AB:C`, or a CSV file with PARTNERS and MODEL or TARGET.
 
     Raises:
-        RequestError: neither of these; names the lines at fault.
+        RequestError: neither of these; the message names the invalid lines.
     """
     if option is None:
         return PartnerTable()

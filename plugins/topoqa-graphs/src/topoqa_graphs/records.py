@@ -38,12 +38,12 @@ Record = dict[str, Any]
 
 
 def variant(compat: bool) -> str:
-    """The name of the edge features: they are the only ones with two definitions."""
+    """Return the name of the edge features: the only ones with two definitions."""
     return "topoqa-xyy-published" if compat else "topoqa-xyz"
 
 
 def stamp(source: str, partners: str | None, compat: bool) -> Record:
-    """What decides whether a graph is still the right one; `source` is a SHA-256."""
+    """Return what determines whether a graph is still valid; `source` is a SHA-256."""
     return {
         "builder": BUILDER,
         "source_sha256": source,
@@ -53,7 +53,7 @@ def stamp(source: str, partners: str | None, compat: bool) -> Record:
 
 
 def record(arrays: GraphArrays, file: str, stamped: Record, compat: bool) -> Record:
-    """All that the metadata say of one graph."""
+    """Return the metadata of one graph."""
     every = parameters(compat)
     return {
         "edge_metadata": {
@@ -102,7 +102,7 @@ class Ledger:
         return known is not None and known.get("stamp") == stamped and self.graph(model).is_file()
 
     def score(self, model: str) -> Record:
-        """What is known of its DockQ: the values, or the problem; empty if never asked for."""
+        """Return the recorded DockQ: the values, or the problem; empty if never computed."""
         return self.records.get(model, {}).get("dockq") or {}
 
     def add(self, model: str, entry: Record) -> None:
@@ -111,7 +111,7 @@ class Ledger:
         append_line(self.out / _JOURNAL, json.dumps({model: entry}, allow_nan=False))
 
     def drop(self, model: str) -> None:
-        """Remove a graph that no longer stands for its structure."""
+        """Remove a graph that no longer matches its structure."""
         self.graph(model).unlink(missing_ok=True)
         if self.records.pop(model, None) is not None:
             append_line(self.out / _JOURNAL, json.dumps({model: None}))

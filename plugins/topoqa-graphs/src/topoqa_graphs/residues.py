@@ -1,7 +1,7 @@
-"""Which residues and atoms of a parsed model count, and what is said of the rest.
+"""Select the residues and atoms of a parsed model, and record what is left out.
 
 A file holds more than the amino acids in one conformation; what is left out is left out here, and
-`Choice.notes` says so.
+`Choice.notes` records it.
 """
 
 from __future__ import annotations
@@ -174,17 +174,17 @@ class _Chooser:
     def _one(
         self, key: ResidueKey, group: list[gemmi.Atom], weight: Mapping[str, float]
     ) -> gemmi.Atom:
-        """The atom with the highest occupancy; at a tie that of the residue's main conformer."""
+        """Return the atom with the highest occupancy; at a tie that of the main conformer."""
         if len(group) == 1:
             return group[0]
         if len({atom.altloc for atom in group}) == len(group):
-            said = self.alternate
+            notes = self.alternate
         else:
-            said = self.doubled
+            notes = self.doubled
             if group[0].name == "CA" and group[0].pos.dist(group[1].pos) > _ONE_RESIDUE:
                 raise self._twice(key, key)
-        if key not in said[-1:]:
-            said.append(key)
+        if key not in notes[-1:]:
+            notes.append(key)
         return max(group, key=lambda atom: (atom.occ, weight[atom.altloc]))
 
     def _twice(self, one: ResidueKey, other: ResidueKey) -> DataError:
@@ -219,7 +219,7 @@ def _notes_on_atoms(
     heavy: Sequence[tuple[int, gemmi.Atom]],
     light: Sequence[tuple[int, gemmi.Atom]],
 ) -> Iterable[str]:
-    """What there is of hydrogens, and which residues are not whole."""
+    """Note the hydrogens, and the residues that are incomplete."""
     if light:
         yield f"{_many(len(light), 'hydrogen')}: counted in the histograms of edges only"
     found = [0] * len(residues)
@@ -245,7 +245,7 @@ def _is_hydrogen(atom: gemmi.Atom) -> bool:
 
 
 def symbol(atom: gemmi.Atom) -> str:
-    """The chemical symbol of an amino acid's atom.
+    """Return the chemical symbol of an amino acid's atom.
 
     Where a file gives names in the wrong columns and no elements, `CA` is taken for calcium and
     `CD` for cadmium by the parser; in an amino acid they are carbon.

@@ -102,7 +102,7 @@ def find_natives(folder: Path, wanted: Collection[str] | None = None) -> dict[st
 
 
 def structure_files(folder: Path) -> Iterator[Path]:
-    """The structures below a folder, sorted; a file stands for itself. Dot-names are passed over.
+    """Return the structures below a folder, sorted, or the given file. Hidden files are ignored.
 
     Raises:
         RequestError: nothing is there.

@@ -1,7 +1,7 @@
 """Structures as arrays: read from PDB or mmCIF, moved, written.
 
 What a file holds beyond the heavy atoms of amino acids in one conformation is left out here, once,
-and said in `Structure.notes`; everything above this module can rely on plain arrays.
+and recorded in `Structure.notes`; modules above this one work on plain arrays.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def is_structure_file(path: Path) -> bool:
 
 
 def model_name(path: Path) -> str:
-    """The file's name without its endings: what MODEL is in labels and metadata."""
+    """Return the file's name without its endings: the MODEL of labels and metadata."""
     lower = path.name.lower()
     ending = max((e for e in ENDINGS if lower.endswith(e)), key=len, default="")
     return path.name[: len(path.name) - len(ending)]
@@ -214,13 +214,13 @@ def _chains(structure: Structure) -> str:
 
 
 def listed(names: Sequence[str], between: str = ", ") -> str:
-    """The first names of what may be very many."""
+    """Join the first few of possibly many names."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return between.join(names[:_NAMED]) + more
 
 
 def _content(path: Path) -> bytes:
-    """The file's text, unpacked, never more than `LARGEST_TEXT` bytes."""
+    """Return the file's text, unpacked, at most `LARGEST_TEXT` bytes."""
     try:
         if not path.name.lower().endswith(".gz"):
             return read_file(path, LARGEST_TEXT)
@@ -274,7 +274,7 @@ def _parsed(path: Path, content: bytes) -> gemmi.Structure:
 
 
 def _check_pdb_coordinates(path: Path, content: bytes) -> None:
-    """The parser takes what is no number for 0; here it is an error that names the line."""
+    """Reject coordinates that are not numbers, with the line: the parser would read them as 0."""
     for found in _ATOM_LINE.finditer(content):
         line = found.group()
         if not all(_NUMBER.fullmatch(line[start : start + 8]) for start in (30, 38, 46)):

@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 
 def surface(structure: Structure, residues: NDArray[np.int64]) -> Floats:
-    """Accessible surface in the complex of the given residues, whole A^2, [len(residues)].
+    """Return the accessible surface of the given residues in the complex, whole A^2, [k].
 
     Every atom of the structure covers; only those of `residues` are counted.
     """
@@ -55,7 +55,7 @@ def relative_surface(structure: Structure, residues: NDArray[np.int64]) -> Float
 
 
 def maximum(name: str) -> float:
-    """A modified amino acid has the maximum of the one it comes from."""
+    """Return the maximum surface; a modified amino acid has that of its parent."""
     if name in MAXIMA:
         return MAXIMA[name]
     import gemmi

@@ -1,4 +1,4 @@
-"""Topology of a residue's surroundings: persistent homology of its atoms, by element.
+"""Topology of a residue's neighbourhood: persistent homology of its atoms, by element.
 
 Han et al. 2025 (doi 10.1093/bib/bbaf083); persistence by gudhi. For each residue, all heavy atoms
 within 8 A of its C-alpha, in seven selections by element, give 5 + 15 statistics each.
@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 
 
 def topology(structure: Structure, residues: NDArray[np.int64]) -> Floats:
-    """The 140 columns, not yet scaled, of residues that have a C-alpha: [len(residues), 140].
+    """Return the 140 unscaled columns of residues that have a C-alpha: [len(residues), 140].
 
     Coordinates are taken in single precision, as in the published graphs: the shortest bars are
     cut at 0.01, and with all digits some of their minima differ in the fourth.

@@ -1,4 +1,4 @@
-"""Look at every graph of a folder and say what is wrong with it."""
+"""Check every graph of a folder and list its errors."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from topoqa_train.api import (
 )
 
 SUFFIX = ".pt"
-# Faults of the folder's own files stand under this name.
+# Errors in the folder's own files are listed under this name.
 FOLDER = ""
 
 
 @dataclass(frozen=True, order=True)
-class Fault:
+class GraphError:
     """One thing that is wrong with one graph; `kind` is a word to sort by.
 
     Kinds: broken (can't be read), unfit (can't be trained on: empty, shapes, types, NaN, nodes
@@ -47,7 +47,7 @@ class Validation:
     graphs: int
     widths: Mapping[tuple[int, int], int]
     metadata: Path | None
-    faults: tuple[Fault, ...]
+    errors: tuple[GraphError, ...]
 
     def to_document(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -60,8 +60,8 @@ class Validation:
             ],
             "metadata": None if self.metadata is None else str(self.metadata),
             "faults": [
-                {"graph": fault.graph, "kind": fault.kind, "fault": fault.text}
-                for fault in self.faults
+                {"graph": error.graph, "kind": error.kind, "fault": error.text}
+                for error in self.errors
             ],
         }
 
@@ -91,18 +91,18 @@ def validate(folder: Path, show: Progress = progress) -> Validation:
             f"{folder}: no graphs in it", hint=f"Graphs are files *{SUFFIX}, here or in {GRAPHS}/."
         )
     found = _Found()
-    faults: list[Fault] = []
+    errors: list[GraphError] = []
     with show("checking graphs", len(paths)) as advance:
         for name, path in paths.items():
-            faults += (Fault(name, kind, text) for kind, text in _check(name, path, found))
+            errors += (GraphError(name, kind, text) for kind, text in _check(name, path, found))
             advance(1)
-    faults += _odd_widths(found)
+    errors += _differing_widths(found)
     if metadata is not None:
-        faults += _against_metadata(metadata, paths, found)
+        errors += _against_metadata(metadata, paths, found)
     if (summary := _beside(graphs, SUMMARY)) is not None:
-        faults += _summary_faults(summary)
+        errors += _summary_errors(summary)
     widths = Counter(found.widths.values())
-    return Validation(graphs, len(paths), widths, metadata, tuple(sorted(faults)))
+    return Validation(graphs, len(paths), widths, metadata, tuple(sorted(errors)))
 
 
 def _name(path: Path, graphs: Path) -> str:
@@ -114,24 +114,24 @@ def _beside(graphs: Path, name: str) -> Path | None:
 
 
 def _check(name: str, path: Path, found: _Found) -> Iterator[tuple[str, str]]:
-    """What is wrong with one graph, taken alone."""
+    """Yield the errors of one graph, as kind and text."""
     try:
         graph = read_graph(path)
     except DataError as error:
         yield "broken", "; ".join((error.message, *error.details))
         return
-    faults = graph_errors(graph)
-    yield from (("unfit", fault) for fault in faults)
+    errors = graph_errors(graph)
+    yield from (("unfit", error) for error in errors)
     if graph.x.dim() == 2 and graph.edge_attr.dim() == 2:
         found.widths[name] = (int(graph.x.shape[1]), int(graph.edge_attr.shape[1]))
         found.nodes[name] = int(graph.x.shape[0])
-    if not faults:
+    if not errors:
         edges = graph.edge_index.numpy()
-        yield from (("edges", fault) for fault in edge_faults(edges, int(graph.x.shape[0])))
+        yield from (("edges", error) for error in edge_errors(edges, int(graph.x.shape[0])))
 
 
-def edge_faults(edge_index: np.ndarray[Any, Any], nodes: int) -> list[str]:
-    """What is wrong with edges [2, e] that all name nodes which are there."""
+def edge_errors(edge_index: np.ndarray[Any, Any], nodes: int) -> list[str]:
+    """Return the errors of edges [2, e] whose nodes all exist."""
     if not edge_index.shape[1]:
         return ["no edges"]
     source, target = edge_index
@@ -140,14 +140,14 @@ def edge_faults(edge_index: np.ndarray[Any, Any], nodes: int) -> list[str]:
     loops = np.count_nonzero(source == target)
     repeated = len(forth) - len(np.unique(forth))
     counted = (
-        (single, "edges stand in one direction only"),
+        (single, "edges in one direction only"),
         (loops, "edges lead from a node to itself"),
-        (repeated, "edges stand more than once"),
+        (repeated, "duplicate edges"),
     )
     return [f"{count} {text}" for count, text in counted if count]
 
 
-def _odd_widths(found: _Found) -> Iterator[Fault]:
+def _differing_widths(found: _Found) -> Iterator[GraphError]:
     """Graphs that are not as wide as most."""
     counts = Counter(found.widths.values())
     if len(counts) < 2:
@@ -156,39 +156,40 @@ def _odd_widths(found: _Found) -> Iterator[Fault]:
     for name, (node, edge) in found.widths.items():
         if (node, edge) != usual:
             text = f"{node} columns a node and {edge} an edge; {how_many} graphs have {usual[0]}"
-            yield Fault(name, "width", f"{text} and {usual[1]}")
+            yield GraphError(name, "width", f"{text} and {usual[1]}")
 
 
-def _against_metadata(path: Path, paths: Mapping[str, Path], found: _Found) -> Iterator[Fault]:
+def _against_metadata(path: Path, paths: Mapping[str, Path], found: _Found) -> Iterator[GraphError]:
     try:
         document = read_json(path)
     except DataError as error:
-        yield Fault(FOLDER, "metadata", error.message)
+        yield GraphError(FOLDER, "metadata", error.message)
         return
     variants: Counter[str] = Counter()
     for model, entry in document.items():
         name = model if model in paths else model.replace("__", "/")
         if name not in paths:
-            yield Fault(model, "missing", f"{path.name} tells of it, but there is no graph")
+            yield GraphError(model, "missing", f"{path.name} lists it, but it does not exist")
         elif not isinstance(entry, dict):
-            yield Fault(name, "metadata", "its entry is no JSON object")
+            yield GraphError(name, "metadata", "its entry is not a JSON object")
         else:
             edges = entry.get("edge_metadata")
             edges = edges if isinstance(edges, dict) else {}
             variants[str(edges.get("edge_feature_variant"))] += 1
             yield from (
-                Fault(name, "metadata", text) for text in _entry_faults(entry, edges, name, found)
+                GraphError(name, "metadata", text)
+                for text in _entry_errors(entry, edges, name, found)
             )
-    told = {*document, *(model.replace("__", "/") for model in document)}
+    listed = {*document, *(model.replace("__", "/") for model in document)}
     for name in paths:
-        if name not in told and name.replace("/", "__") not in told:
-            yield Fault(name, "metadata", f"{path.name} says nothing of it")
+        if name not in listed and name.replace("/", "__") not in listed:
+            yield GraphError(name, "metadata", f"{path.name} has no entry for it")
     if len(variants) > 1:
         text = ", ".join(f"{count} of {variant}" for variant, count in sorted(variants.items()))
-        yield Fault(FOLDER, "metadata", f"edge features of {len(variants)} variants: {text}")
+        yield GraphError(FOLDER, "metadata", f"edge features of {len(variants)} variants: {text}")
 
 
-def _entry_faults(
+def _entry_errors(
     entry: Mapping[str, Any], edges: Mapping[str, Any], name: str, found: _Found
 ) -> Iterator[str]:
     """Where the metadata of a graph and its tensors disagree; a key that is not there is none."""
@@ -205,9 +206,9 @@ def _entry_faults(
         yield f"it names {len(residues)} residues, the graph has {found.nodes[name]} nodes"
 
 
-def _summary_faults(path: Path) -> Iterator[Fault]:
+def _summary_errors(path: Path) -> Iterator[GraphError]:
     try:
         if not isinstance(read_json(path).get("modules"), dict):
-            yield Fault(FOLDER, "metadata", f"{path.name} names no modules")
+            yield GraphError(FOLDER, "metadata", f"{path.name} has no entry modules")
     except DataError as error:
-        yield Fault(FOLDER, "metadata", error.message)
+        yield GraphError(FOLDER, "metadata", error.message)

@@ -40,7 +40,7 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What came of a task; `reasons` tell what is missing."""
+    """Outcome of a task; `reasons` explain what is missing."""
 
     model: str
     arrays: GraphArrays | None
@@ -79,7 +79,7 @@ def outcomes(tasks: Iterator[Task], jobs: int) -> Generator[Outcome]:
 
 
 def work(task: Task) -> Outcome:
-    """Do one task. No fault of one decoy leaves this function as an exception."""
+    """Run one task. No error of one decoy leaves this function as an exception."""
     arrays: GraphArrays | None = None
     score: dict[str, Any] | None = None
     try:
@@ -88,7 +88,7 @@ def work(task: Task) -> Outcome:
             structure = read_structure(structure)
         if task.wants_graph:
             arrays = build_graph(structure, task.compat, task.partners)
-    except Exception as error:  # noqa: BLE001 - said by name; one decoy must not stop the others
+    except Exception as error:  # noqa: BLE001 - reported by name; one decoy must not stop the others
         return Outcome(task.model, None, None, (_said(error, task),))
     try:
         if task.native is not None:
@@ -120,14 +120,14 @@ def _native(path: Path) -> Structure:
 
 
 def _said(error: Exception, task: Task) -> str:
-    """On one line, without the name of the decoy, beside which it will stand."""
+    """Return the message on one line, without the decoy's name, which is shown next to it."""
     if isinstance(error, TopoqaTrainError):
         name = task.structure.name if isinstance(task.structure, Structure) else task.structure
         message = error.message.removeprefix(f"{name}: ")
         if isinstance(name, Path):
             message = message.removeprefix(f"{model_name(name)}: ")
         return "; ".join((message, *error.details))
-    return f"a fault of the builder: {type(error).__name__}: {error}"
+    return f"internal error in the builder: {type(error).__name__}: {error}"
 
 
 @contextmanager
@@ -142,7 +142,7 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 @contextmanager
 def _single_threaded() -> Iterator[None]:
-    """Processes share the cores; threads of numerical libraries in each would fight for them."""
+    """Limit numerical libraries to one thread: the worker processes share the cores."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:

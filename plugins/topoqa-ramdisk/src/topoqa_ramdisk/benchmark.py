@@ -28,7 +28,7 @@ _STDERR = 2
 
 @contextmanager
 def guarded(*, results_to_stderr: bool) -> Iterator[Pipelines]:
-    """What starts pipelines, safe against signals and kills while the block lasts."""
+    """Yield the runner of pipelines, protected against signals and kills inside the block."""
     with caught() as stop, Guardian() as guardian:
         yield Pipelines(guardian, stop, _STDERR if results_to_stderr else None)
 
@@ -37,8 +37,8 @@ def run(request: Request, pipelines: Pipelines, disk: Disk, clock: api.Clock) ->
     """Clear up after killed commands, plan, and carry it out.
 
     Raises:
-        PipelineFailedError: a pipeline was refused, failed or was stopped, and has said why.
-        TopoqaTrainError: it can't be measured or staged, or it was told to stop.
+        PipelineFailedError: a pipeline was refused, failed or stopped, and printed why.
+        TopoqaTrainError: it can't be measured or staged, or a stop was requested.
     """
     for folder in staging.left_behind(disk.parent):
         api.notify(f"Took down {folder}, which a killed command had left.")
@@ -51,7 +51,7 @@ def run(request: Request, pipelines: Pipelines, disk: Disk, clock: api.Clock) ->
 
 @dataclass
 class Benchmark:
-    """Carries a plan out; `report` says at any moment how far it came."""
+    """Runs a plan; `report` holds the progress at any moment."""
 
     plan: BenchmarkPlan
     pipelines: Pipelines
@@ -62,8 +62,8 @@ class Benchmark:
         """Do it all; whatever happens, the file is written and nothing stays in memory.
 
         Raises:
-            PipelineFailedError: one of the pipelines failed or was stopped, and has said why.
-            TopoqaTrainError: the graphs could not be staged, or it was told to stop.
+            PipelineFailedError: a pipeline failed or was stopped, and printed why.
+            TopoqaTrainError: the graphs could not be staged, or a stop was requested.
         """
         self.report = self._begin()
         graphs = [file.path for file in self.plan.graphs.graphs]
@@ -133,8 +133,8 @@ class Benchmark:
             self.pipelines.run(arguments)
         except PipelineFailedError as error:
             if not _is_stop(error):
-                figures = shown_path(self.report.path)
-                api.notify(f"The pipeline ended with status {error.status}: {figures}")
+                report = shown_path(self.report.path)
+                api.notify(f"The pipeline ended with status {error.status}: {report}")
             raise
         seconds = self.clock.monotonic() - began
         runs = measures.runs_of(root, graph_dir, since)

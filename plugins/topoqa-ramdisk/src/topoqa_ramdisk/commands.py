@@ -43,14 +43,14 @@ def ramdisk(
         bool, typer.Option("--json", help="One JSON document on standard output.")
     ] = False,
 ) -> None:
-    """Run the pipeline from disk, then with its graphs in memory, and say what that brings.
+    """Run the pipeline from disk, then with its graphs in memory, and compare the times.
 
     Every other option is the pipeline's own and is handed on to both: --manifest, --override,
     --jobs, --skip-fine, --graph-dir, --num-workers, --output-root and so on; see topoqa-train
     pipeline --help. --resume needs --skip-baseline.
 
     The graphs are taken out of memory again whatever happens. The runs from memory go where a
-    pipeline's go; those of the baseline and the figures go to ramdisk_benchmarks/ beside them.
+    pipeline's go; the baseline's runs and the measurements go to ramdisk_benchmarks/ next to them.
 
     Example: topoqa-train ramdisk --skip-fine
     """
@@ -69,6 +69,6 @@ def ramdisk(
                 plan.check()
                 return
             report = benchmark.run(request, pipelines, disk, SystemClock())
-    except PipelineFailedError as error:  # it has said why
+    except PipelineFailedError as error:  # it has printed the reason
         raise typer.Exit(error.status) from None
     show_report(report, as_json=as_json)

@@ -38,7 +38,7 @@ class Disk(Protocol):
     parent: Path
 
     def room(self) -> Room | None:
-        """What is free there now; None where room is made to measure.
+        """Return the free bytes there; None where the disk is created with the needed size.
 
         Raises:
             MachineError: this machine has no such place.
@@ -49,13 +49,13 @@ class Disk(Protocol):
         """Make `folder`, empty and ours alone, with `size` bytes to fill; gives its device.
 
         Raises:
-            FileExistsError: something stands there.
+            FileExistsError: the path exists.
             MachineError: it could not be made; nothing is left of it.
         """
         ...
 
     def unmake(self, folder: Path, device: str | None) -> None:
-        """Take it away with all that is in it; what is gone already is no fault."""
+        """Remove it with its contents; it is not an error if it is gone already."""
         ...
 
 
@@ -71,7 +71,7 @@ class PlainFolder:
     def room(self) -> Room | None:
         """See `Disk.room`."""
         found = os.statvfs(self.parent)
-        # A file system that counts no files says 0 of 0.
+        # A file system that does not count files reports 0 of 0.
         return Room(found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
 
     def make(self, folder: Path, size: int) -> str | None:
@@ -112,14 +112,14 @@ Run = Callable[[Sequence[str]], str]
 
 
 def run_command(command: Sequence[str]) -> str:
-    """What a command printed; raises `MachineError` if it fails."""
+    """Return the output of a command; raise `MachineError` if it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     except OSError as error:
         raise MachineError(f"{command[0]}: {error.strerror}") from error
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise MachineError(f"{' '.join(command)} failed", details=said[-3:])
+        output = (done.stderr or done.stdout).strip().splitlines()
+        raise MachineError(f"{' '.join(command)} failed", details=output[-3:])
     return done.stdout
 
 
@@ -191,7 +191,7 @@ KINDS: dict[str, Callable[[], Disk]] = {
 
 
 def choose(*, test_mode: bool, system: str | None = None) -> Disk:
-    """The kind of place for this machine; raises `MachineError` where there is none."""
+    """Return the kind of RAM disk for this machine; raise `MachineError` if there is none."""
     if test_mode:
         return PlainFolder()
     name = system or platform.system()
@@ -206,7 +206,7 @@ def choose(*, test_mode: bool, system: str | None = None) -> Disk:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder of ours with all in it; a link, or a stranger's folder, is left alone."""
+    """Remove a folder of this program with its contents; leave links and other folders alone."""
     try:
         status = folder.lstat()
     except FileNotFoundError:
@@ -217,7 +217,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def file_system(folder: Path, mounts: Path) -> str | None:
-    """The type of the file system that `folder` is on, by the kernel's list; None: no folder."""
+    """Return the type of the file system that `folder` is on; None if the folder does not exist."""
     if not folder.is_dir():
         return None
     best, kind = -1, None
@@ -231,7 +231,7 @@ def file_system(folder: Path, mounts: Path) -> str | None:
 
 
 def is_in_memory(folder: Path, mounts: Path = _MOUNTS) -> bool:
-    """Whether `folder` lies in memory already; False where that can't be told."""
+    """Return whether `folder` is in memory already; False if unknown."""
     return mounts.is_file() and file_system(folder, mounts) in _IN_MEMORY
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from topoqa_train.errors import DataError
 
 SUFFIX = ".pt"
-# What a builder says of its graphs; looked for beside them and in the folder above.
+# Documents of a graph builder; searched next to the graphs and in the folder above.
 DOCUMENTS = ("graph_metadata.json", "graph_builder_summary.json")
 _FALLBACK_NAME = "graphs"
 # A file in memory takes whole pages, and a little for its name.
@@ -62,7 +62,7 @@ class GraphFiles:
 
 
 def find_graphs(source: Path) -> GraphFiles:
-    """The graphs below `source`, found as training finds them, and the builder's documents.
+    """Find the graphs below `source` as training does, and the builder's documents.
 
     Raises:
         DataError: there is no such folder, it can't be read, or no graph is in it.
@@ -97,7 +97,7 @@ def _file(path: Path, base: Path) -> StagedFile:
 
 
 def one_folder(folders: Sequence[str]) -> Path:
-    """The one folder that all jobs read.
+    """Return the one folder that all jobs read.
 
     Raises:
         DataError: they read several, and one can be staged.

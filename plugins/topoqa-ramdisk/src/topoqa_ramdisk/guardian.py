@@ -1,6 +1,6 @@
 """Clears up after the command if it can't do so itself, being killed.
 
-A process of its own. It is told over its standard input what there is, and acts when that ends,
+A separate process. It receives on its standard input what exists, and acts when that input ends,
 which the kernel sees to however the command died. Where the command cleared up, nothing is left to
 do. A guardian that is killed too leaves the rest to the next start (`staging.left_behind`).
 """
@@ -21,7 +21,7 @@ import psutil
 
 from topoqa_ramdisk.staging import Marker
 
-# How long a pipeline may go on: it stops after a batch.
+# Seconds a pipeline may take to stop: it stops after a batch.
 _STOP_SECONDS = 60.0
 _END_SECONDS = 10.0
 _CHILD, _MARKER = "child", "marker"
@@ -30,7 +30,7 @@ IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Guardian:
-    """The command's side: as long as the block lasts, what is told here is guarded."""
+    """The command's side: everything registered here is guarded inside the block."""
 
     def __enter__(self) -> Self:
         # A session of its own, so that Ctrl-C and a closed terminal don't reach it.
@@ -59,11 +59,11 @@ class Guardian:
             self._process.wait()
 
     def child(self, pid: int) -> None:
-        """A pipeline that must not outlive the command."""
+        """Register a pipeline that must not outlive the command."""
         self._tell(f"{_CHILD} {pid}")
 
     def marker(self, path: Path) -> None:
-        """The marker of a staging that may be about to be made."""
+        """Register the marker of a staging that is about to be created."""
         self._tell(f"{_MARKER} {path}")
 
     def _tell(self, line: str) -> None:
@@ -75,7 +75,7 @@ class Guardian:
 
 
 def guard(orders: Iterable[bytes]) -> None:
-    """Take note of `orders` until they end; then stop what runs and take down what stands."""
+    """Record `orders` until they end; then stop running pipelines and remove what exists."""
     children: list[psutil.Process] = []
     markers: list[Path] = []
     for order in orders:
@@ -84,7 +84,7 @@ def guard(orders: Iterable[bytes]) -> None:
             markers.append(Path(rest))
         elif what == _CHILD:
             with suppress(psutil.NoSuchProcess):
-                # With its start time, so that another process by the same id is told apart.
+                # With its start time, since process ids are reused.
                 children.append(psutil.Process(int(rest)))
     _stop(children)
     for path in markers:
@@ -105,7 +105,7 @@ def _stop(children: list[psutil.Process]) -> None:
 
 
 def main() -> None:
-    """The guardian's own process."""
+    """Run the guardian's process."""
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     guard(sys.stdin.buffer)

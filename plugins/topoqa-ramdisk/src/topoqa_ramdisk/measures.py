@@ -35,7 +35,7 @@ class RunMeasure:
     test: Mapping[str, Any] | None
 
     def to_json(self) -> dict[str, Any]:
-        """What the benchmark's file says of it."""
+        """Return the entry for the benchmark's file."""
         names = ("run_id", "job", "epochs", "seconds_in_epochs", "read_seconds", "fingerprint")
         return {name: getattr(self, name) for name in names}
 
@@ -72,7 +72,7 @@ class Side:
         return sum(seconds for _, seconds in of_processes) / len(of_processes)
 
     def to_json(self) -> dict[str, Any]:
-        """What the benchmark's file says of it."""
+        """Return the entry for the benchmark's file."""
         return {
             "graph_dir": str(self.graph_dir),
             "output_root": str(self.output_root),
@@ -86,7 +86,7 @@ class Side:
 
 
 def runs_of(root: Path, graph_dir: Path, since: datetime) -> tuple[RunMeasure, ...]:
-    """The runs under `root` that were made from `graph_dir` since then, oldest first."""
+    """Return the runs under `root` that were trained on `graph_dir` since then, oldest first."""
     # Times in the files are cut to a millisecond.
     begin = since.replace(microsecond=since.microsecond // 1000 * 1000)
     found, _ = api.read_runs(root)
@@ -125,7 +125,7 @@ def _by_job(runs: Sequence[RunMeasure]) -> dict[str, str]:
 
 
 def _numbers(run: RunMeasure) -> str:
-    """All numbers as text that tells every bit, and a NaN like a NaN."""
+    """Return all numbers as text with every bit, and equal text for any NaN."""
     rows = [
         sorted((name, repr(value)) for name, value in row.items() if not _is_time(name))
         for row in run.rows
@@ -138,7 +138,7 @@ def _is_time(name: str) -> bool:
 
 
 def ratio(baseline: float | None, ramdisk: float | None) -> float | None:
-    """How many times as fast, or None where one side has no figure."""
+    """Return how many times as fast, or None where one side has no value."""
     if baseline is None or not ramdisk:
         return None
     return baseline / ramdisk

@@ -34,7 +34,7 @@ _V2 = _Names("memory.max", "memory.current", "inactive_file")
 
 
 def available(root: Path = Path("/")) -> Available:
-    """The least of what the machine has and what each control group of this process leaves.
+    """Return the minimum of the machine's memory and what each control group allows.
 
     `root` is where `proc` and `sys` are.
     """
@@ -58,7 +58,7 @@ def _groups(root: Path) -> Iterator[Available]:
 
 
 def _levels(top: Path, path: str, names: _Names) -> Iterator[Available]:
-    """The group and all above it: each of them limits. In a container `path` may be outside."""
+    """Yield the group and its parents: each limits. In a container `path` may be outside."""
     below = PurePosixPath(path.lstrip("/"))
     for part in (below, *below.parents):
         left = _left(top / part, names)

@@ -1,7 +1,7 @@
 """How much of the graphs the kernel has in memory anyway.
 
 A file that was read or written lately is still in the page cache, and then a disk is as fast as a
-RAM disk. Without this figure a benchmark of the two can't be understood.
+RAM disk. Without this value a benchmark of the two can't be interpreted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 def cached_share(files: Sequence[Path]) -> float | None:
-    """The share, 0 to 1, of the pages of `files` that are in memory; None if it can't be told."""
+    """Return the share, 0 to 1, of the pages of `files` that are in memory; None if unknown."""
     if sys.platform != "linux":
         return None
     resident = total = 0
@@ -34,12 +34,12 @@ def _resident(path: Path) -> list[bool]:
     """Page by page, whether it is in memory.
 
     Raises:
-        OSError: the file can't be read, or it is another's, of which the kernel does not tell.
+        OSError: the file can't be read, or has another owner, for which the kernel gives no answer.
     """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if os.fstat(file.fileno()).st_uid != os.geteuid() and not os.access(path, os.W_OK):
-            raise PermissionError(f"{path} belongs to somebody else")
+            raise PermissionError(f"{path} belongs to another user")
         if not size:
             return []
         # A private copy, because only what is writable has an address that Python gives out.

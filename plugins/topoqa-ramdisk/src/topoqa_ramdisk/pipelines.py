@@ -1,4 +1,4 @@
-"""`topoqa-train pipeline` as a process of its own: planned, run, its end told."""
+"""`topoqa-train pipeline` as a separate process: plan, run, result."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from topoqa_ramdisk.guardian import Guardian
 from topoqa_ramdisk.stopping import Stop
 from topoqa_train.errors import MachineError, RequestError
 
-# -P: a file in the working directory must not stand in for a library.
+# -P: a file in the working directory must not shadow a library.
 _COMMAND = (sys.executable, "-P", "-m", "topoqa_train", "pipeline")
 
 
 class PipelineFailedError(Exception):
-    """A pipeline ended with another status than 0, and has said why on standard error."""
+    """A pipeline ended with another status than 0, and has printed the reason on standard error."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"the pipeline ended with status {status}")
@@ -28,7 +28,7 @@ class PipelineFailedError(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """What `pipeline --dry-run --json` says it would do."""
+    """The plan printed by `pipeline --dry-run --json`."""
 
     manifest: str
     output_root: Path
@@ -42,7 +42,7 @@ class Plan:
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Plan:
-        """The parts of the document that matter here."""
+        """Return the relevant parts of the document."""
         jobs = document["jobs"]
         return cls(
             manifest=document["manifest"],
@@ -72,7 +72,7 @@ class Pipelines:
         """Have everything checked, data sets made ready, and hear what would be done.
 
         Raises:
-            PipelineFailedError: it would be refused; it has said why.
+            PipelineFailedError: it would be refused; it has printed the reason.
         """
         printed = self._run([*arguments, "--dry-run", "--json"], subprocess.PIPE)
         plan = Plan.of(json.loads(printed))
@@ -87,7 +87,7 @@ class Pipelines:
         """Run one to its end, on this terminal.
 
         Raises:
-            PipelineFailedError: it failed or was stopped; it has said why.
+            PipelineFailedError: it failed or was stopped; it has printed the reason.
             MachineError: it was killed.
         """
         self._run(arguments, self.results)

@@ -32,7 +32,7 @@ class Request:
 
 @dataclass(frozen=True)
 class BenchmarkPlan:
-    """What will be done. `faults` are what stands in the way of it."""
+    """What will be done. `errors` are what prevents it."""
 
     request: Request
     pipeline: Plan
@@ -40,7 +40,7 @@ class BenchmarkPlan:
     disk: Disk
     room: Room | None
     available: Available
-    faults: tuple[TopoqaTrainError, ...] = ()
+    errors: tuple[TopoqaTrainError, ...] = ()
 
     @property
     def needed(self) -> int:
@@ -59,12 +59,12 @@ class BenchmarkPlan:
         return self.pipeline.output_root / FOLDER
 
     def check(self) -> None:
-        """Raise the first of the faults, if there is any."""
-        if self.faults:
-            raise self.faults[0]
+        """Raise the first of the errors, if there is any."""
+        if self.errors:
+            raise self.errors[0]
 
     def looked_at_again(self) -> BenchmarkPlan:
-        """The same with the room that there is now."""
+        """Return the plan with the space that is free now."""
         return _with_room(self, memory.available)
 
     def baseline_arguments(self, root: Path) -> list[str]:
@@ -76,7 +76,7 @@ class BenchmarkPlan:
         return [*self._arguments("ramdisk"), "--graph-dir", str(graph_dir)]
 
     def workers(self, side: str) -> int | None:
-        """Loader workers that the settings give a side; None: as the jobs say."""
+        """Loader workers that the settings give a side; None: as set in the jobs."""
         found: int | None = getattr(self.request.settings.settings.num_workers, side)
         return found
 
@@ -85,7 +85,7 @@ class BenchmarkPlan:
 
 
 def pipeline_arguments(request: Request, workers: int | None = None) -> list[str]:
-    """The arguments as typed, after what the settings say: of two, the later one holds."""
+    """Return the settings as arguments, then the arguments as typed: the later of two wins."""
     source = request.settings.settings.graph_source
     # In quotes of JSON, which are YAML's too: a path may hold anything.
     from_settings = (
@@ -97,7 +97,7 @@ def pipeline_arguments(request: Request, workers: int | None = None) -> list[str
 
 
 def plan_document(plan: BenchmarkPlan) -> dict[str, Any]:
-    """What is planned, in types that JSON holds; sizes in bytes."""
+    """Return the plan as a JSON document; sizes in bytes."""
     loaded = plan.request.settings
     return {
         "settings": {"file": str(loaded.file), **loaded.settings.model_dump(mode="json")},
@@ -147,8 +147,8 @@ def make_plan(
 
 def _with_room(plan: BenchmarkPlan, available: Callable[[], Available]) -> BenchmarkPlan:
     room, free = plan.disk.room(), available()
-    faults = room_faults(plan.request.settings, plan.graphs, plan.disk, room, free)
-    return replace(plan, room=room, available=free, faults=tuple(faults))
+    errors = room_errors(plan.request.settings, plan.graphs, plan.disk, room, free)
+    return replace(plan, room=room, available=free, errors=tuple(errors))
 
 
 def _check_comparable(pipeline: Plan, *, skip_baseline: bool) -> None:
@@ -156,8 +156,8 @@ def _check_comparable(pipeline: Plan, *, skip_baseline: bool) -> None:
         return
     if pipeline.resume:
         raise RequestError(
-            "a pipeline that is gone on with can't be compared with a whole one",
-            hint="Add --skip-baseline to go on with it from memory.",
+            "a resumed pipeline can't be compared with a complete one",
+            hint="Add --skip-baseline to resume it from memory.",
         )
     if pipeline.skip_sweep and pipeline.resume_from is None:
         raise RequestError(
@@ -166,14 +166,14 @@ def _check_comparable(pipeline: Plan, *, skip_baseline: bool) -> None:
         )
 
 
-def room_faults(
+def room_errors(
     loaded: LoadedSettings, graphs: GraphFiles, disk: Disk, room: Room | None, free: Available
 ) -> list[TopoqaTrainError]:
     """Every reason for which `graphs` can't be staged on `disk` now."""
-    faults: list[TopoqaTrainError] = []
+    errors: list[TopoqaTrainError] = []
     settings, staged = loaded.settings, shown_size(graphs.memory)
     if settings.size is not None and graphs.memory > settings.size:
-        faults.append(
+        errors.append(
             RequestError(
                 f"the graphs take {staged}, and size allows {shown_size(settings.size)}",
                 hint=f"Give more, or auto, in {loaded.file}",
@@ -183,7 +183,7 @@ def room_faults(
         room.size < graphs.memory or (room.files is not None and room.files < graphs.entries)
     ):
         files = "" if room.files is None else f" and {room.files} files"
-        faults.append(
+        errors.append(
             MachineError(
                 f"there is no room in {disk.parent}: the graphs take {staged} in "
                 f"{graphs.entries} files, free are {shown_size(room.size)}{files}",
@@ -192,7 +192,7 @@ def room_faults(
         )
     needed = graphs.memory + settings.headroom
     if disk.in_memory and needed > free.size:
-        faults.append(
+        errors.append(
             MachineError(
                 f"there is not enough memory: {shown_size(needed)} are needed ({staged} of "
                 f"graphs, {shown_size(settings.headroom)} headroom), {shown_size(free.size)} are "
@@ -201,4 +201,4 @@ def room_faults(
                 hint=f"Give less headroom in {loaded.file}, or free memory. {_FROM_DISK}",
             )
         )
-    return faults
+    return errors

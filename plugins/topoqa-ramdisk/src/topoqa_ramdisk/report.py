@@ -36,7 +36,7 @@ class Staged:
     taken_down: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """What the benchmark's file says of it."""
+        """Return the entry for the benchmark's file."""
         return {
             "folder": str(self.folder),
             "seconds": self.seconds,
@@ -80,7 +80,7 @@ class Report:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """The document."""
+        """Return the JSON document."""
         differing = self.differing
         return {
             "created": self.created,
@@ -110,17 +110,17 @@ class Report:
 
 
 def show_plan(plan: BenchmarkPlan, *, as_json: bool) -> None:
-    """A plan on standard output."""
+    """Print a plan on standard output."""
     if as_json:
-        print(json.dumps(plan_document(plan), indent=2))  # noqa: T201 - a document, as it stands
+        print(json.dumps(plan_document(plan), indent=2))  # noqa: T201 - a JSON document for scripts
         return
     api.output_console().print(plan_table(plan))
 
 
 def show_report(report: Report, *, as_json: bool) -> None:
-    """A report on standard output."""
+    """Print a report on standard output."""
     if as_json:
-        print(json.dumps(report.to_json(), indent=2))  # noqa: T201 - a document, as it stands
+        print(json.dumps(report.to_json(), indent=2))  # noqa: T201 - a JSON document for scripts
         return
     out = api.output_console()
     out.print(result_table(report))
@@ -131,7 +131,7 @@ def show_report(report: Report, *, as_json: bool) -> None:
 
 
 def plan_table(plan: BenchmarkPlan) -> Table:
-    """What would be done, for people."""
+    """Return the plan as lines of text."""
     free = "" if plan.room is None else f", {shown_size(plan.room.size)} free"
     kind = plan.disk.kind if plan.disk.in_memory else "an ordinary folder: test mode, no RAM disk"
     headroom = shown_size(plan.request.settings.settings.headroom)
@@ -169,7 +169,7 @@ def _grid(rows: Sequence[tuple[str, str]]) -> Table:
 
 
 def result_table(report: Report) -> Table:
-    """The figures of both sides beside each other."""
+    """Return a table with the values of both sides."""
     from rich.table import Table
 
     one, other, ratios = report.baseline, report.ramdisk, report.speed_up()
@@ -183,16 +183,16 @@ def result_table(report: Report) -> Table:
         ("reading graphs", "reading", lambda side: side.read_seconds, 0.0),
         ("an epoch", "epoch", lambda side: side.epoch_seconds, 0.0),
     )
-    for name, ratio, figure, more in rows:
-        left = figure(one) if one else None
-        right = figure(other) if other else None
+    for name, ratio, value, more in rows:
+        left = value(one) if one else None
+        right = value(other) if other else None
         right = right + more if right is not None else None
         table.add_row(name, _figure(left), _figure(right), _figure(ratios[ratio], "x"))
     return table
 
 
 def closing_lines(report: Report) -> list[str]:
-    """What to know of the figures."""
+    """Return notes on the measurements."""
     lines = []
     differing = report.differing
     if differing:
@@ -200,7 +200,7 @@ def closing_lines(report: Report) -> list[str]:
     elif differing is not None and report.baseline is not None:
         lines.append(f"Numbers: equal bit for bit in all {len(report.baseline.runs)} runs")
     if not report.plan.disk.in_memory:
-        lines.append("Test mode: no RAM disk was made, so nothing here says how fast one is.")
+        lines.append("Test mode: no RAM disk was created, so its speed was not measured.")
     if report.baseline is not None and report.page_cache is not None:
         lines.append(
             f"Page cache: {100 * report.page_cache:.0f} % of the graphs were in memory before the "
@@ -209,8 +209,8 @@ def closing_lines(report: Report) -> list[str]:
     cores = os.cpu_count() or 1
     if report.baseline is not None and report.load is not None and report.load > cores * _BUSY:
         lines.append(
-            f"The machine was at work before it began (load {report.load:.1f}, {cores} cores): "
-            "the figures may tell of that instead"
+            f"The machine was busy before the start (load {report.load:.1f}, {cores} cores): "
+            "this may affect the measurements"
         )
     return lines
 

@@ -53,7 +53,7 @@ Workers = Annotated[int, Field(ge=0)] | None
 
 
 class NumWorkers(_Strict):
-    """Loader workers of each side; None: as the jobs say."""
+    """Loader workers of each side; None: as set in the jobs."""
 
     baseline: Workers = None
     ramdisk: Workers = None
@@ -71,14 +71,14 @@ class Settings(_Strict):
 
 @dataclass(frozen=True)
 class LoadedSettings:
-    """The settings and the file that they stand in; `graph_source` is absolute."""
+    """The settings and the file that they come from; `graph_source` is absolute."""
 
     file: Path
     settings: Settings
 
 
 def load(given: Path | None) -> LoadedSettings:
-    """The settings in `given`; without it `configs/ramdisk.yaml`, here or as shipped.
+    """Load the settings in `given`; without it `configs/ramdisk.yaml`, here or as shipped.
 
     Raises:
         RequestError: there is no such file, or what is wrong in it, with lines.

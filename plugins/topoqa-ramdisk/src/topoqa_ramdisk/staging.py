@@ -2,7 +2,7 @@
 
 A staging is a folder and, beside it, a marker: a file that its owner holds locked. The kernel drops
 the lock when the owner dies in any way, so a marker that can be locked is of a dead owner, and what
-it stands for may be taken down. A process id alone would not tell, for ids are used again.
+it stands for may be taken down. A process id alone is not enough, since ids are reused.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Marker:
 
     @property
     def folder(self) -> Path:
-        """The folder that it stands for."""
+        """The folder that it belongs to."""
         return self.path.with_name(self.path.name.removeprefix(".").removesuffix(_SUFFIX))
 
     @classmethod
@@ -69,7 +69,7 @@ class Marker:
             return cls(path, descriptor, _read(descriptor))
 
     def write(self, **content: Any) -> None:  # noqa: ANN401 - what JSON holds
-        """Add to what it says."""
+        """Add a record."""
         self.content.update(content)
         text = json.dumps(self.content).encode()
         os.ftruncate(self.descriptor, 0)
@@ -85,13 +85,13 @@ class Marker:
         self.release()
 
     def unmake(self) -> None:
-        """Take down what it stands for; nothing if it says nothing."""
+        """Remove the folder that it belongs to; nothing if it names none."""
         kind = self.content.get("kind")
         if kind in disks.KINDS:
             disks.KINDS[kind]().unmake(self.folder, self.content.get("device"))
 
     def take_down(self) -> None:
-        """Take down what it stands for, then the marker; again after a failure does no harm."""
+        """Remove the folder, then the marker; safe to repeat after a failure."""
         self.unmake()
         self.remove()
 
@@ -145,11 +145,11 @@ class Place:
 def held(
     graphs: GraphFiles, disk: Disk, name: str, announce: Callable[[Path], None]
 ) -> Iterator[Place]:
-    """An empty place for `graphs` on `disk`, for as long as the block lasts.
+    """Create an empty place for `graphs` on `disk`; removed at the end of the block.
 
     The folder's name depends on `name` and the source alone, so that a run that was trained from it
-    can be gone on with from there; while another process has it, it gets a number. `announce` is
-    told each marker before it is made.
+    can be resumed from there; while another process holds it, it gets a number. `announce` is
+    called with each marker before it is created.
 
     Raises:
         MachineError: the place could not be made.
@@ -162,7 +162,7 @@ def held(
 
 
 def staging_name(source: Path, name: str) -> str:
-    """The name of the folder that the graphs of `source` are staged in, if it is free."""
+    """Return the name of the folder that the graphs of `source` are staged in, if it is free."""
     digest = hashlib.blake2b(os.fsencode(source.resolve()), digest_size=4).hexdigest()
     return f"{name}_{digest}"
 
@@ -187,7 +187,7 @@ def _made(marker: Marker, graphs: GraphFiles, disk: Disk) -> bool:
         marker.unmake()  # what a dead owner left
         marker.write(kind=disk.kind, pid=os.getpid(), source=str(graphs.source), device=None)
         marker.write(device=disk.make(marker.folder, graphs.memory))
-    except FileExistsError:  # a stranger's, with no marker
+    except FileExistsError:  # not created by this program: it has no marker
         marker.remove()
         return False
     except BaseException:
