@@ -82,6 +82,8 @@ def kind(schema: Mapping[str, Any]) -> str:
         kinds = [kind(part) for part in schema["anyOf"] if part.get("type") != "null"]
         whole = {"whole number"} if "number" in kinds else set()
         return " or ".join(name for name in dict.fromkeys(kinds) if name not in whole)
+    if isinstance(schema.get("type"), list):
+        return kind({**schema, "type": schema["type"][0]})
     if "const" in schema:
         return code(schema["const"])
     if "enum" in schema:

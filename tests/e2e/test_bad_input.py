@@ -70,7 +70,7 @@ CASES = [
     Case(
         "wrong type",
         lambda p: edit(p.config, "learning_rate: 0.01", "learning_rate: fast"),
-        ("config.yaml:10", "optimizer.learning_rate", "'fast' is not a number"),
+        ("config.yaml:10", "optimizer.learning_rate", "should be a valid number, not 'fast'"),
     ),
     Case(
         "third job wrong",

@@ -67,7 +67,7 @@ def test_every_slip_is_told_with_its_line(here: Path) -> None:
         "line 2  headroom              'lots' is no size; 2GiB and 512MiB are",
         "line 3  name                  '../up' is no plain name: up to 40 letters, digits, '.', "
         "'_' and '-'",
-        "line 5  num_workers.baseline  has to be at least 0, not -1",
+        "line 5  num_workers.baseline  should be greater than or equal to 0, not -1",
         "line 6  num_workers.ram       unknown key; did you mean 'ramdisk'?",
     ]
 
@@ -78,7 +78,7 @@ def test_every_slip_is_told_with_its_line(here: Path) -> None:
         ("size: -2\n", "-2 is no size; 2GiB and 512MiB are, and so is auto"),
         ("headroom: auto\n", "'auto' is no size; 2GiB and 512MiB are"),
         ("size:\n", "has no value"),
-        ("num_workers: 3\n", "is not a mapping"),
+        ("num_workers: 3\n", "should be a mapping"),
         ("num_workers: {baseline: 1.5}\n", "is not a whole number"),
         ("graph_source: 3\n", "is not a path"),
     ],

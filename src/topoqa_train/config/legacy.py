@@ -6,7 +6,7 @@ from typing import Any
 
 from topoqa_train.config.models import SECTIONS, EdgeSchemaConfig
 from topoqa_train.config.yaml.reader import Location
-from topoqa_train.config.yaml.tree import Draft, Place
+from topoqa_train.config.yaml.tree import Place, Tree
 from topoqa_train.errors import Problem
 from topoqa_train.suggest import did_you_mean
 
@@ -45,66 +45,66 @@ SHARED_SECTIONS = ("coverage", "edge_schema", "mlflow")
 MAY_BE_EMPTY = {"reference", "paths"}
 
 
-def is_flat(draft: Draft) -> bool:
+def is_flat(tree: Tree) -> bool:
     """Whether the top level is the flat layout's: keys of it, and no section that it lacks."""
-    return any(key in FLAT_KEYS for key in draft.data) and not _sections_only(draft)
+    return any(key in FLAT_KEYS for key in tree.data) and not _sections_only(tree)
 
 
-def mixed(draft: Draft) -> list[Problem]:
+def mixed(tree: Tree) -> list[Problem]:
     """One fault for every flat key of a file that has sections too."""
-    if not _sections_only(draft):
+    if not _sections_only(tree):
         return []
     return [
-        draft.problem(
+        tree.problem(
             (key,), f"a flat key in a config of sections; write it as {'.'.join(FLAT_KEYS[key])}"
         )
-        for key in draft.data
+        for key in tree.data
         if key in FLAT_KEYS
     ]
 
 
-def structured(flat: Draft) -> tuple[Draft, list[Problem]]:
-    """A flat draft as sections; places keep the keys and lines of the flat file.
+def structured(flat: Tree) -> tuple[Tree, list[Problem]]:
+    """A flat tree as sections; places keep the keys and lines of the flat file.
 
     What has no effect here (declared schemas, profiling) goes to the section `reference`.
     """
     names: dict[Location, str] = {where: key for key, where in FLAT_KEYS.items()}
-    draft = Draft({}, {(): flat.places[()]}, names)
+    tree = Tree({}, {(): flat.places[()]}, names)
     problems: list[Problem] = []
     for key, value in flat.data.items():
         if key in FLAT_KEYS:
-            draft.data.setdefault(FLAT_KEYS[key][0], {})
-            _move(flat, (key,), draft, FLAT_KEYS[key], value)
+            tree.data.setdefault(FLAT_KEYS[key][0], {})
+            _move(flat, (key,), tree, FLAT_KEYS[key], value)
         elif key == "edge_schema" and isinstance(value, dict):
-            _move_edge_schema(flat, draft, value)
+            _move_edge_schema(flat, tree, value)
         elif key in SHARED_SECTIONS:
-            _move(flat, (key,), draft, (key,), value)
+            _move(flat, (key,), tree, (key,), value)
         else:
             guess = did_you_mean(key, [*FLAT_KEYS, *SHARED_SECTIONS], list_known=True)
             problems.append(flat.problem((key,), f"unknown key{guess}"))
-    return draft, problems
+    return tree, problems
 
 
-def _sections_only(draft: Draft) -> list[str]:
-    return [key for key in draft.data if key in SECTIONS and key not in SHARED_SECTIONS]
+def _sections_only(tree: Tree) -> list[str]:
+    return [key for key in tree.data if key in SECTIONS and key not in SHARED_SECTIONS]
 
 
-def _move(flat: Draft, source: Location, draft: Draft, target: Location, value: Any) -> None:  # noqa: ANN401
+def _move(flat: Tree, source: Location, tree: Tree, target: Location, value: Any) -> None:  # noqa: ANN401
     if value is None and target[0] in MAY_BE_EMPTY:
         return
-    draft.set(target, value, _place(flat, source))
+    tree.set(target, value, _place(flat, source))
     for below, place in flat.places.items():
         if below[: len(source)] == source and below != source:
-            draft.places[target + below[len(source) :]] = place
+            tree.places[target + below[len(source) :]] = place
 
 
-def _move_edge_schema(flat: Draft, draft: Draft, schema: dict[str, Any]) -> None:
-    draft.set(("edge_schema",), {}, _place(flat, ("edge_schema",)))
+def _move_edge_schema(flat: Tree, tree: Tree, schema: dict[str, Any]) -> None:
+    tree.set(("edge_schema",), {}, _place(flat, ("edge_schema",)))
     for key, value in schema.items():
         section = "edge_schema" if key in EdgeSchemaConfig.model_fields else "reference"
         target = (section, key) if section == "edge_schema" else (section, "edge_schema", key)
-        _move(flat, ("edge_schema", key), draft, target, value)
+        _move(flat, ("edge_schema", key), tree, target, value)
 
 
-def _place(flat: Draft, location: Location) -> Place:
+def _place(flat: Tree, location: Location) -> Place:
     return flat.places[location]

@@ -18,7 +18,7 @@ from topoqa_train.config.validation import validate
 from topoqa_train.config.writer import config_yaml
 from topoqa_train.config.yaml.errors import invalid, shown
 from topoqa_train.config.yaml.reader import parse_bytes, read_bytes
-from topoqa_train.config.yaml.tree import Draft
+from topoqa_train.config.yaml.tree import Tree
 from topoqa_train.errors import Problem
 
 _log = log.get(__name__)
@@ -41,7 +41,7 @@ class LoadedConfig:
     def before_overrides(self, key: str) -> Any:  # noqa: ANN401
         """What the source says of a dotted `key`, else the default; None where there is neither."""
         location = tuple(key.split("."))
-        written = self._source_draft.get(location)
+        written = self._source_tree.get(location)
         if written is not None or len(location) != 2 or location[0] not in SECTIONS:
             return written
         field_of_model = SECTIONS[location[0]].model_fields.get(location[1])
@@ -51,12 +51,12 @@ class LoadedConfig:
 
     def unsaid(self, keys: Iterable[str]) -> list[str]:
         """Those of the dotted `keys` that the source does not give."""
-        return [key for key in keys if self._source_draft.get(tuple(key.split("."))) is None]
+        return [key for key in keys if self._source_tree.get(tuple(key.split("."))) is None]
 
     @cached_property
-    def _source_draft(self) -> Draft:
+    def _source_tree(self) -> Tree:
         document = parse_bytes(self.source_bytes, self.source, KIND)
-        return _in_sections(Draft.of(document, self.source))[0]
+        return _in_sections(Tree.of(document, self.source))[0]
 
     def overrides_document(self) -> dict[str, Any]:
         """What was overridden: the last value of each key, and who asked for it; plain types."""
@@ -91,43 +91,43 @@ def config_from_bytes(
     content: bytes, path: Path, overrides: Sequence[Override] = ()
 ) -> LoadedConfig:
     """`load_config` on content already read from `path`."""
-    draft, problems = _in_sections(Draft.of(parse_bytes(content, path, KIND), path))
+    tree, problems = _in_sections(Tree.of(parse_bytes(content, path, KIND), path))
     for name in SECTIONS:
-        if draft.data.get(name) is None:
-            draft.data[name] = {}
+        if tree.data.get(name) is None:
+            tree.data[name] = {}
     for override in overrides:
-        problems += overriding.apply(draft, override)
-    problems += _make_paths_absolute(draft)
-    config, faults = validate(TrainingConfig, draft)
+        problems += overriding.apply(tree, override)
+    problems += _make_paths_absolute(tree)
+    config, faults = validate(TrainingConfig, tree)
     if config is None or problems:
         raise invalid(path, KIND, [*problems, *faults])
     _tell_of_reference(config, path)
     return LoadedConfig(path, content, config, tuple(overrides))
 
 
-def _in_sections(draft: Draft) -> tuple[Draft, list[Problem]]:
-    if legacy.is_flat(draft):
-        return legacy.structured(draft)
-    problems = legacy.mixed(draft)
+def _in_sections(tree: Tree) -> tuple[Tree, list[Problem]]:
+    if legacy.is_flat(tree):
+        return legacy.structured(tree)
+    problems = legacy.mixed(tree)
     for key in legacy.FLAT_KEYS:
-        draft.data.pop(key, None)
-    return draft, problems
+        tree.data.pop(key, None)
+    return tree, problems
 
 
-def _make_paths_absolute(draft: Draft) -> list[Problem]:
+def _make_paths_absolute(tree: Tree) -> list[Problem]:
     problems = []
     for name in (*DATA_PATHS, "save_dir"):
         location = ("paths", name)
-        text = draft.get(location)
+        text = tree.get(location)
         if not isinstance(text, str):
             continue
         try:
-            base = draft.place(location)[0].base
-            draft.get(("paths",))[name] = str(
+            base = tree.place(location)[0].base
+            tree.get(("paths",))[name] = str(
                 from_home(text) if name == "save_dir" else absolute(text, base)
             )
         except (OSError, RuntimeError, ValueError) as error:
-            problems.append(draft.problem(location, f"is not a usable path: {error}"))
+            problems.append(tree.problem(location, f"is not a usable path: {error}"))
     return problems
 
 

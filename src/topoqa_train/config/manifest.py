@@ -21,7 +21,7 @@ from topoqa_train.config.recipes import locate
 from topoqa_train.config.validation import validate
 from topoqa_train.config.yaml.errors import invalid, shown
 from topoqa_train.config.yaml.reader import Location, parse_bytes, read_bytes
-from topoqa_train.config.yaml.tree import Draft
+from topoqa_train.config.yaml.tree import Tree
 from topoqa_train.errors import ConfigError, Problem
 from topoqa_train.suggest import did_you_mean
 
@@ -45,8 +45,8 @@ def load_manifest(source: Path, overrides: Sequence[Override] = ()) -> LoadedMan
     """
     path = locate("manifests", source)
     content = read_bytes(path, KIND)
-    draft = Draft.of(parse_bytes(content, path, KIND), path)
-    reading = _Reading(draft, path, [o for o in overrides if not _is_edit(o)])
+    tree = Tree.of(parse_bytes(content, path, KIND), path)
+    reading = _Reading(tree, path, [o for o in overrides if not _is_edit(o)])
     for override in overrides:
         if _is_edit(override):
             reading.edit(override)
@@ -61,7 +61,7 @@ def _is_edit(override: Override) -> bool:
 class _Reading:
     """One manifest on its way; faults pile up here, and nothing stops at the first."""
 
-    draft: Draft
+    tree: Tree
     path: Path
     overrides: list[Override]
     problems: list[Problem] = field(default_factory=list)
@@ -73,7 +73,7 @@ class _Reading:
         if parts[0] == "jobs":
             location = self._job_location(override)
         if location is not None:
-            self.draft.set(location, override.value, override.place)
+            self.tree.set(location, override.value, override.place)
 
     def _job_location(self, override: Override) -> Location | None:
         rest = override.key.removeprefix("jobs.")
@@ -90,17 +90,17 @@ class _Reading:
         return ("jobs", names[name], *rest.removeprefix(f"{name}.").split("."))
 
     def _jobs(self) -> list[Any]:
-        jobs = self.draft.data.get("jobs")
+        jobs = self.tree.data.get("jobs")
         return jobs if isinstance(jobs, list) else []
 
     def manifest(self, content: bytes) -> LoadedManifest:
-        head = self._checked(ManifestEntry, ())
-        if self.draft.data.get("shared") is not None:
-            self.shared = self._checked(SharedEntry, _SHARED) or self.shared
+        head, problems = validate(ManifestEntry, self.tree)
+        self.problems += problems
+        self.shared = self._entry(SharedEntry, _SHARED) or self.shared
         jobs = [self._job(("jobs", n)) for n in range(len(self._jobs()))]
         self._no_name_twice("name")
         self._no_name_twice("run_name")
-        fine_tune = self._fine_tune() if self.draft.data.get("fine_tune") is not None else None
+        fine_tune = self._fine_tune()
         if self.problems or head is None:
             raise invalid(self.path, KIND, self.problems)
         return LoadedManifest(
@@ -111,19 +111,19 @@ class _Reading:
             content,
         )
 
-    def _checked(self, model: type[Entry], at: Location) -> Entry | None:
-        entry, problems = validate(model, self.draft, at)
-        self.problems += problems
-        return entry
+    def _entry(self, model: type[Entry], at: Location) -> Entry | None:
+        # Problems were found with the whole manifest. A part that is valid by itself is used all
+        # the same, so that the configs it names are checked too.
+        return validate(model, self.tree, at)[0]
 
     def _job(self, at: Location) -> JobPlan | None:
-        entry = self._checked(JobEntry, at)
+        entry = self._entry(JobEntry, at)
         if entry is None:
             # What can still be checked is: the config that it names.
             self._config((*at, "config"), self._all_overrides(at))
             return None
         where = (*at, "config") if entry.config is not None else (*_SHARED, "config")
-        if self.draft.get(where) is None:
+        if self.tree.get(where) is None:
             self._fault(at, "has no config, and shared has none either")
             return None
         config = self._config(where, self._all_overrides(at))
@@ -153,7 +153,7 @@ class _Reading:
         )
 
     def _fine_tune(self) -> FineTunePlan | None:
-        entry = self._checked(FineTuneEntry, _FINE_TUNE)
+        entry = self._entry(FineTuneEntry, _FINE_TUNE)
         if entry is None:
             return None
         overrides = self._all_overrides(None)
@@ -180,7 +180,7 @@ class _Reading:
         if config is None or config.config.dataloader.seed == seed:
             return config
         # The run is named after its seed, so the seed holds whatever the config says.
-        place = self.draft.place((*at, "seeds"))[0]
+        place = self.tree.place((*at, "seeds"))[0]
         origin = f"{shown(place.file)}:{place.line}" if place.file else place.key
         override = Override(
             "dataloader.seed", seed, place.base, origin, place.key, place.file, place.line
@@ -196,7 +196,7 @@ class _Reading:
         try:
             return load_config(path, overrides)
         except ConfigError as error:
-            self.problems += error.problems or [self.draft.problem(at, error.message)]
+            self.problems += error.problems or [self.tree.problem(at, error.message)]
             return None
 
     def _all_overrides(self, job: Location | None) -> list[Override]:
@@ -204,7 +204,7 @@ class _Reading:
         return [*self._overrides_at((*_SHARED, "overrides")), *own, *self.overrides]
 
     def _overrides_at(self, at: Location) -> list[Override]:
-        written = self.draft.get(at)
+        written = self.tree.get(at)
         overrides = []
         for key, value in written.items() if isinstance(written, dict) else ():
             if key in SECTIONS and (value is None or isinstance(value, dict)):
@@ -216,13 +216,13 @@ class _Reading:
         return sorted(overrides, key=lambda override: override.file is None)
 
     def _override(self, at: Location, key: str, value: Any) -> Override:  # noqa: ANN401
-        place = self.draft.place(at)[0]
+        place = self.tree.place(at)[0]
         origin = f"{shown(place.file)}:{place.line}" if place.file else "command line"
         return Override(key, value, place.base, origin, place.key, place.file, place.line)
 
     def _trainer_args(self, at: Location) -> dict[str, Any]:
         arguments: dict[str, Any] = {}
-        texts = self.draft.get((*at, "trainer_args"))
+        texts = self.tree.get((*at, "trainer_args"))
         for n, text in enumerate(texts if isinstance(texts, list) else ()):
             try:
                 arguments |= parse_trainer_args([str(text)])
@@ -231,13 +231,13 @@ class _Reading:
         return arguments
 
     def _path(self, at: Location, seed: int | None = None) -> Path | None:
-        text = self.draft.get(at)
+        text = self.tree.get(at)
         if not isinstance(text, str) or not text:
             return None
         if seed is not None:
             text = text.replace("{seed}", str(seed))
         try:
-            return absolute(text, self.draft.place(at)[0].base)
+            return absolute(text, self.tree.place(at)[0].base)
         except (OSError, RuntimeError, ValueError) as error:
             self._fault(at, f"is not a usable path: {error}")
             return None
@@ -257,12 +257,12 @@ class _Reading:
             # Some file systems take `A` and `a` for one directory.
             before = first.setdefault(name.casefold(), n)
             if before != n:
-                place = self.draft.place(("jobs", before, key))[0]
+                place = self.tree.place(("jobs", before, key))[0]
                 where = f" in line {place.line}" if place.line else ""
                 self._fault(("jobs", n, key), f"another job{where} is called '{name}' too")
 
     def _fault(self, at: Location, message: str) -> None:
-        self.problems.append(self.draft.problem(at, message))
+        self.problems.append(self.tree.problem(at, message))
 
 
 def _name(job: Any) -> str | None:  # noqa: ANN401

@@ -1,36 +1,32 @@
-"""What may stand in a manifest, one model a part."""
+"""The manifest, one model for each of its parts."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, LiteralString
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from topoqa_train.config.models import Options, Section, Seed, Text
-from topoqa_train.config.names import NAME_SCHEMA, fault_of_name
+from topoqa_train.config.names import NAME_SCHEMA, problem_of_name
 from topoqa_train.config.run_options import CommonOptions
 
 
-def _said(kind: LiteralString, text: str) -> PydanticCustomError:
-    return PydanticCustomError(kind, "{text}", {"text": text})
-
-
 def _plain_name(name: str) -> str:
-    fault = fault_of_name(name)
-    if fault is not None:
-        raise _said("name", fault)
+    problem = problem_of_name(name)
+    if problem is not None:
+        raise PydanticCustomError("name", "{problem}", {"problem": problem})
     return name
 
 
-def _no_seed_twice(seeds: tuple[int, ...]) -> tuple[int, ...]:
+def _unique(seeds: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(seeds)) < len(seeds):
-        raise _said("seeds", "a seed stands there twice")
+        raise PydanticCustomError("seeds", "names a seed twice")
     return seeds
 
 
-def _list(value: Any) -> Any:  # noqa: ANN401
-    """An empty list for a key with nothing after it."""
+def _empty_if_none(value: Any) -> Any:  # noqa: ANN401
+    """Return an empty list for a key that has no value."""
     return [] if value is None else value
 
 
@@ -39,20 +35,13 @@ PlainName = Annotated[
 ]
 Texts = Annotated[
     list[Text],
-    BeforeValidator(_list),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "array", "items": {"type": "string", "minLength": 1}},
-                {"type": "null"},
-            ]
-        }
-    ),
+    BeforeValidator(_empty_if_none),
+    WithJsonSchema({"type": ["array", "null"], "items": {"type": "string", "minLength": 1}}),
 ]
 Seeds = Annotated[
     tuple[Seed, ...],
     Field(min_length=1, strict=False, json_schema_extra={"uniqueItems": True}),
-    AfterValidator(_no_seed_twice),
+    AfterValidator(_unique),
 ]
 ConfigFile = Annotated[
     Text | None, Field(description="config file; a job without one takes that of `shared`")
@@ -123,15 +112,18 @@ class FineTuneEntry(Section):
 
 
 class ManifestEntry(Section):
-    """The top level; its parts are checked one by one, so that each fault is found."""
+    """Jobs of a sweep, what they share, and how the best is fine-tuned.
 
-    shared: Any = Field(
+    Order of strength: config, shared, job, command line.
+    """
+
+    shared: SharedEntry | None = Field(
         default=None, description="what holds for every job and for both fine-tune phases"
     )
-    jobs: Annotated[list[Any], Field(min_length=1)] = Field(
+    jobs: Annotated[list[JobEntry], Field(min_length=1)] = Field(
         description="the sweep, in the order in which it is started"
     )
-    fine_tune: Any = Field(
+    fine_tune: FineTuneEntry | None = Field(
         default=None,
         description="both phases; without it only the sweep can be run (`--skip-fine`)",
     )

@@ -19,31 +19,15 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from topoqa_train.config.yaml.scalars import described
-
 MAX_SEED = 2**32 - 1
-_PRECISIONS = (
-    *(16, 32, 64),
-    *("16", "32", "64", "bf16"),
-    *("16-mixed", "bf16-mixed", "16-true", "bf16-true", "32-true", "64-true"),
-)
-
-# What it takes where no data set is named.
+# The paths that a config without a data set has to name.
 NEEDED_PATHS = ("graph", "train_labels", "val_labels")
 
 MetricName = Literal["selection_metric", "val_loss"]
 
 
-def _precision(value: Any) -> Any:  # noqa: ANN401
-    if type(value) in (int, str) and value in _PRECISIONS:
-        return value
-    names = ", ".join(dict.fromkeys(map(str, _PRECISIONS)))
-    text = f"{described(value)} is not one of {names}"
-    raise PydanticCustomError("precision", "{text}", {"text": text})
-
-
-def _mapping(value: Any) -> Any:  # noqa: ANN401
-    """An empty mapping for a key with nothing after it."""
+def _empty_if_none(value: Any) -> Any:  # noqa: ANN401
+    """Return an empty mapping for a key that has no value."""
     return {} if value is None else value
 
 
@@ -57,31 +41,33 @@ def _devices(value: Any) -> Any:  # noqa: ANN401
     is_list = isinstance(value, list | tuple) and all(map(_is_index, value))
     if is_list and 0 < len(value) == len(set(value)):
         return tuple(value)
-    text = f"{described(value)} is not a number of devices, 'auto' or a list of device numbers"
-    raise PydanticCustomError("devices", "{text}", {"text": text})
+    raise PydanticCustomError(
+        "devices", "should be a number of devices, 'auto' or a list of device numbers"
+    )
 
 
 def _tag(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, str | int | float):
         return value
-    raise PydanticCustomError("tag", "{text}", {"text": f"{described(value)} can't be a tag"})
+    raise PydanticCustomError("tag", "should be text, a number, true or false")
 
 
 class Section(BaseModel):
-    """What all sections have in common."""
+    """Base of all sections: frozen and strict, with no other keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def _mapping_schema(values: dict[str, Any] | bool) -> WithJsonSchema:
-    kinds = [{"type": "object", "additionalProperties": values}, {"type": "null"}]
-    return WithJsonSchema({"anyOf": kinds})
+    return WithJsonSchema({"type": ["object", "null"], "additionalProperties": values})
 
 
-# Beside each validator of ours stands what it takes as JSON Schema, for editors.
-Precision = Annotated[
-    int | str, BeforeValidator(_precision), WithJsonSchema({"enum": list(_PRECISIONS)})
-]
+# Each validator has its JSON Schema next to it, for editors. One validator for the whole value
+# gives one error; a union of types would give an error for each of its members.
+Precision = Literal[
+    16, 32, 64, "16", "32", "64", "bf16",
+    "16-mixed", "bf16-mixed", "16-true", "bf16-true", "32-true", "64-true",
+]  # fmt: skip
 Devices = Annotated[
     int | Literal["auto"] | tuple[int, ...],
     BeforeValidator(_devices),
@@ -100,11 +86,15 @@ Devices = Annotated[
         }
     ),
 ]
-DataPath = Annotated[Path, Field(strict=False)]
+DataPath = Annotated[
+    Path,
+    Field(strict=False),
+    WithJsonSchema({"type": "string", "format": "path", "pattern": r"\S"}),
+]
 _TAG_SCHEMA: dict[str, Any] = {"type": ["string", "number", "boolean"]}
 Tag = Annotated[str | int | float | bool, BeforeValidator(_tag), WithJsonSchema(_TAG_SCHEMA)]
-Options = Annotated[dict[str, Any], BeforeValidator(_mapping), _mapping_schema(values=True)]
-Tags = Annotated[dict[str, Tag], BeforeValidator(_mapping), _mapping_schema(_TAG_SCHEMA)]
+Options = Annotated[dict[str, Any], BeforeValidator(_empty_if_none), _mapping_schema(values=True)]
+Tags = Annotated[dict[str, Tag], BeforeValidator(_empty_if_none), _mapping_schema(_TAG_SCHEMA)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Text = Annotated[str, Field(min_length=1)]
 
@@ -306,7 +296,9 @@ class ReferenceConfig(Section):
 
 
 class TrainingConfig(Section):
-    """A whole config. Relative paths have been made absolute by `load_config`, save_dir apart."""
+    """All sections of a config."""
+
+    # `load_config` has made relative paths absolute, except `save_dir`.
 
     paths: PathsConfig
     model: ModelConfig = Field(default_factory=ModelConfig)

@@ -9,7 +9,7 @@ MAX_LENGTH = 128
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 # Both stand beside the runs, and some file systems do not tell `Latest` from `latest`.
 _TAKEN = frozenset({"latest", "history"})
-# What `fault_of_name` finds nothing wrong with, as JSON Schema.
+# What `problem_of_name` finds nothing wrong with, as JSON Schema.
 NAME_SCHEMA: dict[str, Any] = {
     "pattern": f"^{_PLAIN.pattern}$",
     "maxLength": MAX_LENGTH,
@@ -22,7 +22,7 @@ NAME_SCHEMA: dict[str, Any] = {
 }
 
 
-def fault_of_name(name: str) -> str | None:
+def problem_of_name(name: str) -> str | None:
     """What keeps `name` from being one plain directory name, or None if nothing does."""
     if not _PLAIN.fullmatch(name):
         return (
@@ -39,4 +39,4 @@ def fault_of_name(name: str) -> str | None:
 def plain_name(text: str) -> str:
     """`text` (a config file's stem, say) as a plain name: what is not allowed becomes `_`."""
     name = re.sub(r"[^A-Za-z0-9._+-]", "_", text)[:MAX_LENGTH]
-    return name if fault_of_name(name) is None else f"run_{name}"[:MAX_LENGTH]
+    return name if problem_of_name(name) is None else f"run_{name}"[:MAX_LENGTH]

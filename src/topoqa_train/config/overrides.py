@@ -12,7 +12,7 @@ from topoqa_train.config.legacy import FLAT_KEYS
 from topoqa_train.config.models import SECTIONS
 from topoqa_train.config.yaml.reader import Location, parse_text
 from topoqa_train.config.yaml.scalars import is_printable, shorten
-from topoqa_train.config.yaml.tree import Draft, Place
+from topoqa_train.config.yaml.tree import Place, Tree
 from topoqa_train.errors import ConfigError, Problem
 
 COMMAND_LINE = "command line"
@@ -93,21 +93,21 @@ def one_fault(label: str, message: str) -> ConfigError:
     return error
 
 
-def apply(draft: Draft, override: Override) -> list[Problem]:
-    """Set the override's value in a draft of sections; faults of key or value show in validation.
+def apply(tree: Tree, override: Override) -> list[Problem]:
+    """Set the override's value in a tree of sections; faults of key or value show in validation.
 
     A mapping is merged into what is there, key by key; an empty one empties tags and options.
     """
     if override.key in FLAT_KEYS:
         meant = ".".join(FLAT_KEYS[override.key])
         return [override.place.problem(f"unknown key; did you mean '{meant}'?")]
-    _merge(draft, tuple(override.key.split(".")), override.value, override.place)
+    _merge(tree, tuple(override.key.split(".")), override.value, override.place)
     return []
 
 
-def _merge(draft: Draft, location: Location, value: Any, place: Place) -> None:  # noqa: ANN401
+def _merge(tree: Tree, location: Location, value: Any, place: Place) -> None:  # noqa: ANN401
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
-            _merge(draft, (*location, key), item, place)
+            _merge(tree, (*location, key), item, place)
     elif value != {} or location[0] not in SECTIONS or len(location) > 1:
-        draft.set(location, value, place)
+        tree.set(location, value, place)

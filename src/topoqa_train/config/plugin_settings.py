@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from topoqa_train.config.validation import validate
 from topoqa_train.config.yaml.errors import invalid
 from topoqa_train.config.yaml.reader import parse_bytes, read_bytes
-from topoqa_train.config.yaml.tree import Draft
+from topoqa_train.config.yaml.tree import Tree
 
 KIND = "settings file"
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -22,8 +22,8 @@ def load_settings(path: Path, model: type[Settings]) -> Settings:
     Raises:
         ConfigError: with the line and key of every fault.
     """
-    draft = Draft.of(parse_bytes(read_bytes(path, KIND), path, KIND), path)
-    settings, problems = validate(model, draft)
+    tree = Tree.of(parse_bytes(read_bytes(path, KIND), path, KIND), path)
+    settings, problems = validate(model, tree)
     if settings is None:
         raise invalid(path, KIND, problems)
     return settings

@@ -13,7 +13,6 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from topoqa_train.config.models import Section
-from topoqa_train.config.yaml.scalars import described
 
 # Options that change what is logged about a run, but not its numbers.
 NEUTRAL = frozenset({"log_lr", "notes", "trial_label"})
@@ -24,9 +23,8 @@ _RECORDED_ELSEWHERE = {"notes", "trial_label", "weights_from"}
 def _batch_limit(value: Any) -> Any:  # noqa: ANN401
     if (type(value) is int and value >= 1) or (type(value) is float and 0 < value <= 1):
         return value
-    text = "{value} is neither a number of batches (1, 2, ...) nor a share (0.1, ... 1.0)"
     raise PydanticCustomError(
-        "batch_limit", "{text}", {"text": text.format(value=described(value))}
+        "batch_limit", "should be a number of batches (1, 2, ...) or a share (0.1, ... 1.0)"
     )
 
 

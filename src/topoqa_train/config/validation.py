@@ -1,8 +1,8 @@
-"""Pydantic's verdicts in our own words, laid to who wrote the value."""
+"""Check a tree of values against a pydantic model; errors name where each value was written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -11,125 +11,85 @@ from pydantic_core import ErrorDetails
 from topoqa_train.config.models import NEEDED_PATHS, SECTIONS, Section
 from topoqa_train.config.yaml.reader import Location
 from topoqa_train.config.yaml.scalars import described
-from topoqa_train.config.yaml.tree import Draft
+from topoqa_train.config.yaml.tree import Tree
 from topoqa_train.errors import Problem
 from topoqa_train.suggest import did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
-_Say = Callable[[Any, dict[str, Any]], str]
-
-
-def _bound(words: str, name: str) -> _Say:
-    return lambda value, ctx: f"has to be {words} {described(ctx[name])}, not {described(value)}"
-
-
-def _is_no(kind: str) -> _Say:
-    return lambda value, ctx: f"{described(value)} is not {kind}"  # noqa: ARG005
-
-
-_MAPPING = _is_no("a mapping (`key: value` lines)")
-_WORDS: dict[str, _Say] = {
-    "missing": lambda value, ctx: "is missing",  # noqa: ARG005
-    "greater_than": _bound("above", "gt"),
-    "greater_than_equal": _bound("at least", "ge"),
-    "less_than": _bound("below", "lt"),
-    "less_than_equal": _bound("at most", "le"),
-    "float_type": _is_no("a number"),
-    "int_type": _is_no("a whole number"),
-    "int_from_float": _is_no("a whole number"),
-    "bool_type": _is_no("true or false"),
-    "string_type": _is_no("text; put it in quotes if it is meant so"),
-    "string_too_short": lambda value, ctx: "is empty",  # noqa: ARG005
-    "path_type": _is_no("a path"),
+_MAPPING = "should be a mapping (`key: value` lines)"
+# Where pydantic's own message speaks of Python's types and not of YAML's.
+_MESSAGES = {
+    "missing": "is missing",
+    "string_too_short": "is empty",
+    "too_short": "needs at least one entry",
+    "string_type": "should be text (put it in quotes)",
+    "path_type": "should be a path",
+    "list_type": "should be a list",
+    "tuple_type": "should be a list",
     "dict_type": _MAPPING,
     "model_type": _MAPPING,
     "model_attributes_type": _MAPPING,
-    "list_type": _is_no("a list"),
-    "tuple_type": _is_no("a list"),
-    "too_short": lambda value, ctx: "needs at least one entry",  # noqa: ARG005
+    "int_from_float": "should be a valid integer",
 }
 
 
 def validate(
-    model: type[Model], draft: Draft, at: Location = ()
+    model: type[Model], tree: Tree, at: Location = ()
 ) -> tuple[Model | None, list[Problem]]:
-    """The model of what stands at `at` in `draft`, or None and all that is wrong with it."""
+    """Return the model of what is at `at` in `tree`, or None and every problem with it."""
     try:
-        return model.model_validate(draft.get(at)), []
+        return model.model_validate(tree.get(at)), []
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        return None, list(
-            dict.fromkeys(
-                _problem(draft, model, (*at, *detail["loc"]), detail) for detail in details
-            )
+        problems = (
+            _problem(tree, model, (*at, *detail["loc"]), detail)
+            for detail in error.errors(include_url=False)
         )
+        return None, list(dict.fromkeys(problems))
 
 
 def _problem(
-    draft: Draft, model: type[BaseModel], location: Location, detail: ErrorDetails
+    tree: Tree, model: type[BaseModel], location: Location, detail: ErrorDetails
 ) -> Problem:
-    # A union's verdicts end in the names of its members, which stand nowhere in the file.
-    while len(location) > 1 and detail["type"] != "missing" and _stands_nowhere(draft, location):
+    # For a union pydantic adds the member's name to the location; no file has a key of that name.
+    while len(location) > 1 and detail["type"] != "missing" and not tree.has(location):
         location = location[:-1]
     if detail["type"] == "no_data":
-        return _no_data(draft, location, detail["ctx"]["missing"])
-    return draft.problem(location, _message(model, detail, draft.get(location)))
+        return _no_data(tree, location, detail["ctx"]["missing"])
+    return tree.problem(location, _message(model, detail, tree.get(location)))
 
 
-def _no_data(draft: Draft, location: Location, missing: list[str]) -> Problem:
+def _no_data(tree: Tree, location: Location, missing: list[str]) -> Problem:
     gaps, needed = (
-        [draft.names.get((*location, name), name) for name in names]
+        ", ".join(tree.names.get((*location, name), name) for name in names)
         for names in (missing, NEEDED_PATHS)
     )
-    message = f"{_and(gaps)} {'is' if len(gaps) == 1 else 'are'} missing; give {_and(needed)}"
-    if draft.names:  # a flat file has no key to lay it to, and no data set to name
-        return Problem(message, file=draft.places[()].file)
-    return draft.problem(location, f"{message}, or dataset")
-
-
-def _and(names: list[str]) -> str:
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
-
-
-def _stands_nowhere(draft: Draft, location: Location) -> bool:
-    holder = draft.get(location[:-1])
-    if isinstance(holder, dict):
-        return location[-1] not in holder
-    return not isinstance(holder, list)
+    message = f"missing: {gaps}; give {needed}"
+    if tree.names:  # A flat file has no section to name, and no data set.
+        return Problem(message, file=tree.places[()].file)
+    return tree.problem(location, f"{message}, or dataset")
 
 
 def _message(model: type[BaseModel], detail: ErrorDetails, value: Any) -> str:  # noqa: ANN401
-    kind, context = detail["type"], detail.get("ctx", {})
+    kind = detail["type"]
     if kind == "extra_forbidden":
         return _unknown(model, detail["loc"])
     if value is None and kind != "missing":
         return "has no value"
-    if kind == "literal_error":
-        known = _choices(str(context["expected"]))
-        if len(known) == 1:
-            return f"has to be {known[0]}, not {described(value)}"
-        return f"{described(value)} is not one of {', '.join(known)}"
-    say = _WORDS.get(kind)
-    if say is not None:
-        return say(value, context)
-    # Our own validators say it themselves.
-    return detail["msg"] if "text" in context else f"{described(value)} can't stand here"
-
-
-def _choices(expected: str) -> list[str]:
-    return [part.strip().strip("'") for part in expected.replace(" or ", ", ").split(",")]
+    message = _MESSAGES.get(kind) or detail["msg"].replace("Input should be", "should be")
+    if not message.startswith("should be"):
+        return message
+    if kind != "literal_error" and kind not in _MESSAGES:
+        message = message.partition(", unable")[0]
+    return f"{message}, not {described(value)}"
 
 
 def _unknown(model: type[BaseModel], location: Location) -> str:
     name = str(location[-1])
-    holder = section_at(model, location[:-1])
-    what = (
-        "unknown section"
-        if model.__name__ == "TrainingConfig" and len(location) == 1
-        else "unknown key"
-    )
+    holder = _model_at(model, location[:-1])
+    is_section = model.__name__ == "TrainingConfig" and len(location) == 1
+    what = "unknown section" if is_section else "unknown key"
     known = list(holder.model_fields) if holder else []
-    # A plugin's own settings know nothing of a config's sections.
+    # The settings of a plugin have no keys of a config's sections.
     sections = SECTIONS if issubclass(model, Section) else {}
     elsewhere = [
         f"{section}.{name}" for section, kind in sections.items() if name in kind.model_fields
@@ -139,8 +99,8 @@ def _unknown(model: type[BaseModel], location: Location) -> str:
     return what + did_you_mean(name, known, list_known=True)
 
 
-def section_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:
-    """The model that `location` inside `model` is checked by, or None where there is none."""
+def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:
+    """Return the model that checks `location` inside `model`, or None if no model does."""
     here: type[BaseModel] | None = model
     for part in location:
         if isinstance(part, int) or here is None:

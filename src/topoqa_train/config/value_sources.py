@@ -12,7 +12,7 @@ from topoqa_train.config import overrides as overriding
 from topoqa_train.config.load import KIND, LoadedConfig
 from topoqa_train.config.models import SECTIONS
 from topoqa_train.config.yaml.reader import Location, parse_bytes
-from topoqa_train.config.yaml.tree import Draft, dotted
+from topoqa_train.config.yaml.tree import Tree, dotted
 
 OriginKind = Literal["default", "config", "manifest", "override"]
 
@@ -47,13 +47,13 @@ def explained(loaded: LoadedConfig) -> tuple[Value, ...]:
     Of tags and options each entry is a value of its own. What has no effect is there only where
     something is said of it.
     """
-    draft = _as_written(loaded)
-    if legacy.is_flat(draft):
-        draft, _ = legacy.structured(draft)
+    tree = _as_written(loaded)
+    if legacy.is_flat(tree):
+        tree, _ = legacy.structured(tree)
     for override in loaded.overrides:
-        overriding.apply(draft, override)
+        overriding.apply(tree, override)
     return tuple(
-        Value(dotted(location), value, _origin(draft, location, loaded.source))
+        Value(dotted(location), value, _origin(tree, location, loaded.source))
         for section, model in SECTIONS.items()
         for key in model.model_fields
         for location, value in _leaves(
@@ -63,8 +63,8 @@ def explained(loaded: LoadedConfig) -> tuple[Value, ...]:
     )
 
 
-def _as_written(loaded: LoadedConfig) -> Draft:
-    return Draft.of(parse_bytes(loaded.source_bytes, loaded.source, KIND), loaded.source)
+def _as_written(loaded: LoadedConfig) -> Tree:
+    return Tree.of(parse_bytes(loaded.source_bytes, loaded.source, KIND), loaded.source)
 
 
 def _leaves(location: Location, value: Any) -> Iterator[tuple[Location, Any]]:  # noqa: ANN401
@@ -75,10 +75,10 @@ def _leaves(location: Location, value: Any) -> Iterator[tuple[Location, Any]]:  
         yield from _leaves((*location, str(key)), item)
 
 
-def _origin(draft: Draft, location: Location, source: Path) -> Origin:
-    place, rest = draft.place(location)
+def _origin(tree: Tree, location: Location, source: Path) -> Origin:
+    place, rest = tree.place(location)
     # Where the way down leads further than anything was written, the model fills in.
-    if rest and not _stands(draft, location):
+    if rest and not _stands(tree, location):
         return Origin("default")
     if place.file is None:
         return Origin("override", place.key)
@@ -86,6 +86,6 @@ def _origin(draft: Draft, location: Location, source: Path) -> Origin:
     return Origin(kind, place.key, place.file, place.line)
 
 
-def _stands(draft: Draft, location: Location) -> bool:
-    holder = draft.get(location[:-1])
+def _stands(tree: Tree, location: Location) -> bool:
+    holder = tree.get(location[:-1])
     return isinstance(holder, dict) and location[-1] in holder

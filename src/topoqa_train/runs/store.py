@@ -11,7 +11,7 @@ from pathlib import Path
 
 from topoqa_train import atomic
 from topoqa_train.clock import Clock, stamp
-from topoqa_train.config.names import fault_of_name
+from topoqa_train.config.names import problem_of_name
 from topoqa_train.errors import MachineError, RequestError
 from topoqa_train.runs import creation, readers
 from topoqa_train.runs.paths import CHECKPOINTS, HISTORY, LATEST, METADATA, RunPaths
@@ -257,7 +257,7 @@ def _is_taken(run_name: str, place: Path) -> RequestError:
 
 def check_run_name(name: str) -> None:
     """Refuse what is not one plain name; raises `RequestError`."""
-    fault = fault_of_name(name)
+    fault = problem_of_name(name)
     if fault is not None:
         raise RequestError(f"a run can't have that name: {fault}", hint="Choose another name.")
 

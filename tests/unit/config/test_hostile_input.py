@@ -133,7 +133,7 @@ BOMBS = {
     "many unknown keys": (b"".join(b"k%d: 1\n" % n for n in range(5_000)), "and "),
     "a long key": (b"? " + b"k" * 60_000 + b"\n: 1\n", "kkkk..."),
     "long keys": (b"".join(b"%s%d: 1\n" % (b"k" * 900, n) for n in range(100)), "kkkk..."),
-    "clocks and dates": (b"trainer: {num_epochs: 1:30:00, threads: 2001-01-01}\n", "whole number"),
+    "clocks and dates": (b"trainer: {num_epochs: 1:30:00, threads: 2001-01-01}\n", "valid integer"),
     "lists as keys": (b"[a, b]: 1\n? {c: d}\n: 2\n", "a key has to be one word"),
     "other text": ("paths: {dataset: demo}\n".encode("utf-16"), "not text in UTF-8"),
     "a null byte": (b"paths: {dataset: demo\0}\n", "does not allow"),

@@ -58,7 +58,7 @@ def test_all_faults_of_a_file_at_once(write, fault) -> None:
     error = fault(lambda: load_config(path))
     assert error.message == "configs/x.yaml is not a valid config:"
     assert error.details == (
-        "line 3  optimizer.learning_rate    'fast' is not a number",
+        "line 3  optimizer.learning_rate    should be a valid number, not 'fast'",
         "line 4  optimiser                  unknown section; did you mean 'optimizer'?",
         "line 6  trainer.num_epoch          unknown key; did you mean 'num_epochs'?",
         "line 7  trainer.batch_size         unknown key; did you mean 'dataloader.batch_size'?",
@@ -77,8 +77,8 @@ def test_a_section_that_is_none(write, fault) -> None:
     path = write("x.yaml", "paths: {dataset: demo}\ntrainer: 5\nmodel: [a]\n")
     details = fault(lambda: load_config(path)).details
     assert details == (
-        "line 2  trainer  5 is not a mapping (`key: value` lines)",
-        "line 3  model    a list is not a mapping (`key: value` lines)",
+        "line 2  trainer  should be a mapping (`key: value` lines), not 5",
+        "line 3  model    should be a mapping (`key: value` lines), not a list",
     )
 
 

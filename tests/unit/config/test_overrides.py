@@ -74,16 +74,16 @@ def test_an_override_can_mend_a_wrong_file(write, over) -> None:
         ("trainer.num_epoch=3", "unknown key; did you mean 'num_epochs'?"),
         ("trainr.num_epochs=3", "unknown section; did you mean 'trainer'?"),
         ("num_epochs=3", "unknown key; did you mean 'trainer.num_epochs'?"),
-        ("trainer.num_epochs=many", "'many' is not a whole number"),
-        ("trainer.num_epochs.x=3", "a mapping is not a whole number"),
-        ("trainer=5", "5 is not a mapping (`key: value` lines)"),
+        ("trainer.num_epochs=many", "should be a valid integer, not 'many'"),
+        ("trainer.num_epochs.x=3", "should be a valid integer, not a mapping"),
+        ("trainer=5", "should be a mapping (`key: value` lines), not 5"),
         ("trainer=", "has no value"),
         ("trainer.num_epochs=", "has no value"),
-        ("trainer={num_epochs: 0}", "has to be at least 1, not 0"),
-        ("mlflow.tags.a=[1]", "a list can't be a tag"),
+        ("trainer={num_epochs: 0}", "should be greater than or equal to 1, not 0"),
+        ("mlflow.tags.a=[1]", "should be text, a number, true or false, not a list"),
         ("paths.graph=''", "is not a usable path: it is empty"),
         ("zzz=1", "unknown section"),
-        ("trainer.devices.x=1", "a mapping is not a number of devices"),
+        ("trainer.devices.x=1", "should be a number of devices"),
     ],
 )
 def test_a_fault_names_the_override(text: str, words: str, write, over, fault) -> None:
@@ -97,8 +97,8 @@ def test_faults_of_file_and_overrides_together(write, over, fault) -> None:
     error = fault(lambda: load_config(path, over("trainer.num_epoch=3", "model.pooling_type=avg")))
     assert error.message == "x.yaml is not a valid config:"
     assert error.details == (
-        "line 2  optimizer.learning_rate  'fast' is not a number",
-        "-o model.pooling_type=avg: 'avg' is not one of mean, add, max",
+        "line 2  optimizer.learning_rate  should be a valid number, not 'fast'",
+        "-o model.pooling_type=avg: should be 'mean', 'add' or 'max', not 'avg'",
         "-o trainer.num_epoch=3: unknown key; did you mean 'num_epochs'?",
     )
 
@@ -115,7 +115,7 @@ def test_an_override_of_the_environment_is_named_by_its_variable(write, fault) -
     override = Override("dataloader.num_workers", "two", Path(), "NUM_WORKERS_OVERRIDE")
     error = fault(lambda: load_config(path, [override]))
     assert error.message == (
-        "NUM_WORKERS_OVERRIDE: dataloader.num_workers: 'two' is not a whole number"
+        "NUM_WORKERS_OVERRIDE: dataloader.num_workers: should be a valid integer, not 'two'"
     )
 
 

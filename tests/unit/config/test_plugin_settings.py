@@ -34,7 +34,7 @@ def test_every_slip_is_told_with_line_and_key(write, fault) -> None:
     assert error.message == "cart.yaml is not a valid settings file:"
     assert list(error.details) == [
         "line 1  nam           unknown key; did you mean 'name'?",
-        "line 3  wheels.front  'two' is not a whole number",
+        "line 3  wheels.front  should be a valid integer, not 'two'",
         "line 4  wheels.rear   unknown key; known: front",
     ]
 

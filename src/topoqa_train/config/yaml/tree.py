@@ -1,11 +1,11 @@
-"""Plain data on the way to a model: every value knows who wrote it and where."""
+"""A tree of plain data in which the origin of every written value is known."""
 
 from __future__ import annotations
 
 import copy
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from topoqa_train.errors import Problem
 
 @dataclass(frozen=True)
 class Place:
-    """Who wrote a value: a line of a file, or an override (then `file` may be None).
+    """Where a value was written: a line of a file, or an override (`file` may then be None).
 
     `key` is the name as it was written; relative paths in the value start from `base`.
     """
@@ -26,36 +26,32 @@ class Place:
     line: int | None = None
 
     def problem(self, message: str, below: str = "") -> Problem:
-        """A fault of this value, or of the key `below` it."""
+        """Return a problem of this value, or of the key `below` it."""
         return Problem(message, self.key + below, self.line, self.file)
 
 
-class Draft:
-    """Nested mappings and lists with the `Place` of every value that was written."""
+@dataclass
+class Tree:
+    """Nested mappings and lists with the `Place` of every value that was written.
 
-    def __init__(
-        self,
-        data: dict[str, Any],
-        places: dict[Location, Place],
-        names: Mapping[Location, str] | None = None,
-    ) -> None:
-        """`names` holds what the writer calls a location where that is not its dotted path."""
-        self.data = data
-        self.places = places
-        self.names: Mapping[Location, str] = names or {}
+    `names` holds the written name of a location where that is not its dotted path.
+    """
+
+    data: dict[str, Any]
+    places: dict[Location, Place]
+    names: Mapping[Location, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, document: Document, file: Path) -> Draft:
-        """A draft of a file's content; its relative paths start from the file's folder."""
-        base = file.parent
+    def of(cls, document: Document, file: Path) -> Tree:
+        """Build the tree of a file; its relative paths start from the file's folder."""
         places = {
-            location: Place(dotted(location), base, file, line if location else None)
+            location: Place(dotted(location), file.parent, file, line if location else None)
             for location, line in document.lines.items()
         }
-        return cls(copy.deepcopy(document.data), places)
+        return cls(document.data, places)
 
     def get(self, location: Location) -> Any:  # noqa: ANN401
-        """The value at `location`, or None where there is none."""
+        """Return the value at `location`, or None if there is none."""
         value: Any = self.data
         for part in location:
             if isinstance(value, dict) and isinstance(part, str):
@@ -66,8 +62,15 @@ class Draft:
                 return None
         return value
 
+    def has(self, location: Location) -> bool:
+        """Return whether a value, which may be null, was written at `location`."""
+        holder, key = self.get(location[:-1]), location[-1]
+        if isinstance(holder, list):
+            return isinstance(key, int) and key < len(holder)
+        return isinstance(holder, dict) and key in holder
+
     def set(self, location: Location, value: Any, place: Place) -> None:  # noqa: ANN401
-        """Put `value` at `location`, over what is there, with mappings on the way as needed."""
+        """Replace the value at `location`; mappings on the way to it are created."""
         holder: Any = self.data
         for depth, (part, after) in enumerate(itertools.pairwise(location), 1):
             child = holder[part] if isinstance(part, int) else holder.get(part)
@@ -83,29 +86,25 @@ class Draft:
         self.places[location] = place
 
     def place(self, location: Location) -> tuple[Place, Location]:
-        """The nearest place at or above `location`, and the rest of the way from there."""
+        """Return the nearest place at or above `location`, and the rest of the way from there."""
         for depth in range(len(location), 0, -1):
             found = self.places.get(location[:depth])
             if found is not None:
                 return found, location[depth:]
         return self.places[()], location
 
-    def name(self, location: Location) -> str:
-        """What the writer of this file calls `location`."""
-        return self.names.get(location) or dotted(location)
-
     def problem(self, location: Location, message: str) -> Problem:
-        """A fault at `location`, laid to who wrote it."""
+        """Return a problem at `location` that names the line or override that wrote the value."""
         place, rest = self.place(location)
-        if place.file is None:
+        if place.file is None or not rest:
             return place.problem(message)
         if not place.key:
-            return place.problem(message, self.name(location))
-        return place.problem(message, f".{dotted(rest)}" if rest else "")
+            return place.problem(message, self.names.get(location) or dotted(location))
+        return place.problem(message, f".{dotted(rest)}")
 
 
 def dotted(location: Location) -> str:
-    """`('jobs', 0, 'name')` as `jobs[0].name`."""
+    """Return `('jobs', 0, 'name')` as `jobs[0].name`."""
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
