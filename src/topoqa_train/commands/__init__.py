@@ -1,1 +1,1 @@
-"""L6: one file a command: typed signature, help, one call down. No logic."""
+"""L7: one file per command: typed signature, help, one call down. No logic."""

@@ -11,28 +11,16 @@ from topoqa_train.commands.common import completion, options, session
 
 
 def batch(
-    manifest: Annotated[
-        Path | None,
-        typer.Option(
-            "--manifest",
-            "-m",
-            help="Manifest: a file, or the name of a shipped one. Default: "
-            "manifests/run_core.yaml, here or as shipped.",
-            autocompletion=completion.manifests,
-            metavar="FILE",
-            show_default=False,
-        ),
-    ] = None,
+    manifest: options.Manifest = None,
     override: Annotated[
         list[str] | None,
         typer.Option(
             "--override",
             "-o",
-            help="Set one value: of every job's config (trainer.num_epochs=10), or of the manifest "
+            help="Set one value of every job's config (trainer.num_epochs=10) or of the manifest "
             "(shared.notes=x, jobs.NAME.overrides.KEY=x); repeatable.",
             autocompletion=completion.keys,
             metavar="KEY=VALUE",
-            show_default=False,
         ),
     ] = None,
     jobs: options.Jobs = None,
@@ -40,37 +28,35 @@ def batch(
         bool,
         typer.Option(
             "--continue-on-error",
-            help="Let the other jobs go on when one fails. Default: what the manifest says.",
+            help="Continue with the other jobs when one fails. Default: the manifest's setting.",
         ),
     ] = False,
     stop_on_error: Annotated[
-        bool,
-        typer.Option("--stop-on-error", help="Begin no other job when one fails."),
+        bool, typer.Option("--stop-on-error", help="Start no other job when one fails.")
     ] = False,
     only: Annotated[
         Literal["failed", "missing"] | None,
         typer.Option(
-            help="Begin some jobs anew: failed, what the last batch began and did not complete; "
-            "missing, what has no run at all.",
+            help="Restart some jobs: failed, those that the last batch started and did not "
+            "complete; missing, those without any run.",
             metavar="WHICH",
-            show_default=False,
         ),
     ] = None,
     resume: Annotated[
         bool,
         typer.Option(
             "--resume",
-            help="Go on with the last batch of this manifest: what is done is left alone, what was "
-            "stopped is resumed, the rest begun.",
+            help="Resume the last batch of this manifest: keep completed jobs, resume stopped ones "
+            "and start the others.",
         ),
     ] = False,
     fast_dev_run: options.FastDevRun = False,
     dry_run: options.DryRun = False,
     output_root: options.OutputRoot = None,
 ) -> None:
-    """Train every job of a manifest, and tell at the end what has come of each.
+    """Train every job of a manifest and report each outcome.
 
-    All jobs are checked before the first one starts. The exit status is 1 if any failed.
+    All jobs are checked before the first one starts. The exit status is 1 if any job failed.
 
     Example: topoqa-train batch --manifest run_core -o shared.overrides.trainer.num_epochs=20
     """

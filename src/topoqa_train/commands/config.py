@@ -10,7 +10,10 @@ import typer
 
 from topoqa_train.commands.common import completion, options
 
-app = typer.Typer(help="Configs: show what one comes to, schema for editors.", no_args_is_help=True)
+app = typer.Typer(
+    help="Show the effective values of a config; print the schema for editors.",
+    no_args_is_help=True,
+)
 _HINT = (
     "topoqa-train config show sched_boost_seed222\n"
     "topoqa-train config show --manifest run_core --job sched_boost_seed222"
@@ -28,44 +31,22 @@ def show(
             show_default=False,
         ),
     ] = None,
-    config_option: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            "-c",
-            help="As CONFIG.",
-            autocompletion=completion.configs,
-            metavar="CONFIG",
-            show_default=False,
-        ),
-    ] = None,
+    config_option: options.Config = None,
     override: options.Overrides = None,
-    manifest: Annotated[
-        Path | None,
-        typer.Option(
-            "--manifest",
-            "-m",
-            help="Show the config of a job of this manifest. Default with --job: "
-            "manifests/run_core.yaml, here or as shipped.",
-            autocompletion=completion.manifests,
-            metavar="FILE",
-            show_default=False,
-        ),
-    ] = None,
+    manifest: options.Manifest = None,
     job: Annotated[
         str | None,
         typer.Option(
-            help="The job; finetune_phase1 and phase2_seed101, say, are jobs too.",
+            help="Show this job of the manifest; finetune_phase1 and phase2_seed101 are jobs too.",
             metavar="NAME",
-            show_default=False,
         ),
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show a config after defaults and overrides, with where each value comes from.
+    """Show the values of a config after defaults and overrides, each with its source.
 
-    Give a config, or the job of a manifest: then what the manifest sets counts too. Flat configs of
-    the reference are shown in sections, with their own keys beside them.
+    Give a config, or a manifest and one of its jobs to include what the manifest sets. Flat configs
+    of the previous pipeline are shown in sections, with their own keys beside them.
 
     Example: topoqa-train config show sched_boost_seed222 -o trainer.num_epochs=20
     """
@@ -94,12 +75,14 @@ def show(
 
 @app.command()
 def schema(
-    manifest: Annotated[bool, typer.Option("--manifest", help="That of manifests.")] = False,
+    manifest: Annotated[
+        bool, typer.Option("--manifest", help="Print the schema of manifests.")
+    ] = False,
 ) -> None:
     """Print the JSON Schema of configs or manifests, for editors that complete and check YAML.
 
-    An editor finds it by the first line of a file: # yaml-language-server: $schema=... In VS Code
-    that takes the extension YAML. The shipped files have that line, and so have those of init.
+    An editor finds the schema by the first line of a file: # yaml-language-server: $schema=...
+    VS Code needs the extension YAML. The shipped files and those of init have that line.
 
     Example: topoqa-train config schema > config.schema.json
     """

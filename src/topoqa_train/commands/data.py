@@ -8,41 +8,41 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands.common import completion, options
+from topoqa_train.commands.common import options
 
 app = typer.Typer(
-    help="Labels and graphs: filter out what can't be trained on, stats of what is there.",
+    help="Filter labels that can't be trained on; show statistics of labels and graphs.",
     no_args_is_help=True,
+)
+_GRAPHS = "Folder of graphs, or a folder with graph_data/ in it"
+_HINT = (
+    "topoqa-train data stats --config sched_boost_seed222\n"
+    "topoqa-train data stats --graphs mine --labels mine/train.csv --labels mine/val.csv"
 )
 
 
 @app.command("filter")
 def filter_(
     labels: Annotated[Path, typer.Argument(help="CSV with MODEL and dockq.", metavar="LABELS")],
-    graphs: Annotated[
-        Path,
-        typer.Option(help="Folder of graphs, or one with graph_data/ in it.", metavar="DIR"),
-    ],
-    out: Annotated[Path, typer.Option(help="Gets the labels that are kept.", metavar="NEW.csv")],
+    graphs: Annotated[Path, typer.Option(help=f"{_GRAPHS}.", metavar="DIR")],
+    out: Annotated[Path, typer.Option(help="New file for the valid labels.", metavar="NEW.csv")],
     rejects: Annotated[
         Path | None,
         typer.Option(
-            help="Gets the rows left out, with their line and the reason.",
-            metavar="CSV",
-            show_default=False,
+            help="New file for the rejected rows, with line and reason.", metavar="REJECTS.csv"
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Overwrite what is there; never LABELS itself.")
+        bool, typer.Option("--force", help="Overwrite existing files, but never LABELS itself.")
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Write the labels that can be trained on to a new file; say which were left out and why.
+    """Write the labels that can be trained on to a new file; report the others with reasons.
 
-    Every graph is read. Left out are labels without a graph, or with one that is broken or of other
-    widths than most, or without a dockq. Columns and order are kept.
+    Every graph is read. Rejected are labels without a graph, with a broken graph or one of other
+    widths than most, and without a dockq. Columns and order are kept.
 
-    Example: topoqa-train data filter mine/labels.csv --graphs mine --out mine/sound.csv
+    Example: topoqa-train data filter mine/labels.csv --graphs mine --out mine/valid.csv
     """
     from topoqa_train.maintenance import filter_labels as workflow
     from topoqa_train.ui.console import out as output
@@ -59,49 +59,25 @@ def filter_(
 
 @app.command()
 def stats(
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            "-c",
-            help="The data of this config, or of the shipped one of that name.",
-            metavar="FILE",
-            show_default=False,
-            autocompletion=completion.configs,
-        ),
-    ] = None,
+    config: options.Config = None,
     override: options.Overrides = None,
     graphs: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of graphs, or one with graph_data/ in it; with --labels.",
-            metavar="DIR",
-            show_default=False,
-        ),
+        Path | None, typer.Option(help=f"{_GRAPHS}; with --labels.", metavar="DIR")
     ] = None,
     labels: Annotated[
         list[Path] | None,
-        typer.Option(
-            help="CSV with MODEL and dockq; repeatable, each file is a split.",
-            metavar="CSV",
-            show_default=False,
-        ),
+        typer.Option(help="CSV with MODEL and dockq; repeatable, one per split.", metavar="CSV"),
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            help="Graphs a batch. Default: the config's, else 16.",
-            metavar="N",
-            show_default=False,
-        ),
+        typer.Option(min=1, help="Graphs per batch. Default: the config's, else 16.", metavar="N"),
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Count targets, decoys, nodes and edges, and DockQ by CAPRI class, split by split.
+    """Count targets, decoys, nodes and edges, and DockQ by CAPRI class, for each split.
 
-    And measure the memory of a batch and of a training step with it: of the config's network, or
-    of the default one. What can't be used is counted by reason.
+    Also measure the memory of a batch and of a training step with the config's network or the
+    default one. Unusable rows are counted by reason.
 
     Example: topoqa-train data stats --config sched_boost_seed222 --batch-size 24
     """
@@ -131,9 +107,3 @@ def stats(
         typer.echo(json.dumps(workflow.to_document(found), indent=2))
     else:
         out().print(stats_tables(found))
-
-
-_HINT = (
-    "topoqa-train data stats --config sched_boost_seed222\n"
-    "topoqa-train data stats --graphs mine --labels mine/train.csv --labels mine/val.csv"
-)

@@ -14,21 +14,19 @@ def fine_tune(
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help="What to fine-tune; with --run-dir. Default: the best of all finished runs.",
+            help="Checkpoint to fine-tune; with --run-dir. Default: the best one of all finished "
+            "runs.",
             metavar="CKPT",
-            show_default=False,
         ),
     ] = None,
     run_dir: Annotated[
         Path | None,
         typer.Option(
-            help="The run that the new ones are called by; with --checkpoint.",
-            metavar="DIR",
-            show_default=False,
+            help="Run that gives the new runs their name; with --checkpoint.", metavar="DIR"
         ),
     ] = None,
-    manifest: options.Manifest = None,
-    metric: options.PickMetric = None,
+    manifest: options.PipelineManifest = None,
+    metric: options.SelectionMetric = None,
     graph_dir: options.GraphDir = None,
     num_workers: options.NumWorkers = None,
     override: options.Overrides = None,
@@ -36,18 +34,18 @@ def fine_tune(
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume",
-            help="Go on with the last fine-tune of this manifest: finished jobs are left alone.",
+            "--resume", help="Resume the last fine-tune of this manifest; keep completed jobs."
         ),
     ] = False,
     dry_run: options.DryRun = False,
     output_root: options.OutputRoot = None,
 ) -> None:
-    """Fine-tune a checkpoint twice, without a sweep: phase 1, then phase 2 with every seed.
+    """Fine-tune a checkpoint without a sweep: phase 1, then phase 2 with every seed.
 
-    The manifest's section fine_tune says how. Without --checkpoint and --run-dir it is the best
-    checkpoint of all finished runs, those in history/ too: the lowest val_loss. The new runs are
-    called after the run that they start from: RUN_finetune_phase1, RUN_phase2_seed101, ...
+    The manifest's section fine_tune defines both phases. Without --checkpoint and --run-dir the
+    best checkpoint of all finished runs is used, those in history/ included: the one of lowest
+    val_loss. New runs are named after the run they start from: RUN_finetune_phase1,
+    RUN_phase2_seed101, ...
 
     Example: topoqa-train fine-tune --manifest run_core --jobs 2
     """

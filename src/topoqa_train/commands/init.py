@@ -13,76 +13,63 @@ _SPLIT = "Split of --labels"
 
 def init(
     folder: Annotated[
-        Path, typer.Argument(help="The folder; it may hold other things.", metavar="DIR")
+        Path, typer.Argument(help="Project folder; other files in it are kept.", metavar="DIR")
     ],
     graphs: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of graphs, or one with graph_data/ in it.",
+            help="Folder of graphs, or a folder with graph_data/ in it.",
             metavar="DIR",
-            show_default=False,
             rich_help_panel=_DATA,
         ),
     ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(
-            help="CSV with MODEL and dockq: split by target, whole targets, into labels/.",
+            help="CSV with MODEL and dockq; split by whole targets into labels/.",
             metavar="CSV",
-            show_default=False,
             rich_help_panel=_DATA,
         ),
     ] = None,
     train_labels: Annotated[
         Path | None,
         typer.Option(
-            help="Labels that are split already.",
-            metavar="CSV",
-            show_default=False,
-            rich_help_panel=_DATA,
+            help="Training labels, if they are split already.", metavar="CSV", rich_help_panel=_DATA
         ),
     ] = None,
     val_labels: Annotated[
         Path | None,
         typer.Option(
-            help="With --train-labels.", metavar="CSV", show_default=False, rich_help_panel=_DATA
+            help="Validation labels; with --train-labels.", metavar="CSV", rich_help_panel=_DATA
         ),
     ] = None,
     test_labels: Annotated[
         Path | None,
         typer.Option(
-            help="Scored once, when a run is done.",
+            help="Test labels, scored once at the end of a run.",
             metavar="CSV",
-            show_default=False,
             rich_help_panel=_DATA,
         ),
     ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(
-            help="A data set that a plugin brings, in place of graphs and labels.",
+            help="Data set of a plugin, instead of graphs and labels.",
             metavar="NAME",
-            show_default=False,
             rich_help_panel=_DATA,
         ),
     ] = None,
     val_targets: Annotated[
         str | None,
         typer.Option(
-            help="Targets for validation, as 1ABC,2XYZ. Default: drawn by --seed.",
+            help="Validation targets, e.g. 1ABC,2XYZ. Default: drawn by --seed.",
             metavar="NAMES",
-            show_default=False,
             rich_help_panel=_SPLIT,
         ),
     ] = None,
     test_targets: Annotated[
         str | None,
-        typer.Option(
-            help="Targets for the test at the end. Default: none.",
-            metavar="NAMES",
-            show_default=False,
-            rich_help_panel=_SPLIT,
-        ),
+        typer.Option(help="Test targets. Default: none.", metavar="NAMES", rich_help_panel=_SPLIT),
     ] = None,
     val_share: Annotated[
         float,
@@ -106,15 +93,13 @@ def init(
     ] = 0.0,
     seed: Annotated[
         int,
-        typer.Option(
-            help="The same seed draws the same targets.", metavar="N", rich_help_panel=_SPLIT
-        ),
+        typer.Option(help="Seed that draws the targets.", metavar="N", rich_help_panel=_SPLIT),
     ] = 222,
 ) -> None:
-    """Make a folder of your own: configs and manifests that the pipeline runs as they are.
+    """Create a project folder with configs and manifests that the pipeline runs unchanged.
 
-    Where DIR is what graphs build --out made, its graphs and labels are taken; else name them.
-    Without any data it is the demo. Nothing is ever overwritten.
+    If DIR was written by graphs build --out, its graphs and labels are used; otherwise name them.
+    Without data the project trains on the demo. No file is ever overwritten.
 
     Example: topoqa-train init mine --graphs mine/graph_data --labels mine/labels.csv
     """
@@ -144,6 +129,5 @@ def init(
     )
     for note in made.notes:
         notify(note)
-    lines = folder_lines(made.folder, made.data, made.files, Path.cwd(), own=made.own)
-    for line in lines:
+    for line in folder_lines(made.folder, made.data, made.files, Path.cwd(), own=made.own):
         out().print(line, soft_wrap=True)

@@ -12,24 +12,24 @@ from topoqa_train.commands.common import completion, options, session
 
 def leaderboard(
     limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=1, help="Only the first N.", metavar="N")
+        int | None, typer.Option("--limit", "-n", min=1, help="Show the first N.", metavar="N")
     ] = None,
     run_root: options.RunRoot = None,
     metric: Annotated[
         str | None,
         typer.Option(
-            help="Rank by this column of metrics.csv. Default: what ranked the checkpoints.",
+            help="Rank by this column of metrics.csv. Default: the metric that ranked the "
+            "checkpoints.",
             autocompletion=completion.metrics,
             metavar="NAME",
-            show_default=False,
         ),
     ] = None,
-    reverse: Annotated[bool, typer.Option("--reverse", help="Worst first.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Show the worst first.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Rank runs, those in history/ too.
+    """Rank all runs, those in history/ included.
 
-    Each line shows the figures of one checkpoint: the run's best by the metric that ranks.
+    Each line shows the metrics of one checkpoint: the best of the run by the ranking metric.
 
     Example: topoqa-train leaderboard --limit 5 --metric val_loss
     """

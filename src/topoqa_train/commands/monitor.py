@@ -13,31 +13,29 @@ def monitor(
     run_dir: options.RunDir = None,
     run_id: options.RunId = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Look again and again until the run ends.")
+        bool, typer.Option("--follow", "-f", help="Update until the run ends.")
     ] = False,
     interval: Annotated[
-        float,
-        typer.Option(help="Seconds between two looks.", metavar="SECONDS"),
+        float, typer.Option(help="Seconds between updates.", metavar="SECONDS")
     ] = 2.0,
     metrics_limit: Annotated[
-        int, typer.Option(min=0, help="How many of the last epochs to show.", metavar="N")
+        int, typer.Option(min=0, help="Number of the last epochs to show.", metavar="N")
     ] = 5,
     as_json: Annotated[
         bool | None,
         typer.Option(
             "--json/--table",
-            help="JSON, or a picture for people. Default: JSON where standard output is no "
-            "terminal.",
+            help="Print JSON or a table. Default: a table on a terminal, JSON elsewhere.",
             show_default=False,
         ),
     ] = None,
     run_root: options.RunRoot = None,
 ) -> None:
-    """The best checkpoint of a run, now or as it trains.
+    """Show a run's progress and best checkpoints, now or while it trains.
 
-    Only files are read: it works on runs that train, ended, died or were copied here. With
-    --follow a terminal shows a live screen, and a pipe gets one JSON document a line; both end when
-    the run ends. Ctrl-C leaves a run that goes on, with status 130.
+    Only files are read, so it works on running, finished, dead and copied runs. With --follow a
+    terminal shows a live screen and a pipe gets one JSON document per line, until the run ends.
+    Ctrl-C ends monitor with status 130, not the run.
 
     Example: topoqa-train monitor --follow
     """

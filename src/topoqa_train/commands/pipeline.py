@@ -11,13 +11,13 @@ from topoqa_train.commands.common import options, session
 
 
 def pipeline(
-    manifest: options.Manifest = None,
+    manifest: options.PipelineManifest = None,
     skip_sweep: Annotated[
         bool,
         typer.Option(
             "--skip-sweep/--no-skip-sweep",
             envvar="SKIP_SWEEP",
-            help="Train no sweep: pick from the finished runs there are, by val_loss.",
+            help="Train no sweep: select from the finished runs, by val_loss.",
             show_default=False,
         ),
     ] = False,
@@ -26,7 +26,7 @@ def pipeline(
         typer.Option(
             "--skip-fine/--no-skip-fine",
             envvar="SKIP_FINE",
-            help="Stop when the checkpoint is picked.",
+            help="Stop after the selection of the checkpoint.",
             show_default=False,
         ),
     ] = False,
@@ -34,12 +34,11 @@ def pipeline(
         Path | None,
         typer.Option(
             envvar="RESUME_FROM",
-            help="Fine-tune this checkpoint instead of the best of a sweep.",
+            help="Fine-tune this checkpoint instead of the best one of a sweep.",
             metavar="CKPT",
-            show_default=False,
         ),
     ] = None,
-    metric: options.PickMetric = None,
+    metric: options.SelectionMetric = None,
     graph_dir: options.GraphDir = None,
     num_workers: options.NumWorkers = None,
     override: options.Overrides = None,
@@ -47,8 +46,7 @@ def pipeline(
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume",
-            help="Go on with the last pipeline of this manifest: finished jobs are left alone.",
+            "--resume", help="Resume the last pipeline of this manifest; keep completed jobs."
         ),
     ] = False,
     dry_run: options.DryRun = False,
@@ -56,14 +54,14 @@ def pipeline(
         bool,
         typer.Option(
             "--json",
-            help="With --dry-run: the plan as one JSON document; graphs are not read for it.",
+            help="With --dry-run: print the plan as one JSON document, without reading graphs.",
         ),
     ] = False,
     output_root: options.OutputRoot = None,
 ) -> None:
-    """Sweep, pick the best checkpoint, fine-tune it twice, rank it all.
+    """Train a sweep, select the best checkpoint, fine-tune it in two phases, rank all runs.
 
-    Without any option it does all this on the demo data, which it builds first.
+    Without any option it does so on the demo data, which it builds first.
 
     Example: topoqa-train pipeline --manifest run_extended --jobs 2
     """
@@ -75,7 +73,7 @@ def pipeline(
     from topoqa_train.workflows.plan_document import plan_document
 
     if as_json and not dry_run:
-        raise RequestError("--json goes with --dry-run", hint="leaderboard --json has the runs.")
+        raise RequestError("--json goes with --dry-run", hint="leaderboard --json lists the runs.")
     request = workflow.PipelineRequest(
         manifest=manifest or default_manifest(Path.cwd()),
         overrides=session.overrides(override, graph_dir, num_workers),

@@ -11,13 +11,14 @@ import typer
 from topoqa_train.commands.common import options
 
 app = typer.Typer(
-    help="What is installed: commands, data sets, networks, launchers.", no_args_is_help=True
+    help="List the installed plugins: commands, data sets, networks, launchers.",
+    no_args_is_help=True,
 )
 
 
 @app.callback()
 def _plugins() -> None:
-    # Without it the only command would be the app itself.
+    # Without a callback Typer would make the only command the app itself.
     pass
 
 
@@ -25,13 +26,13 @@ def _plugins() -> None:
 def list_(
     timeout: Annotated[
         float,
-        typer.Option(min=1, help="A plugin that takes longer to import is broken.", metavar="S"),
+        typer.Option(min=1, help="Seconds after which the import of a plugin fails.", metavar="S"),
     ] = 60,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the plugins of all groups: distribution, whether they load, and what hides what.
+    """List the plugins of all groups: distribution, whether they load, and which hide others.
 
-    Each is imported in a process of its own, so that a broken one harms nothing, and its import is
+    Each is imported in a process of its own, so that a broken one does no harm, and its import is
     timed. The exit status is 0, even if a plugin is broken.
 
     Example: topoqa-train plugins list

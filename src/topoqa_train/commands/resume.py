@@ -16,18 +16,17 @@ def resume(
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help="Go back to this checkpoint of the run; later epochs are done anew.",
+            help="Restart from this checkpoint of the run; later epochs are trained again.",
             metavar="CKPT",
-            show_default=False,
         ),
     ] = None,
     override: options.Overrides = None,
     run_root: options.RunRoot = None,
 ) -> None:
-    """Go on with a run in its own directory, after its last whole epoch.
+    """Resume a run in its own directory, after its last complete epoch.
 
-    Weights, optimizer, scheduler, early stopping, ranking and random states all come back: the
-    run ends with the numbers of one that was never stopped.
+    Weights, optimizer, scheduler, early stopping, ranking and random states are restored: the run
+    ends with the same numbers as one that was never stopped.
 
     Example: topoqa-train resume --run-id latest -o trainer.num_epochs=400
     """

@@ -11,30 +11,19 @@ from topoqa_train.commands.common import completion, options, session
 
 
 def run(
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            "-c",
-            help="YAML config, or the name of a shipped one.",
-            autocompletion=completion.configs,
-            metavar="FILE",
-            show_default=False,
-        ),
-    ] = None,
+    config: options.Config = None,
     from_run: Annotated[
         Path | None,
         typer.Option(
-            help="In place of a config: do this run again, its directory or name. What is given "
-            "beside it is set anew.",
+            help="Rerun this run (directory or name) instead of a config; other options replace "
+            "the values it was trained with.",
             autocompletion=completion.runs,
             metavar="RUN",
-            show_default=False,
         ),
     ] = None,
     run_name: Annotated[
         str | None,
-        typer.Option(help="The run's directory, as it stands; refused if taken.", metavar="NAME"),
+        typer.Option(help="Exact name of the run's directory, which must be new.", metavar="NAME"),
     ] = None,
     override: options.Overrides = None,
     resume_from: Annotated[
@@ -44,31 +33,35 @@ def run(
     fast_dev_run: options.FastDevRun = False,
     limit_train_batches: Annotated[
         str | None,
-        typer.Option(help="Batches an epoch: a number, or a share such as 0.1.", metavar="N"),
+        typer.Option(
+            help="Training batches per epoch: a number, or a share such as 0.1.", metavar="N"
+        ),
     ] = None,
     limit_val_batches: Annotated[
         str | None,
-        typer.Option(help="Validation batches: a number, or a share such as 0.5.", metavar="N"),
+        typer.Option(
+            help="Validation batches per epoch: a number, or a share such as 0.5.", metavar="N"
+        ),
     ] = None,
     log_lr: Annotated[
         bool, typer.Option("--log-lr", help="Log the learning rate each epoch.")
     ] = False,
-    notes: Annotated[str | None, typer.Option(help="Kept in run_metadata.json.")] = None,
-    trial_label: Annotated[str | None, typer.Option(help="Kept in run_metadata.json.")] = None,
+    notes: Annotated[str | None, typer.Option(help="Text for run_metadata.json.")] = None,
+    trial_label: Annotated[str | None, typer.Option(help="Text for run_metadata.json.")] = None,
     trainer_arg: Annotated[
         list[str] | None,
         typer.Option(
-            help="An argument of lightning.Trainer, e.g. gradient_clip_val=0.5; repeatable.",
+            help="Argument of lightning.Trainer, e.g. gradient_clip_val=0.5; repeatable.",
             metavar="KEY=VALUE",
         ),
     ] = None,
     output_root: options.OutputRoot = None,
 ) -> None:
-    """Train one job from a YAML config, or a run once more.
+    """Train one job from a YAML config, or rerun an earlier run.
 
-    The run gets a directory of its own under training_runs/ with its config, metrics,
-    checkpoints and log. With --from-run it says what has changed since that run, and at the end
-    whether the numbers are the same; the exit status is 0 either way.
+    The run gets a directory under training_runs/ with its config, metrics, checkpoints and log.
+    With --from-run the changes since that run are reported first and, at the end, whether the
+    numbers are equal; the exit status is 0 either way.
 
     Example: topoqa-train run -c sched_boost_seed222 -o trainer.num_epochs=20
     """
@@ -105,7 +98,7 @@ def run(
         if config is not None:
             raise RequestError("give --config or --from-run, not both")
         raise RequestError(
-            "give --config, or --from-run with a run to do again",
+            "give --config, or --from-run with a run to rerun",
             hint=f"Shipped configs: {', '.join(shipped_names('configs'))}.",
         )
     source = locate("configs", config)

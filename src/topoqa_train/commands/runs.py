@@ -10,7 +10,7 @@ import typer
 from topoqa_train.commands.common import completion, options
 
 app = typer.Typer(
-    help="Keep the folder of runs tidy: clean, archive. (leaderboard lists the runs.)",
+    help="Delete or archive runs. (leaderboard lists them.)",
     no_args_is_help=True,
 )
 
@@ -20,7 +20,7 @@ def clean(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Only these runs. Runs of another program go only if they are named.",
+            help="Only these runs. Runs of another program are deleted only if named.",
             metavar="RUN",
             show_default=False,
             autocompletion=completion.runs,
@@ -29,39 +29,37 @@ def clean(
     older_than: Annotated[
         str | None,
         typer.Option(
-            help="Ended longer ago than this: 12h, 30d, 8w.", metavar="AGE", show_default=False
+            help="Only runs that ended longer ago than this: 12h, 30d, 8w.", metavar="AGE"
         ),
     ] = None,
     status: Annotated[
         list[str] | None,
         typer.Option(
-            help="completed, failed or interrupted; repeatable. Default: the first two.",
+            help="completed, failed or interrupted; repeatable. Default: completed, failed.",
             metavar="STATE",
-            show_default=False,
         ),
     ] = None,
     keep_best: Annotated[
         int | None,
-        typer.Option(min=1, help="Spare the N best of these.", metavar="N", show_default=False),
+        typer.Option(min=1, help="Keep the N best of these.", metavar="N"),
     ] = None,
     metric: Annotated[
         str | None,
         typer.Option(
-            help="What best means for --keep-best. Default: as leaderboard ranks.",
+            help="Metric for --keep-best. Default: as leaderboard ranks.",
             metavar="NAME",
-            show_default=False,
             autocompletion=completion.metrics,
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete them.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete the listed runs.")] = False,
     run_root: options.RunRoot = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """List runs that can go, with sizes and reasons; with --yes, delete them.
+    """List runs that can be deleted, with sizes and reasons; with --yes, delete them.
 
-    A run goes if every condition fits, be it in history/. None goes that is running, that latest
-    points at, that another run started from (unless that one goes too), or that a batch or
-    pipeline at work needs.
+    Selected are runs that meet every condition, those in history/ included. Kept are runs that are
+    running, that latest points at, that another kept run started from, or that a running batch or
+    pipeline needs.
 
     Example: topoqa-train runs clean --older-than 30d --keep-best 10
     """
@@ -101,7 +99,7 @@ def archive(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="These runs, however new. Without any: all but the newest.",
+            help="Archive these runs, however new. Default: all but the newest.",
             metavar="RUN",
             show_default=False,
             autocompletion=completion.runs,
@@ -111,21 +109,20 @@ def archive(
         int | None,
         typer.Option(
             min=0,
-            help="Finished runs that stay. Default: TOPOQA_TRAIN_KEEP_RUNS, else 20.",
+            help="Finished runs to keep. Default: TOPOQA_TRAIN_KEEP_RUNS, else 20.",
             metavar="N",
-            show_default=False,
         ),
     ] = None,
     undo: Annotated[
-        bool, typer.Option("--undo", help="Take the named runs out of history/ again.")
+        bool, typer.Option("--undo", help="Move the named runs back from history/.")
     ] = False,
     run_root: options.RunRoot = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Move finished runs to history/, where every command still finds them.
 
-    It happens by itself whenever a run is made. A run stays that is running, was interrupted, is
-    what latest points at or what another started from.
+    This also happens whenever a run is created. Runs stay that are running or interrupted, that
+    latest points at, or that another run started from.
 
     Example: topoqa-train runs archive --keep 5
     """

@@ -12,10 +12,10 @@ def summarise(
     run_id: options.RunId = None,
     run_root: options.RunRoot = None,
 ) -> None:
-    """All about one run, as one JSON document.
+    """Print everything about one run as one JSON document.
 
-    Metadata, every epoch's metrics, the best checkpoints with their own figures, the ranking with
-    its links, coverage, feature schema, times and warnings.
+    Metadata, metrics of every epoch, the best checkpoints with their metrics, the ranking with its
+    links, coverage, feature schema, times and warnings.
 
     Example: topoqa-train summarise --run-id latest
     """

@@ -1,7 +1,4 @@
-"""What a shell may offer for the value of an option: quick, and silent where it can't tell.
-
-Nothing to offer leaves it to the shell, which then offers files.
-"""
+"""Shell completions for the values of options; without any, the shell offers files."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ _YAML = (".yaml", ".yml")
 
 
 def runs(context: typer.Context, incomplete: str) -> list[str]:
-    """Names of runs under the folder that the line names so far, and `latest`."""
+    """Return the names of runs in the folder given on the line so far, and `latest`."""
     from topoqa_train.runs.paths import LATEST
 
     try:
@@ -31,7 +28,7 @@ def runs(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def metrics(context: typer.Context, incomplete: str) -> list[str]:
-    """Columns that the newest run measured, those that every run has where there is none."""
+    """Return the metrics of the newest run, or those that every run has."""
     from topoqa_train.errors import RequestError
     from topoqa_train.runs import metrics_file
     from topoqa_train.runs.paths import LATEST
@@ -45,17 +42,17 @@ def metrics(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def configs(incomplete: str) -> list[str]:
-    """Shipped configs by name, and YAML files."""
+    """Return the names of shipped configs, and YAML files."""
     return _recipes("configs", incomplete)
 
 
 def manifests(incomplete: str) -> list[str]:
-    """Shipped manifests by name, and YAML files."""
+    """Return the names of shipped manifests, and YAML files."""
     return _recipes("manifests", incomplete)
 
 
 def keys(incomplete: str) -> list[str]:
-    """Keys of a config, ready for a value."""
+    """Return the keys of a config, each with `=`."""
     from topoqa_train.config.models import TrainingConfig
 
     sections = TrainingConfig.model_fields.items()
@@ -79,7 +76,7 @@ def _recipes(kind: Kind, incomplete: str) -> list[str]:
 
 
 def _yaml_files(incomplete: str) -> Iterator[str]:
-    """YAML files whose path begins so, one folder further down too, spelled as it was begun."""
+    """Yield YAML files that begin with `incomplete`, also those one folder further down."""
     above, slash, start = incomplete.rpartition("/")
     for entry in _listed(above + slash or "."):
         if not entry.name.startswith(start) or entry.name.startswith("."):
@@ -87,7 +84,6 @@ def _yaml_files(incomplete: str) -> Iterator[str]:
         path = f"{above}{slash}{entry.name}"
         if _is_yaml(entry):
             yield path
-        # Of anything but a folder there is nothing to list.
         yield from (f"{path}/{inner.name}" for inner in _listed(path) if _is_yaml(inner))
 
 

@@ -1,4 +1,4 @@
-"""What `monitor` does around its one call down: screens, lines of JSON, and leaving."""
+"""Output of `monitor`: a screen, one picture or JSON, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from topoqa_train.ui.live import monitor
 from topoqa_train.ui.tables import leaderboard
 from topoqa_train.views import json_models
 
-# More seconds than this the system does not sleep for.
-_LONGEST_SLEEP = 1e6
+# time.sleep refuses much longer times.
+_MAX_SLEEP = 1e6
 
 
 def show(
     run: RunPaths, *, following: bool, interval: float, rows: int, as_json: bool | None
 ) -> None:
-    """Show a run as it is now; `following`, until it ends or whoever follows it leaves."""
+    """Show a run once or, if `following`, until it or the user ends it."""
     if not 0 < interval < math.inf:
-        raise RequestError(f"--interval: {interval:g} is no number of seconds above 0")
+        raise RequestError(f"--interval: {interval:g} is not a number of seconds above 0")
     to_json = as_json if as_json is not None else not sys.stdout.isatty()
     if following:
         _follow(run, interval, rows, to_json=to_json)
@@ -50,7 +50,7 @@ def _look(run: RunPaths, rows: int, *, to_json: bool) -> None:
 
 def _follow(run: RunPaths, interval: float, rows: int, *, to_json: bool) -> None:
     looks = workflow.follow(run, SystemClock(), _shown, interval=interval, wait=_wait)
-    with _may_be_left(run):
+    with _until_interrupted(run):
         if to_json:
             for document in looks:
                 typer.echo(json_models.to_json(document.recent(rows), indent=None))
@@ -61,7 +61,7 @@ def _follow(run: RunPaths, interval: float, rows: int, *, to_json: bool) -> None
 
 
 def _wait(seconds: float) -> None:
-    time.sleep(min(seconds, _LONGEST_SLEEP))
+    time.sleep(min(seconds, _MAX_SLEEP))
 
 
 def _shown(path: Path) -> Path:
@@ -69,20 +69,20 @@ def _shown(path: Path) -> Path:
 
 
 @contextmanager
-def _may_be_left(run: RunPaths) -> Iterator[None]:
-    def leave() -> NoReturn:
-        raise InterruptedRunError("left")
+def _until_interrupted(run: RunPaths) -> Iterator[None]:
+    def interrupt() -> NoReturn:
+        raise InterruptedRunError("interrupted")
 
     def terminate() -> NoReturn:
         raise TerminatedRunError("terminated")
 
     try:
-        with signals.passed_on(leave, terminate):
+        with signals.passed_on(interrupt, terminate):
             yield
     except InterruptedRunError as error:
-        # The usual way to leave a run that goes on: no error to be told in red.
+        # The usual way to leave a running run is no error, so it is not printed in red.
         console.notify(
-            "The run is not touched. Look again: "
+            "The run is not affected. To follow it again: "
             f"topoqa-train monitor --follow --run-dir {shlex.quote(str(_shown(run.root)))}"
         )
         raise typer.Exit(error.exit_status) from None

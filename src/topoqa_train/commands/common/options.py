@@ -1,4 +1,4 @@
-"""Options that several commands share, spelled and explained once."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import typer
 
 from topoqa_train.commands.common import completion
 
+_DEFAULT_MANIFEST = "Default: manifests/run_core.yaml, here or as shipped."
+
 OutputRoot = Annotated[
     Path | None,
     typer.Option(
-        "--output-root",
-        help="Where runs go. Default: TOPOQA_TRAIN_RUNS, the config's paths.save_dir, "
+        help="Folder for the runs. Default: TOPOQA_TRAIN_RUNS, the config's paths.save_dir, "
         "training_runs.",
         metavar="DIR",
-        show_default=False,
     ),
 ]
 RunRoot = Annotated[
@@ -24,9 +24,18 @@ RunRoot = Annotated[
     typer.Option(
         "--run-root",
         "--output-root",
-        help="Where the runs are. Default: TOPOQA_TRAIN_RUNS, else training_runs.",
+        help="Folder of the runs. Default: TOPOQA_TRAIN_RUNS, else training_runs.",
         metavar="DIR",
-        show_default=False,
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="YAML config, or the name of a shipped one.",
+        autocompletion=completion.configs,
+        metavar="CONFIG",
     ),
 ]
 Overrides = Annotated[
@@ -37,7 +46,6 @@ Overrides = Annotated[
         help="Set one value of the config, e.g. trainer.num_epochs=10; repeatable.",
         autocompletion=completion.keys,
         metavar="KEY=VALUE",
-        show_default=False,
     ),
 ]
 Manifest = Annotated[
@@ -45,44 +53,45 @@ Manifest = Annotated[
     typer.Option(
         "--manifest",
         "-m",
-        envvar="PIPELINE_MANIFEST",
-        help="Manifest: a file, or the name of a shipped one. Default: manifests/run_core.yaml, "
-        "here or as shipped.",
+        help=f"Manifest, or the name of a shipped one. {_DEFAULT_MANIFEST}",
         autocompletion=completion.manifests,
         metavar="FILE",
-        show_default=False,
+    ),
+]
+PipelineManifest = Annotated[
+    Path | None,
+    typer.Option(
+        "--manifest",
+        "-m",
+        envvar="PIPELINE_MANIFEST",
+        help=f"Manifest, or the name of a shipped one. {_DEFAULT_MANIFEST}",
+        autocompletion=completion.manifests,
+        metavar="FILE",
     ),
 ]
 GraphDir = Annotated[
     Path | None,
     typer.Option(
-        "--graph-dir",
-        envvar="GRAPH_DIR",
-        help="Take the graphs of every job from here (paths.graph).",
-        metavar="DIR",
-        show_default=False,
+        envvar="GRAPH_DIR", help="Folder of the graphs of every job (paths.graph).", metavar="DIR"
     ),
 ]
 NumWorkers = Annotated[
     int | None,
     typer.Option(
-        "--num-workers",
         envvar="NUM_WORKERS_OVERRIDE",
         min=0,
         help="Loader workers of every job (dataloader.num_workers).",
         metavar="N",
-        show_default=False,
     ),
 ]
-PickMetric = Annotated[
+SelectionMetric = Annotated[
     str | None,
     typer.Option(
         "--metric",
-        help="Pick by this column of metrics.csv. Default: what ranked the checkpoints of a "
-        "sweep; val_loss of runs of before.",
+        help="Select by this column of metrics.csv. Default: the metric that ranked the "
+        "checkpoints of the sweep; val_loss among finished runs.",
         autocompletion=completion.metrics,
         metavar="NAME",
-        show_default=False,
     ),
 ]
 Jobs = Annotated[
@@ -91,34 +100,28 @@ Jobs = Annotated[
         "--jobs",
         "-j",
         min=1,
-        help="Jobs side by side. Default: one a core; one on an accelerator.",
+        help="Jobs in parallel. Default: one per core; one on an accelerator.",
         metavar="N",
-        show_default=False,
     ),
 ]
 FastDevRun = Annotated[
-    bool,
-    typer.Option("--fast-dev-run", help="One batch, one epoch: does it all work?"),
+    bool, typer.Option("--fast-dev-run", help="Train one batch of one epoch, as a test.")
 ]
 DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run",
-        help="Check all (configs, labels, graphs, networks), show the plan, and train nothing.",
+        help="Check configs, labels, graphs and networks, show the plan, train nothing.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-RunDir = Annotated[
-    Path | None,
-    typer.Option(help="The run's directory.", metavar="DIR", show_default=False),
-]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+RunDir = Annotated[Path | None, typer.Option(help="Directory of the run.", metavar="DIR")]
 RunId = Annotated[
     str | None,
     typer.Option(
-        help="The run's name, looked for under the runs' folder and its history; latest is the "
-        "newest. Default: latest.",
+        help="Name of the run, in the folder of runs or its history; latest is the newest one. "
+        "Default: latest.",
         autocompletion=completion.runs,
         metavar="NAME",
-        show_default=False,
     ),
 ]
