@@ -212,13 +212,13 @@ def _collected(errors: list[str]) -> Iterator[None]:
 
 def _delete(store: RunStore, run: Doomed, held: Mapping[str, str], clock: Clock) -> None:
     if run.run_id in held:
-        raise RequestError(f"{run.run_id} stays: it {held[run.run_id]}")
+        raise RequestError(f"{run.run_id} is kept: it {held[run.run_id]}")
     glance = summary.glance(store.find(run.run_id), clock)
     with history.writing(glance):
         # Read with the lock held: now no process can resume the run.
         status = summary.glance(glance.paths, clock).status
         if status != run.status:
-            raise RequestError(f"{run.run_id} stays: it is {status} now")
+            raise RequestError(f"{run.run_id} is kept: it is {status} now")
         deletion.remove(store, glance.paths)
 
 
