@@ -14,11 +14,11 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 TESTED = ("-c", "constraints.txt")
 # hatchling builds the example of a plugin, which a test installs without the network.
 TEST_TOOLS = ("pytest", "pytest-xdist", "hypothesis", "jsonschema", "hatchling")
-# What the extra `mlflow` brings, so that tracking is tested on the real one.
-TRACKING = ("mlflow-skinny", "sqlalchemy", "alembic")
+# requirements.txt leaves it out: MLflow is large, and off by default.
+TRACKERS = ("-e", "plugins/topoqa-trackers")
 PROJECTS = (
     Path(),
-    *(Path(f"plugins/topoqa-{name}") for name in ("graphs", "legacy", "ramdisk")),
+    *(Path(f"plugins/topoqa-{name}") for name in ("graphs", "legacy", "ramdisk", "trackers")),
 )
 
 
@@ -32,14 +32,14 @@ def install(session: nox.Session, *tools: str) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests: unit, contract, plugins, and end to end with the real executable."""
-    install(session, *TEST_TOOLS, *TRACKING)
+    install(session, *TEST_TOOLS, *TRACKERS)
     run_pytest(session, *(session.posargs or ("tests", "plugins")))
 
 
 @nox.session(name="tests-on", python=PYTHONS)
 def tests_on(session: nox.Session) -> None:
     """The tests on one Python: `nox -s tests-on-3.13`."""
-    install(session, *TEST_TOOLS, *TRACKING)
+    install(session, *TEST_TOOLS, *TRACKERS)
     run_pytest(session, *(session.posargs or ("tests", "plugins")))
 
 
@@ -110,7 +110,7 @@ def minimums(session: nox.Session) -> None:
     """The unit tests with the oldest versions that pyproject.toml allows."""
     oldest = sorted({floor for project in PROJECTS for floor in floors(project)})
     session.install(*(pin for pin in oldest if pin.startswith("torch==")))
-    session.install(*oldest, *TEST_TOOLS, *TRACKING)
+    session.install(*oldest, *TEST_TOOLS)
     session.install("--no-deps", *(part for path in PROJECTS for part in ("-e", f"./{path}")))
     run_pytest(session, "tests/unit", "tests/contract", "plugins")
 

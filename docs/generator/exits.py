@@ -12,7 +12,6 @@ from topoqa_train.cli import DEBUG_VARIABLE
 from topoqa_train.datasets import CACHE_VARIABLE
 from topoqa_train.launch import base as launchers
 from topoqa_train.runs import history, store
-from topoqa_train.tracking import supervisor
 
 
 def render_exits() -> str:
@@ -49,7 +48,6 @@ def render_environment() -> str:
         store.ROOT_VARIABLE,
         history.KEEP_VARIABLE,
         launchers.VARIABLE,
-        supervisor.GRACE_VARIABLE,
         DEBUG_VARIABLE,
         CACHE_VARIABLE,
     }

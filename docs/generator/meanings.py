@@ -49,8 +49,8 @@ ENVIRONMENT = {
     "TOPOQA_TRAIN_LAUNCHER": "how jobs become processes: `children` (default) or `in-process`",
     "TOPOQA_TRAIN_DEBUG": "1 shows the trace of an error, as `--debug` does",
     "TOPOQA_TRAIN_CACHE": "where data sets of plugins are built; without it the user's cache",
-    "TOPOQA_TRAIN_MLFLOW_SECONDS": "how long MLflow may take for the last of a run once that is "
-    "over; 30 without it",
+    "TOPOQA_TRAIN_MLFLOW_SECONDS": "seconds that the tracker `mlflow` may take to finish after a "
+    "run; 30 without it",
     "COLUMNS": "width of tables and progress; without it the terminal's, and 200 in a pipe",
 }
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 _ROOT = Path("run")
 _NO_FILES = {"run_id"}
+_TRACKER_FILES = [
+    ["`mlflow.json`", "The run in MLflow and how far it is; the plugin topoqa-trackers writes it."],
+    ["`mlflow.log`", "What the tracker printed."],
+]
 
 
 def render() -> str:
@@ -35,7 +39,7 @@ def render() -> str:
         "`training_runs/`. It can be moved or copied whole: nothing inside holds an absolute path "
         "to itself.",
         "## Files",
-        table(["path", "holds"], _files()),
+        table(["path", "holds"], [*_files(), *_TRACKER_FILES]),
         "## Checkpoints",
         "\n".join(f"- {line}" for line in _checkpoints()),
         "## run_metadata.json",

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from topoqa_train.launch.children import ChildLauncher
     from topoqa_train.runs.readers import RunContents, RunReader
     from topoqa_train.runs.summary import RunSummary
+    from topoqa_train.trackers import TrackedRun, Tracker
     from topoqa_train.training.data.collate import GraphBatch
     from topoqa_train.training.data.graphs import Graph
     from topoqa_train.training.model.build import ModelOptions
@@ -80,6 +81,8 @@ __all__ = [
     "SystemClock",
     "TerminatedRunError",
     "TopoqaTrainError",
+    "TrackedRun",
+    "Tracker",
     "TrainingError",
     "append_line",
     "build_once",
@@ -101,6 +104,7 @@ __all__ = [
     "read_graph",
     "read_json",
     "read_labels",
+    "read_run",
     "read_runs",
     "replacing",
     "segment_max",
@@ -152,6 +156,14 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class that takes seconds 
             from topoqa_train.runs.summary import RunSummary
 
             return RunSummary
+        case "TrackedRun":
+            from topoqa_train.trackers import TrackedRun
+
+            return TrackedRun
+        case "Tracker":
+            from topoqa_train.trackers import Tracker
+
+            return Tracker
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -196,6 +208,16 @@ def read_runs(root: Path) -> tuple[list[RunSummary], list[str]]:
     from topoqa_train.runs import store, summary
 
     return summary.read_all(store.RunStore(root).all(), SystemClock())
+
+
+def read_run(run_dir: Path) -> RunSummary:
+    """Return one run as it is now, running or not; raises `RequestError` if it can't be read.
+
+    A run that was moved to `history/` meanwhile is read there; `paths` of the result say so.
+    """
+    from topoqa_train.runs import paths, summary
+
+    return summary.read(paths.RunPaths(run_dir), SystemClock())
 
 
 def target_of(model: str) -> str:

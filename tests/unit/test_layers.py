@@ -23,7 +23,7 @@ _BASE = frozenset(
     {"package", "errors", "clock", "log", "bounded_read", "atomic", "stopping", "suggest"}
 )
 _DATA = _BASE | {"config", "runs", "labels", "views"}
-_WORK = _DATA | {"plugins", "datasets", "launch", "provenance", "training"}
+_WORK = _DATA | {"plugins", "datasets", "launch", "provenance", "trackers", "training"}
 
 ALLOWED: dict[str, frozenset[str]] = {
     "package": frozenset(),
@@ -42,16 +42,16 @@ ALLOWED: dict[str, frozenset[str]] = {
     "views": _BASE | {"config", "runs", "labels"},
     "launch": _DATA | {"plugins", "datasets"},
     "provenance": _DATA | {"plugins", "launch"},
-    "tracking": _DATA | {"launch"},
+    "trackers": _DATA | {"plugins", "launch"},
     "training": _DATA | {"plugins"},
     "ui": _DATA,
     "workflows": _WORK,
     "inspection": _WORK,
     "maintenance": _WORK,
-    "worker": _WORK | {"tracking", "workflows"},
+    "worker": _WORK | {"workflows"},
     "menu": _BASE | {"config", "plugins", "ui"},
     "commands": _WORK | {"ui", "workflows", "inspection", "maintenance"},
-    "api": _DATA | {"datasets", "launch", "training", "ui"},
+    "api": _DATA | {"datasets", "launch", "trackers", "training", "ui"},
     "testing": _WORK | {"api", "workflows"},
     "cli": _BASE | {"menu", "plugins", "ui"},
     "__main__": frozenset({"cli"}),
@@ -68,8 +68,6 @@ ROOMS_OF_LIBRARIES: dict[str, frozenset[str]] = {
     "psutil": frozenset({"runs"}),
     "filelock": frozenset({"datasets", "runs"}),
     **dict.fromkeys(HEAVY, frozenset({"training", "testing"})),
-    # Optional, and seconds to import: only in the tracker's own process.
-    **dict.fromkeys(("mlflow", "sqlalchemy", "alembic"), frozenset({"tracking"})),
 }
 # Everything else must not load torch when it is imported.
 MAY_LOAD_TORCH = frozenset({"training", "worker", "testing"})

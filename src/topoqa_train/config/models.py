@@ -262,10 +262,15 @@ class EdgeSchemaConfig(Section):
     use_layer_norm: bool = Field(default=True, description="Linear, LayerNorm, ReLU, Linear")
 
 
-class MLflowConfig(Section):
-    """Tracking, off by default."""
+class TrackerSection(Section):
+    """A section whose name is that of a tracker, see `topoqa_train.trackers`."""
 
-    enabled: bool = Field(default=False, description="send the run to MLflow as it trains")
+    enabled: bool = Field(default=False, description="send the run there as it trains")
+
+
+class MLflowConfig(TrackerSection):
+    """Tracking in MLflow, off by default. Needs the plugin topoqa-trackers."""
+
     tracking_uri: Text = Field(
         default="./mlruns",
         description="a folder, taken from the working directory, or an address as MLflow takes it",

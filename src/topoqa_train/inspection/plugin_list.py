@@ -22,6 +22,7 @@ KINDS = {
     discovery.MODELS: "network",
     discovery.LAUNCHERS: "launcher",
     discovery.RUN_READERS: "run reader",
+    discovery.TRACKERS: "tracker",
 }
 _PROBE = "topoqa_train.plugins.probe"
 # The probe ends itself at the time limit; this is for one whose plugin handles that signal.

@@ -24,13 +24,6 @@ _MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
     "MALLOC_TOP_PAD_": str(2**26),
 }
-# A server that does not answer is given up on soon; the tracker itself tries again and again.
-_MLFLOW = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-}
 # Besides this program's own: variables by which torch, numpy and their libraries choose code.
 _RECORDED_PREFIXES = (
     *("TOPOQA_TRAIN_", "CUDA_VISIBLE", "SLURM_JOB_ID"),
@@ -45,16 +38,12 @@ def for_child() -> dict[str, str]:
 
 
 def for_tracker() -> dict[str, str]:
-    """This process's environment less what suits a training, and what keeps MLflow brief.
-
-    What the user has set of MLflow's own stands.
-    """
-    kept = {
+    """Return this process's environment without what is set for a training process only."""
+    return {
         name: value
         for name, value in os.environ.items()
         if name not in _MEMORY and name != CHILD_VARIABLE
     }
-    return {**_MLFLOW, **kept}
 
 
 def recorded(environ: Mapping[str, str] | None = None) -> dict[str, str]:

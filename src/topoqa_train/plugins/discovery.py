@@ -21,6 +21,7 @@ DATASETS = "topoqa_train.datasets"
 MODELS = "topoqa_train.models"
 LAUNCHERS = "topoqa_train.launchers"
 RUN_READERS = "topoqa_train.run_readers"
+TRACKERS = "topoqa_train.trackers"
 OWN_DISTRIBUTION = "topoqa-train"
 _NAMELESS = "unknown"
 

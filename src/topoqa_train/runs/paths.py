@@ -93,21 +93,6 @@ class RunPaths:
         return self.root / "error.txt"
 
     @property
-    def tracking(self) -> Path:
-        """Which run of MLflow this is and how far that one has come; there only with tracking."""
-        return self.root / "mlflow.json"
-
-    @property
-    def tracking_log(self) -> Path:
-        """What the tracker printed; there only with tracking."""
-        return self.root / "mlflow.log"
-
-    @property
-    def tracking_lock(self) -> Path:
-        """Held by the one tracker of the run; there only with tracking."""
-        return self.root / ".mlflow.lock"
-
-    @property
     def lock(self) -> Path:
         """Held by the one process that may write here."""
         return self.root / ".lock"

@@ -30,7 +30,7 @@ from topoqa_train.runs.paths import HISTORY, RunPaths
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import RunStore, run_of, where_now, whereabouts
 from topoqa_train.stopping import StopRequest
-from topoqa_train.tracking.supervisor import Tracking
+from topoqa_train.trackers import Trackers
 from topoqa_train.training import engine
 from topoqa_train.training.data.load import LoadedData, load_data
 from topoqa_train.worker import run_record
@@ -137,8 +137,8 @@ class Executor:
             emit(Notice(job=job.name, text=text))
         with (
             console_log(paths.console_log),
-            # Outside what writes the run's last word: that is what the tracker waits for.
-            Tracking(job.name, job.config.mlflow, paths, emit, self.stop, self.clock) as tracking,
+            # Outside what writes the run's final status: a tracker waits for that.
+            Trackers(job.name, job.config, emit, self.stop) as trackers,
             _failures_kept(record, paths, self.clock),
         ):
             data = self._load(job, paths)
@@ -147,7 +147,7 @@ class Executor:
             run_record.write_data_documents(paths, data)
             record.update(data=run_record.data_document(job.data, data, self._read_seconds))
             self._tell_of_other_data(job.name, paths, record, emit)
-            tracking.begin()
+            trackers.start(paths.root)
             began = self.clock.monotonic()
             before = run_record.seconds_before(record.document)
             result = engine.fit(
@@ -157,7 +157,7 @@ class Executor:
                 data=data,
                 paths=paths,
                 record=record,
-                emit=tracking.emit,
+                emit=trackers.emit,
                 stop=self.stop,
                 clock=self.clock,
                 resume_run=job.resume_run is not None,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from topoqa_train import bounded_read
+from topoqa_train import bounded_read, trackers
 from topoqa_train.config.job_plan import JobPlan, LoadedManifest
 from topoqa_train.config.load import LoadedConfig
 from topoqa_train.config.models import TrainingConfig
@@ -34,7 +34,7 @@ def make_job(
     """The job of `plan`, its data found and its checkpoint there.
 
     Raises:
-        RequestError: data, checkpoint or name can't be used.
+        RequestError: data, checkpoint, name or tracker can't be used.
     """
     options = plan.options
     if options.weights_from is not None:
@@ -43,6 +43,7 @@ def make_job(
     if plan.run_name is not None:
         check_run_name(plan.run_name)
     config = plan.config.config
+    trackers.check_installed(config)
     if options.fast_dev_run:
         trainer = config.trainer.model_copy(update={"num_epochs": FAST_DEV_EPOCHS})
         config = config.model_copy(update={"trainer": trainer})

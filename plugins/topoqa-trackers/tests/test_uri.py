@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from topoqa_train.tracking.uri import place_of, without_secret
+from topoqa_trackers.uri import place_of, without_password
 
 HERE = Path("/home/me/project")
 
@@ -22,22 +22,17 @@ HERE = Path("/home/me/project")
         ("sqlite:////data/x/runs.db", "/data/x/runs.db"),
     ],
 )
-def test_a_folder_or_a_file_is_a_database_with_artifacts_beside_it(
-    tracking_uri: str, database: str
-) -> None:
-    place = place_of(tracking_uri, HERE)
-    assert place.database == Path(database)
-    assert place.uri == f"sqlite:///{database}"
-    assert place.artifacts == Path(database).parent / "artifacts"
+def test_a_folder_or_a_file_is_a_database(tracking_uri: str, database: str) -> None:
+    assert place_of(tracking_uri, HERE) == (f"sqlite:///{database}", Path(database))
 
 
-def test_what_a_database_is_asked_for_stays_with_its_address() -> None:
+def test_options_of_a_database_stay_with_its_address() -> None:
     place = place_of("sqlite:///runs.db?timeout=9", HERE)
     assert place.uri == "sqlite:////home/me/project/runs.db?timeout=9"
     assert place.database == HERE / "runs.db"
 
 
-def test_home_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_is_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/you")
     assert place_of("~/mlruns", HERE).database == Path("/home/you/mlruns/mlflow.db")
 
@@ -55,8 +50,7 @@ def test_home_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_any_other_address_is_left_as_it_is(tracking_uri: str) -> None:
-    place = place_of(tracking_uri, HERE)
-    assert (place.uri, place.database, place.artifacts) == (tracking_uri, None, None)
+    assert place_of(tracking_uri, HERE) == (tracking_uri, None)
 
 
 @pytest.mark.parametrize(
@@ -69,4 +63,4 @@ def test_any_other_address_is_left_as_it_is(tracking_uri: str) -> None:
     ],
 )
 def test_a_password_is_not_shown(text: str, shown: str) -> None:
-    assert without_secret(text) == shown
+    assert without_password(text) == shown

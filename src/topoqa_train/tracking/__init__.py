@@ -1,1 +1,0 @@
-"""Experiment tracking: a separate process that copies a run's metrics to a tracker."""
