@@ -1,4 +1,4 @@
-"""The data set `clouds`: pairs of point clouds moved apart, to try things out in seconds."""
+"""The data set `clouds`: pairs of point clouds moved apart, for quick tests."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from topoqa_train.api import (
     write_text,
 )
 
-VERSION = "1"  # to be raised whenever other numbers come out
+VERSION = "1"  # increase it whenever the data change
 TARGETS = {"train": 6, "val": 3, "test": 3}
 DECOYS = 12
 RESIDUES = 30
@@ -24,7 +24,7 @@ Points = NDArray[np.float64]
 
 
 def prepare(progress: Progress) -> DataSetPaths:
-    """Have the data set in the user's cache, built if need be."""
+    """Return the data set in the user's cache; build it if missing."""
 
     def build(folder: Path) -> None:
         write_data_set(folder, progress)
@@ -43,7 +43,7 @@ def prepare(progress: Progress) -> DataSetPaths:
 
 
 def write_data_set(folder: Path, progress: Progress) -> None:
-    """Graphs and labels of every split, always with the same numbers."""
+    """Write graphs and labels of every split; the result is always the same."""
     (folder / "graphs").mkdir()
     with progress("building the data set clouds", sum(TARGETS.values())) as advance:
         for split, count in TARGETS.items():

@@ -16,7 +16,7 @@ def contacts(
     labels: Annotated[Path, typer.Option(help="CSV with MODEL and dockq.", metavar="FILE")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Rank decoys by their number of contacts: what a network should beat.
+    """Rank decoys by their number of contacts, a baseline that a network should beat.
 
     Example: topoqa-train contacts --graphs mine/graph_data --labels mine/val.csv
     """
@@ -29,19 +29,19 @@ def contacts(
             advance(1)
     dockq, targets = [row.dockq for row in rows], [row.target for row in rows]
     measured = api.evaluate(counts, dockq, targets)
-    figures = {name: measured[name] for name in SHOWN}
+    values = {name: measured[name] for name in SHOWN}
     if as_json:
-        typer.echo(json.dumps({"decoys": len(rows), **figures}, indent=2))
+        typer.echo(json.dumps({"decoys": len(rows), **values}, indent=2))
     else:
-        show(figures, len(rows))
+        show(values, len(rows))
 
 
-def show(figures: dict[str, float], decoys: int) -> None:
-    """The figures as a table on standard output, the rest for people on standard error."""
+def show(values: dict[str, float], decoys: int) -> None:
+    """Print the values as a table on standard output, the rest on standard error."""
     from rich.table import Table
 
     table = Table("by number of contacts", "")
-    for name, value in figures.items():
+    for name, value in values.items():
         table.add_row(name, f"{value:.3f}")
     api.output_console().print(table)
     api.notify(f"{decoys} decoys")

@@ -1,4 +1,4 @@
-"""The network `node-mean`: what can be learnt from the residues alone, without their contacts."""
+"""The network `node-mean`: predicts DockQ from the residues alone, without their contacts."""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ WIDTH = 32
 
 
 class NodeMean(nn.Module):
-    """Two layers on every residue, the mean over the interface, a score."""
+    """Network of two layers per residue, the mean over the interface, and a score."""
 
     def __init__(self, node_dim: int, width: int) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class NodeMean(nn.Module):
         self.score = nn.Sequential(nn.Linear(width, 1), nn.Sigmoid())
 
     def forward(self, batch: GraphBatch) -> Tensor:
-        """Predicted DockQ [g], 0 to 1, of the graphs of a batch."""
+        """Return the predicted DockQ [g], 0 to 1, of the graphs of a batch."""
         residues = self.residue(batch.x)
         total = segment_sum(residues, batch.batch, batch.num_graphs)
         count = segment_sum(torch.ones_like(residues[:, :1]), batch.batch, batch.num_graphs)
@@ -28,8 +28,8 @@ class NodeMean(nn.Module):
 
 
 def build(options: ModelOptions, node_dim: int, edge_dim: int) -> NodeMean:
-    """Make it for graphs of these widths; `model.options.width` is its own width."""
-    del edge_dim  # it does not look at edges
+    """Build the network for these feature counts; `model.options.width` is its hidden width."""
+    del edge_dim  # the network does not use edges
     unknown = set(options.extra) - {"width"}
     if unknown:
         raise RequestError(
