@@ -93,8 +93,8 @@ class TestWhole:
                 for each in kept:
                     assert each.epoch is not None
                     assert each.path.read_text() == f"weights of epoch {each.epoch}"
-                    assert each.figures["val_loss"] == HISTORY[each.epoch].val_loss
-                    assert each.figures["val_spearman_corr"] == HISTORY[each.epoch].rho
+                    assert each.metrics["val_loss"] == HISTORY[each.epoch].val_loss
+                    assert each.metrics["val_spearman_corr"] == HISTORY[each.epoch].rho
                     assert each.doubt is None
             assert epochs(run, "val_loss") == by_loss()
 
@@ -343,14 +343,14 @@ class TestSelection:
         assert run.ranking_metric == "val_loss"
         assert all(math.isnan(row["selection_metric"]) for row in run.rows)
         for each in run.checkpoints():
-            assert f"sel-{each.figures['selection_metric']:.5f}_" in each.path.name
+            assert f"sel-{each.metrics['selection_metric']:.5f}_" in each.path.name
 
     def test_settings_that_don_t_give_a_name_s_figure_are_doubted(self, write: Any) -> None:
         run = read(write(names="sel", weight=2.5))
         best = run.best()
         assert best is not None
         assert best.doubt is not None
-        assert f"sel-{best.figures['selection_metric']:.5f}_" in best.path.name
+        assert f"sel-{best.metrics['selection_metric']:.5f}_" in best.path.name
         assert len(run.warnings) == 3
 
     def test_an_undefined_correlation_counts_as_none(self, write: Any) -> None:
@@ -438,7 +438,7 @@ class TestCheckpoints:
         found = read(run)
         best = found.best("val_loss")
         assert best is not None
-        assert (best.path.name, best.epoch, best.figures) == (wrong, 3, {"val_loss": 0.01})
+        assert (best.path.name, best.epoch, best.metrics) == (wrong, 3, {"val_loss": 0.01})
         assert any(wrong in line for line in found.warnings)
         ranked = leaderboard.rank([found], metric="val_loss")
         assert any(wrong in note for note in ranked.notes)
@@ -460,7 +460,7 @@ class TestCheckpoints:
         assert found.rows == []
         best = found.best("selection_metric")
         assert best is not None
-        assert set(best.figures) == {"val_loss", "selection_metric"}
+        assert set(best.metrics) == {"val_loss", "selection_metric"}
 
     def test_without_checkpoints_it_has_no_best(self, write: Any) -> None:
         run = write()

@@ -11,7 +11,7 @@ from topoqa_train.errors import RequestError
 from topoqa_train.runs import summary
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import Status
-from topoqa_train.runs.store import is_run, whereabouts
+from topoqa_train.runs.store import current_place, is_run
 from topoqa_train.views import diagnostics, eta, json_models
 from topoqa_train.views.json_models import LearningRate, MonitorDocument
 
@@ -77,7 +77,7 @@ def _look_again(paths: RunPaths, clock: Clock, shown: Shown, wait: Wait) -> Moni
         except RequestError as error:
             fault = error
         wait(_SEARCH_SECONDS)
-    if is_run(whereabouts(paths).root):
+    if is_run(current_place(paths).root):
         raise fault
     raise RequestError(
         f"run {paths.run_id} is gone: it was deleted or renamed meanwhile",

@@ -70,7 +70,7 @@ def _summarise(paths: RunPaths, clock: Clock) -> SummaryDocument:
 
 def _best(run: RunSummary, metric: str) -> Checkpoint | None:
     kept = run.checkpoints(metric)
-    if not kept or not math.isfinite(kept[0].figures.get(metric, math.nan)):
+    if not kept or not math.isfinite(kept[0].metrics.get(metric, math.nan)):
         return None
     return json_models.checkpoint(kept[0], run.paths.relative(kept[0].path))
 

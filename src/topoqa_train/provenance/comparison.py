@@ -14,7 +14,7 @@ from topoqa_train.provenance.environment import Surroundings
 from topoqa_train.runs import metadata, metrics_file
 from topoqa_train.runs.metadata import RunMetadata
 from topoqa_train.runs.paths import HISTORY, RunPaths
-from topoqa_train.runs.store import is_run, whereabouts
+from topoqa_train.runs.store import current_place, is_run
 
 _SHOWN = 3
 
@@ -24,12 +24,12 @@ def homes(run: RunPaths, recorded: Path, run_id: str) -> Iterator[RunPaths]:
 
     There, in the history beside it, and beside `run`, should the whole folder have been moved.
     """
-    yield whereabouts(RunPaths(recorded))
+    yield current_place(RunPaths(recorded))
     if Path(run_id).name != run_id:
         return
     folder = run.root.parent
     for place in (folder, folder.parent) if folder.name == HISTORY else (folder,):
-        yield whereabouts(RunPaths(place / run_id))
+        yield current_place(RunPaths(place / run_id))
 
 
 def begun(again: Again | None, now: Surroundings) -> tuple[dict[str, Any] | None, list[Difference]]:
@@ -134,7 +134,7 @@ def _other(paths: RunPaths, again: Mapping[str, Any]) -> RunMetadata | None:
 def _metadata(place: RunPaths) -> RunMetadata | None:
     """None where it is gone, or can't be read any more: what it is asked for is only told."""
     try:
-        return metadata.read(whereabouts(place).metadata)
+        return metadata.read(current_place(place).metadata)
     except RequestError:
         return None
 

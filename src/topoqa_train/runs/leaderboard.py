@@ -128,7 +128,7 @@ def to_document(board: Leaderboard, limit: int | None = None) -> dict[str, Any]:
                 "value": entry.value,
                 "checkpoint": None if entry.best is None else str(entry.best.path),
                 "epoch": None if entry.best is None else entry.best.epoch,
-                "metrics": {} if entry.best is None else _finite(entry.best.figures),
+                "metrics": {} if entry.best is None else _finite(entry.best.metrics),
                 "created": entry.run.metadata.created,
                 "training_seconds": _seconds(entry.run),
                 "read_only": entry.run.read_only,
@@ -174,7 +174,7 @@ def _bests(runs: Sequence[RunSummary], metric: str) -> list[tuple[RunSummary, Ca
 
 
 def _value(candidate: Candidate | None, metric: str) -> float | None:
-    value = math.nan if candidate is None else candidate.figures.get(metric, math.nan)
+    value = math.nan if candidate is None else candidate.metrics.get(metric, math.nan)
     return value if math.isfinite(value) else None
 
 

@@ -1,9 +1,15 @@
-"""A folder of runs: make one, find one, list all, history included."""
+"""A folder of runs: create a run, find one, list all, including those in `history/`.
+
+A new run is created in a hidden folder and renamed when its first files are in it. A folder under
+a run's name is therefore a whole run at any moment, whatever was killed in between.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import secrets
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,18 +19,24 @@ from topoqa_train import atomic
 from topoqa_train.clock import Clock, stamp
 from topoqa_train.config.names import problem_of_name
 from topoqa_train.errors import MachineError, RequestError
-from topoqa_train.runs import creation, readers
+from topoqa_train.runs import readers
 from topoqa_train.runs.paths import CHECKPOINTS, HISTORY, LATEST, METADATA, RunPaths
 from topoqa_train.suggest import nearest_names
 
 ROOT_VARIABLE = "TOPOQA_TRAIN_RUNS"
 DEFAULT_ROOT = Path("training_runs")
 _NEAR = 3
+_NEW = ".new_"
+# Creating a run takes a moment; an older hidden folder was left by a process that was killed.
+_LEFT_SECONDS = 3600.0
+_MOST_NUMBERS = 10_000
+# What the system reports for a name that is in use: by a run, by a file.
+_TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 _Fill = Callable[[RunPaths, str], None]
 
 
 def root_of_runs(option: Path | None, save_dir: Path | None = None) -> Path:
-    """Where runs go: the option, the environment, the config's `save_dir`, `training_runs`."""
+    """Return where runs go: the option, the environment variable, `save_dir`, `training_runs`."""
     from_environment = os.environ.get(ROOT_VARIABLE)
     chosen = option or (Path(from_environment) if from_environment else None)
     return Path(os.path.abspath((chosen or save_dir or DEFAULT_ROOT).expanduser()))  # noqa: PTH100
@@ -46,71 +58,65 @@ class RunStore:
         fill: _Fill = lambda _, __: None,
         warn: Callable[[str], None] = lambda _: None,
     ) -> RunPaths:
-        """Make the directory of a new run and point `latest` at it.
+        """Create the directory of a new run and point `latest` at it.
 
-        `run_name` is taken as it stands; without it the name is `base` and (if `stamped`) the
-        time, and a number where that is taken. `fill` writes the first files: it is given where
-        the run is made and the name that it is to have. The directory comes to be with all of them
-        in it, or not at all. That `latest` can't be set is a line to `warn`.
+        Without `run_name` the name is `base` and (if `stamped`) the time, with a number if that is
+        taken. `fill` writes the first files, given the hidden place of the run and its name to be.
+        The directory appears with all of them in it, or not at all. A line goes to `warn` if
+        `latest` can't be set.
 
         Raises:
             RequestError: `run_name` is taken or not a plain name, or runs can't go to the root.
-            MachineError: the folder can't be made.
+            MachineError: the folder can't be created.
         """
         if run_name is not None:
             check_run_name(run_name)
-        _make_root(self.root)
+        name = run_name or (f"{base}_{stamp(clock.now())}" if stamped else base)
         _check_latest(self.root / LATEST)
-        with _may_be_written(self.root), creation.place(self.root, clock) as place:
-            if run_name is not None:
-                paths = self._create_named(run_name, place, fill)
-            else:
-                name = f"{base}_{stamp(clock.now())}" if stamped else base
-                paths = self._create_numbered(name, place, fill)
+        with _may_be_written(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            with self._hidden_run(clock) as hidden:
+                paths = self._publish(hidden, name, fill, numbered=run_name is None)
         try:
             atomic.replace_link(self.root / LATEST, paths.run_id)
         except (OSError, MachineError) as error:
-            warn(f"{LATEST} still leads to an older run: {atomic.as_project_error(error)}")
+            warn(f"{LATEST} still points to an older run: {atomic.as_project_error(error)}")
         return paths
 
     def check(self, run_name: str | None = None) -> None:
-        """Whether `create` could make a run, as far as can be told without making anything.
-
-        Raises:
-            RequestError: as in `create`.
-        """
+        """Check what `create` would check, without creating anything; raises as `create` does."""
         _check_root(self.root)
         _check_latest(self.root / LATEST)
         if run_name is not None:
             check_run_name(run_name)
-            for taken in self._places(run_name):
-                if taken.exists():
-                    raise _is_taken(run_name, taken)
+            for place in self._places(run_name):
+                if place.exists():
+                    raise _is_taken(run_name, place)
 
     def require(self) -> None:
-        """Raise `RequestError` where there is no folder of runs."""
+        """Raise `RequestError` if there is no folder of runs."""
         if not self.root.is_dir():
             raise RequestError(
                 f"there is no folder of runs {self.root}", hint="Name it with --run-root."
             )
 
     def all(self) -> list[RunPaths]:
-        """Every run here and in `history/`, by name; `latest` is no run of its own."""
+        """Return every run here and in `history/`, sorted by name, without the link `latest`."""
         found = [*self._walk(self.root), *self._walk(self.root / HISTORY)]
-        # One that was moved between the two looks is in both lists, and in one place.
+        # A run that was moved between the two scans is in both lists, but in one place.
         names = Counter(paths.run_id for paths in found)
         there = [run for run in found if names[run.run_id] == 1 or is_run(run.root)]
         return sorted(there, key=lambda paths: paths.run_id)
 
     def here(self) -> list[RunPaths]:
-        """The runs that are not in `history/`, by name."""
+        """Return the runs that are not in `history/`, sorted by name."""
         return sorted(self._walk(self.root), key=lambda paths: paths.run_id)
 
     def find(self, run_id: str) -> RunPaths:
-        """The run called `run_id`, or the newest for `latest`.
+        """Return the run called `run_id`, or the newest one for `latest`.
 
         Raises:
-            RequestError: there is none; the nearest names are given.
+            RequestError: there is none; the message lists similar names.
         """
         if run_id == LATEST:
             return self._latest()
@@ -125,12 +131,12 @@ class RunStore:
         )
 
     def latest(self) -> RunPaths | None:
-        """The run that the link `latest` means, if it means one.
+        """Return the run that the link `latest` means, or None.
 
-        The run of that name under this root is meant first: a tree that was copied may have a
-        link that leads to where it was before, or that leads nowhere.
+        A run of that name under this root comes first: in a copied tree the link may still point
+        to the original place, or to nothing.
         """
-        # Where links were followed as the tree was copied, it is a folder.
+        # In a copy that followed links it is a folder.
         target = atomic.link_target(self.root / LATEST) or self.root / LATEST
         places = (self.root / target.name, self.root / HISTORY / target.name, target)
         return next((RunPaths(place) for place in places if is_run(place)), None)
@@ -155,32 +161,53 @@ class RunStore:
             RunPaths(entry)
             for entry in entries
             if entry.name not in (LATEST, HISTORY)
-            and not entry.name.startswith(".")  # on its way out: see `runs.removal`
+            and not entry.name.startswith(".")  # being created or deleted
             and not entry.is_symlink()
             and is_run(entry)
         ]
 
-    def _create_named(self, run_name: str, place: RunPaths, fill: _Fill) -> RunPaths:
-        old, new = self._places(run_name)
-        if not old.exists():
-            fill(place, run_name)
-            if creation.name(place, new):
-                return RunPaths(new)
-        raise _is_taken(run_name, old if old.exists() else new)
+    @contextmanager
+    def _hidden_run(self, clock: Clock) -> Iterator[RunPaths]:
+        """Create an empty run that readers don't see; delete it unless it was renamed."""
+        hidden = RunPaths(self.root / f"{_NEW}{os.getpid()}_{secrets.token_hex(4)}")
+        try:
+            for folder in (hidden.config_dir, hidden.metrics.parent, hidden.checkpoints):
+                folder.mkdir(parents=True)
+            yield hidden
+        finally:
+            shutil.rmtree(hidden.root, ignore_errors=True)
+            for left in self.root.glob(f"{_NEW}*"):
+                with suppress(OSError):
+                    if clock.now().timestamp() - left.stat().st_mtime > _LEFT_SECONDS:
+                        shutil.rmtree(left, ignore_errors=True)
+
+    def _publish(self, hidden: RunPaths, name: str, fill: _Fill, *, numbered: bool) -> RunPaths:
+        """Fill a hidden run and rename it to `name`, or to the first free `name_<number>`."""
+        for attempt in range(1, _MOST_NUMBERS if numbered else 2):
+            old, new = self._places(name if attempt == 1 else f"{name}_{attempt}")
+            if not (old.exists() or os.path.lexists(new)):
+                fill(hidden, new.name)
+                if _rename(hidden.root, new):
+                    return RunPaths(new)
+        if numbered:
+            raise MachineError(f"no free name for a run like {name} under {self.root}")
+        raise _is_taken(name, old if old.exists() else new)
 
     def _places(self, name: str) -> tuple[Path, Path]:
-        """Where a run of that name can be: in history, and here."""
+        """Return where a run of that name can be: in `history/`, and here."""
         return self.root / HISTORY / name, self.root / name
 
-    def _create_numbered(self, name: str, place: RunPaths, fill: _Fill) -> RunPaths:
-        for attempt in range(1, 10_000):
-            old, new = self._places(name if attempt == 1 else f"{name}_{attempt}")
-            if old.exists() or os.path.lexists(new):
-                continue
-            fill(place, new.name)
-            if creation.name(place, new):
-                return RunPaths(new)
-        raise MachineError(f"no free name for a run like {name} under {self.root}")
+
+def _rename(hidden: Path, new: Path) -> bool:
+    """Rename a new run for good; return False if another process was faster."""
+    try:
+        hidden.rename(new)
+    except OSError as error:
+        if error.errno not in _TAKEN:
+            raise
+        return False
+    atomic.flush_folder(new.parent)
+    return True
 
 
 def _near(run_id: str, runs: Sequence[str]) -> list[str]:
@@ -194,40 +221,37 @@ def is_run(folder: Path) -> bool:
     """Return whether `folder` is a run: it has metadata, or a reader recognises it."""
     try:
         return (folder / METADATA).is_file() or readers.find(folder) is not None
-    except (OSError, ValueError):  # a name too long, or no name at all
+    except (OSError, ValueError):  # too long for a path, or not a path
         return False
 
 
 def run_at(path: Path) -> RunPaths:
-    """The run that a path names, in `history/` if it was moved there.
-
-    Of `latest` it is the one that is meant: see `RunStore.latest`.
-    """
+    """Return the run at a path, in `history/` if it was moved there; see `RunStore.latest`."""
     given = path.expanduser()
-    # `latest` may lead to another machine, or be a file where links can't be made.
+    # `latest` may point to another machine's folder, or be a file where links can't be created.
     named = RunStore(given.absolute().parent).latest() if given.name == LATEST else None
-    return named or whereabouts(RunPaths(given.resolve()))
+    return named or current_place(RunPaths(given.resolve()))
 
 
-def whereabouts(paths: RunPaths) -> RunPaths:
-    """Where a run is now: in its place, or in the `history/` beside it if it was moved there."""
+def current_place(paths: RunPaths) -> RunPaths:
+    """Return where a run is now: in its place, or in the `history/` next to it."""
     moved = paths.root.parent / HISTORY / paths.run_id
     return RunPaths(moved) if not is_run(paths.root) and is_run(moved) else paths
 
 
-def where_now(checkpoint: Path) -> Path:
-    """Where the checkpoint of a run is, should the run have been moved to `history/` since."""
+def current_checkpoint(checkpoint: Path) -> Path:
+    """Return where a checkpoint is now, if its run was moved to `history/` since."""
     run = RunPaths(checkpoint.parent.parent)
     if checkpoint.parent != run.checkpoints:
         return checkpoint
-    return whereabouts(run).checkpoints / checkpoint.name
+    return current_place(run).checkpoints / checkpoint.name
 
 
 def run_of(checkpoint: Path | str) -> str:
-    """The name of the run that a checkpoint belongs to, going by where it lies."""
+    """Return the name of the run that a checkpoint belongs to, judged by its path."""
     try:
         folder = Path(checkpoint).expanduser().resolve().parent
-    except (OSError, RuntimeError, ValueError):  # no path at all, or a loop
+    except (OSError, RuntimeError, ValueError):  # not a path, or a loop of links
         folder = Path(checkpoint).parent
     return folder.parent.name if folder.name == CHECKPOINTS else folder.name
 
@@ -243,29 +267,29 @@ def _last_touched(paths: RunPaths) -> float:
 def _is_taken(run_name: str, place: Path) -> RequestError:
     if not is_run(place):
         return RequestError(
-            f"'{run_name}' is there already, and it is no run",
+            f"'{run_name}' exists already, and is not a run",
             details=[str(place)],
             hint="Choose another --run-name, or move it away.",
         )
     return RequestError(
-        f"a run called '{run_name}' is there already",
+        f"a run called '{run_name}' exists already",
         details=[str(place)],
-        hint="Choose another name (--run-name; run_name in a manifest), or go on with it: "
+        hint="Choose another name (--run-name; run_name in a manifest), or resume it: "
         f"topoqa-train resume --run-id {run_name}",
     )
 
 
 def check_run_name(name: str) -> None:
-    """Refuse what is not one plain name; raises `RequestError`."""
-    fault = problem_of_name(name)
-    if fault is not None:
-        raise RequestError(f"a run can't have that name: {fault}", hint="Choose another name.")
+    """Raise `RequestError` for a name that can't be a plain folder name."""
+    problem = problem_of_name(name)
+    if problem is not None:
+        raise RequestError(f"a run can't have that name: {problem}", hint="Choose another name.")
 
 
 def _check_latest(latest: Path) -> None:
     if latest.is_dir() and not latest.is_symlink():
         raise RequestError(
-            f"{latest} is a folder where the link to the newest run belongs",
+            f"{latest} is a folder, but the link to the newest run belongs there",
             hint="Move it away, or choose another folder with --output-root.",
         )
 
@@ -276,19 +300,14 @@ def _check_root(root: Path) -> None:
         while not there.exists():
             there = there.parent
         if not there.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "there is a file in the way", str(there))
+            raise NotADirectoryError(errno.ENOTDIR, "a file is in the way", str(there))
         if not os.access(there, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, f"{there} can't be written", str(there))
 
 
-def _make_root(root: Path) -> None:
-    with _may_be_written(root):
-        root.mkdir(parents=True, exist_ok=True)
-
-
 @contextmanager
 def _may_be_written(root: Path) -> Iterator[None]:
-    """Turn what the file system refuses into an error that says where else runs can go."""
+    """Convert an OSError to an error that says how to choose another folder."""
     try:
         with atomic.translate_disk_full(root):
             yield

@@ -1,4 +1,4 @@
-"""A run read back from its files: state, best checkpoint, and the figures that checkpoint has."""
+"""A run read from its files: state, checkpoints and the metrics that each checkpoint has."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import SELECTION, VAL_LOSS, epoch_of, lower_is_better
 from topoqa_train.runs.readers import InstalledReader, RunContents
 from topoqa_train.runs.status import Status
-from topoqa_train.runs.store import is_run, whereabouts
+from topoqa_train.runs.store import current_place, is_run
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A checkpoint file that exists, with the row of metrics of its epoch.
 
-    `link` is the path it goes by in its run, that of `best.ckpt` say, or the file itself; `links`
-    are the names of all links that lead to it, `best.ckpt` first. `epoch` counts from 0 and is
-    None where nothing says of which epoch the file is. `doubt` is a line on what the file's name
-    and the metrics do not agree in: then only what its name says stands in `figures`.
+    `link` is the first link to it, such as `best.ckpt`, or the file itself; `links` are the names
+    of all links to it. `epoch` counts from 0 and is None if unknown. `doubt` is a
+    line on what the file's name and the metrics table disagree about; then `metrics` has only what
+    the name says.
     """
 
     path: Path
     link: Path
     epoch: int | None
-    figures: Mapping[str, float] = field(hash=False)
+    metrics: Mapping[str, float] = field(hash=False)
     links: tuple[str, ...] = ()
     doubt: str | None = None
 
@@ -63,7 +63,7 @@ class Glance:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary(Glance):
-    """What readers need of a run, as it was at one moment; nothing here is held open.
+    """What commands show of a run, as it was at one moment; no file stays open.
 
     `rows` has one row per epoch, epochs from 0. `ranked` are the checkpoint files that take part
     in the ranking. `recorded_seconds` is the training time as a whole, where it was written down.
@@ -79,15 +79,15 @@ class RunSummary(Glance):
 
     @property
     def ranking_metric(self) -> str:
-        """What this run's checkpoints are ranked by."""
+        """The metric that this run's checkpoints are ranked by."""
         return str(self.metadata.selection.get("ranking_metric", VAL_LOSS))
 
     @property
     def selection_settings(self) -> tuple[Any, ...]:
-        """What two runs must share for their selection metrics to be comparable."""
+        """Settings that two runs must share for their selection metrics to be comparable."""
         names = ("use_val_spearman", "spearman_weight", "spearman_min_delta")
         values = (self.metadata.selection.get(name) for name in names)
-        # Metadata may hold anything: a list would be no key of a set.
+        # Edited metadata may hold a list, which is not hashable.
         return tuple(
             value if isinstance(value, bool | int | float | str | None) else repr(value)
             for value in values
@@ -102,26 +102,26 @@ class RunSummary(Glance):
 
     @property
     def seconds(self) -> float:
-        """Training time so far, all sittings together; 0 where nothing tells it."""
+        """Training time so far over all sessions, 0 if unknown."""
         seconds = [row.get("epoch_seconds", 0.0) for row in self.rows]
         measured = math.fsum(value for value in seconds if math.isfinite(value))
         return measured or self.recorded_seconds or 0.0
 
     @property
     def broken_links(self) -> dict[str, str]:
-        """Links in model_checkpoints that lead to no file of the run, and what they hold."""
+        """Names of links that lead to no file of the run, and their targets."""
         return dict(self.shelf.broken)
 
     def checkpoints(self, metric: str | None = None) -> list[Candidate]:
-        """Every ranked checkpoint on the disk, best first by `metric` or the ranking metric.
+        """Return the ranked checkpoints on the disk, best first by `metric` or the ranking metric.
 
-        Those without that figure stand last. Of equals the earlier epoch is the better.
+        Those without that metric come last. Of equals the earlier epoch is better.
         """
         wanted = metric or self.ranking_metric
         sign = 1.0 if lower_is_better(wanted) else -1.0
 
         def order(candidate: Candidate) -> tuple[bool, float, float, str]:
-            value = candidate.figures.get(wanted, math.nan)
+            value = candidate.metrics.get(wanted, math.nan)
             finite = math.isfinite(value)
             epoch = math.inf if candidate.epoch is None else candidate.epoch
             return (not finite, sign * value if finite else 0.0, epoch, candidate.path.name)
@@ -138,22 +138,23 @@ class RunSummary(Glance):
         return next(iter(self.checkpoints(wanted)), None)
 
     def _candidate(self, file: Path) -> Candidate:
-        found = checkpoint_files.prove(file.name, self.rows)
+        found = checkpoint_files.match(file.name, self.rows)
         links = self.shelf.links_to(file)
         names = tuple(link.name for link in links)
         link = links[0] if links else file
-        return Candidate(file, link, found.epoch, found.figures, names, found.doubt)
+        return Candidate(file, link, found.epoch, found.metrics, names, found.doubt)
 
 
 def glance(paths: RunPaths, clock: Clock) -> Glance:
-    """Read what a run is, but not what it measured; raises `RequestError` as `read` does."""
+    """Read what a run is, without its metrics; raises `RequestError` as `read` does."""
     return steady(paths, lambda place: _glance(place, clock))
 
 
 def read(paths: RunPaths, clock: Clock) -> RunSummary:
-    """Read a run; raises `RequestError` where there is none, or where it can't be read.
+    """Read a run; one that was moved to `history/` is read there, see `paths` of the result.
 
-    One that was moved to `history/`, be it meanwhile, is read there; `paths` of the result say so.
+    Raises:
+        RequestError: there is no run, or it can't be read.
     """
     return steady(paths, lambda place: _read(place, clock))
 
@@ -162,18 +163,18 @@ _Seen = TypeVar("_Seen")
 
 
 def steady(paths: RunPaths, look: Callable[[RunPaths], _Seen]) -> _Seen:
-    """What `look` sees of a run where it is; it looks once more if the run was moved meanwhile."""
-    place = whereabouts(paths)
+    """Return what `look` reads of a run; call it again if the run was moved meanwhile."""
+    place = current_place(paths)
     try:
         seen = look(place)
     except RequestError:
-        if whereabouts(place) == place:
+        if current_place(place) == place:
             raise
     else:
-        # One rename moves a run: while it is in its place, all that was read was there.
+        # A move is one rename: if the run is still in place, all that was read was consistent.
         if is_run(place.root):
             return seen
-    return look(whereabouts(place))
+    return look(current_place(place))
 
 
 def _glance(paths: RunPaths, clock: Clock) -> Glance:
@@ -200,7 +201,7 @@ def _read(paths: RunPaths, clock: Clock) -> RunSummary:
         for file in found.shelf.files
         if file in found.ranked or epoch_of(file.name) is not None
     ]
-    doubts = [checkpoint_files.prove(name, found.rows).doubt for name in named]
+    doubts = [checkpoint_files.match(name, found.rows).doubt for name in named]
     return replace(found, warnings=(*found.warnings, *filter(None, doubts)))
 
 
@@ -227,7 +228,8 @@ def _own_metadata(paths: RunPaths) -> RunMetadata | InstalledReader:
 
 def _of_own_files(paths: RunPaths, document: RunMetadata, clock: Clock) -> RunSummary:
     state = status.derive(paths, document, clock)
-    shelf = _shelf(paths, document)  # first: a row is written before its checkpoint
+    # Before the table: a row is written before its checkpoint.
+    shelf = checkpoint_files.scan(paths.root, [paths.checkpoints])
     try:
         rows = metrics_file.read(paths.metrics)
     except OSError as error:
@@ -275,7 +277,7 @@ def _shared(paths: RunPaths, contents: RunContents, clock: Clock) -> dict[str, A
 def read_all(
     runs: list[RunPaths], clock: Clock, advance: Callable[[int], None] = lambda _: None
 ) -> tuple[list[RunSummary], list[str]]:
-    """Read many; a run that can't be read is a line in the second list, not an error.
+    """Read many runs; return those, and a line for each that can't be read.
 
     `advance` is called with 1 after each.
     """
@@ -288,24 +290,3 @@ def read_all(
             bad.append(error.message)
         advance(1)
     return good, bad
-
-
-def _shelf(paths: RunPaths, document: RunMetadata) -> Shelf:
-    """The run's checkpoints; a copy that stands where a link could not be made counts as one."""
-    shelf = checkpoint_files.scan(paths.root, [paths.checkpoints])
-    copies = {
-        link: file
-        for link, file in _written_links(paths, document).items()
-        if link in shelf.files and file in shelf.files
-    }
-    return replace(shelf, links={**shelf.links, **copies})
-
-
-def _written_links(paths: RunPaths, document: RunMetadata) -> dict[Path, Path]:
-    """What the metadata say that the links are; nothing is looked at."""
-    links = document.checkpoints.get("links")
-    return {
-        paths.root / link: (paths.root / link).parent / name
-        for link, name in (links.items() if isinstance(links, Mapping) else ())
-        if isinstance(link, str) and isinstance(name, str) and Path(name).name == name
-    }

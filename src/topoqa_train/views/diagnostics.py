@@ -97,7 +97,7 @@ def _lost_best(run: RunSummary, metric: str) -> Iterator[str]:
         return
     if run.status in _ALIVE and row is run.rows[-1]:
         return  # an epoch's row is written just before its checkpoint
-    value = kept[0].figures.get(metric, math.nan)
+    value = kept[0].metrics.get(metric, math.nan)
     if not value <= row[metric]:
         epoch = "" if kept[0].epoch is None else f", of epoch {kept[0].epoch}"
         yield (

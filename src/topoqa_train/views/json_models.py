@@ -223,7 +223,7 @@ def checkpoint(candidate: Candidate, path: str) -> Checkpoint:
         path=path,
         links=list(candidate.links),
         epoch=candidate.epoch,
-        metrics=Metrics.model_validate(_figures(candidate.figures)),
+        metrics=Metrics.model_validate(_figures(candidate.metrics)),
     )
 
 

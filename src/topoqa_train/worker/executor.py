@@ -28,7 +28,7 @@ from topoqa_train.runs.events import DataReady, Event, GraphsRead, Notice, RunCr
 from topoqa_train.runs.metadata import MetadataFile, RunMetadata
 from topoqa_train.runs.paths import HISTORY, RunPaths
 from topoqa_train.runs.status import Status
-from topoqa_train.runs.store import RunStore, run_of, where_now, whereabouts
+from topoqa_train.runs.store import RunStore, current_checkpoint, current_place, run_of
 from topoqa_train.stopping import StopRequest
 from topoqa_train.trackers import Trackers
 from topoqa_train.training import engine
@@ -95,7 +95,7 @@ class Executor:
     def _open(self, job: Job) -> RunPaths:
         if job.resume_run is not None:
             # It may have been put aside since this was planned.
-            return whereabouts(RunPaths(job.resume_run))
+            return current_place(RunPaths(job.resume_run))
         keep = history.keep_runs()
         store = RunStore(job.output_root)
         now = run_record.surroundings_of(job)
@@ -328,7 +328,7 @@ class _Reading:
 def _options(job: Job) -> RunOptions:
     """Return the job's options, with the checkpoint where it is now."""
     weights = job.options.weights_from
-    return job.options.model_copy(update={"weights_from": weights and where_now(weights)})
+    return job.options.model_copy(update={"weights_from": weights and current_checkpoint(weights)})
 
 
 def _ended(task: Task, paths: RunPaths | None, error: TopoqaTrainError) -> RunEnded:

@@ -15,7 +15,7 @@ from topoqa_train.runs.leaderboard import Leaderboard
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import VAL_LOSS, epoch_of
 from topoqa_train.runs.status import Status
-from topoqa_train.runs.store import RunStore, where_now
+from topoqa_train.runs.store import RunStore, current_checkpoint
 from topoqa_train.runs.summary import RunSummary
 from topoqa_train.workflows.job_factory import existing_checkpoint
 
@@ -122,7 +122,7 @@ def of_finished(store: RunStore, clock: Clock, metric: str | None, ways_out: str
 def remembered(document: Mapping[str, Any]) -> Pick | None:
     """What was picked before, and is still there, in its run or in `history/`; else None."""
     try:
-        file = where_now(Path(document["checkpoint"]))
+        file = current_checkpoint(Path(document["checkpoint"]))
         pick = Pick(str(document["base"]), file, document["run_id"], document["epoch"])
     except (KeyError, TypeError):
         return None

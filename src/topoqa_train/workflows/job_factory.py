@@ -17,7 +17,7 @@ from topoqa_train.config.run_options import NEUTRAL
 from topoqa_train.errors import RequestError, combine_errors
 from topoqa_train.launch import environment
 from topoqa_train.launch.job import Check, Job
-from topoqa_train.runs.store import RunStore, check_run_name, root_of_runs, where_now
+from topoqa_train.runs.store import RunStore, check_run_name, current_checkpoint, root_of_runs
 from topoqa_train.views.progress import Change, DataSummary, Plan, PlannedJob, PlannedPhase
 from topoqa_train.workflows.data_resolver import DataResolver
 
@@ -76,7 +76,7 @@ def existing_checkpoint(path: Path) -> Path:
     Links are followed: `latest` and `best.ckpt` may lead elsewhere before the file is read. A run
     that was moved to `history/` is found there.
     """
-    file = where_now(path)
+    file = current_checkpoint(path)
     if not file.is_file():
         raise RequestError(
             f"there is no checkpoint {path}",

@@ -18,7 +18,7 @@ from topoqa_train.runs import summary
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import epoch_of
 from topoqa_train.runs.status import Status
-from topoqa_train.runs.store import where_now
+from topoqa_train.runs.store import current_checkpoint
 from topoqa_train.runs.summary import RunSummary
 from topoqa_train.workflows.data_resolver import DataResolver
 from topoqa_train.workflows.job_factory import existing_checkpoint, make_job
@@ -231,7 +231,7 @@ def _start_of(run: RunSummary) -> Path | None:
     start = (run.metadata.started_from or {}).get("checkpoint")
     if not isinstance(start, str):
         return None
-    file = where_now(Path(start))
+    file = current_checkpoint(Path(start))
     if not file.is_file():
         raise RequestError(
             f"{run.paths.run_id} was stopped before its first epoch's end, and the checkpoint that "

@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from topoqa_train.runs import checkpoint_files, ranking
-from topoqa_train.runs.checkpoint_files import Proven, Shelf, Written, prove
+from topoqa_train.runs.checkpoint_files import Match, Shelf, is_rounded, match
 
 
-def said(name: str) -> tuple[int | None, dict[str, float]]:
-    named = checkpoint_files.parse(name)
-    return named.epoch, {metric: written.value for metric, written in named.figures.items()}
+def named(name: str) -> tuple[int | None, dict[str, float]]:
+    epoch, texts = checkpoint_files.parse(name)
+    return epoch, {metric: float(text) for metric, text in texts.items()}
 
 
 class TestNames:
     @pytest.mark.parametrize(
-        ("name", "epoch", "figures"),
+        ("name", "epoch", "metrics"),
         [
             ("checkpoint.val-0.05303_epoch126.chkpt", 126, {"val_loss": 0.05303}),
             (
@@ -33,23 +33,20 @@ class TestNames:
             ("model.0.05577.chkpt", None, {"val_loss": 0.05577}),
             ("model.0.05577-v1.chkpt", None, {"val_loss": 0.05577}),
             ("model.12.chkpt", None, {}),
-            ("checkpoint.val-5.3e-02_epoch3.chkpt", 3, {"val_loss": 0.053}),
             ("interval-7_epoch3.chkpt", 3, {}),
             ("best.ckpt", None, {}),
             ("x.chkpt", None, {}),
             ("checkpoint.val-0.05_epoch99999999999999999999.chkpt", None, {"val_loss": 0.05}),
         ],
     )
-    def test_what_a_name_says(
-        self, name: str, epoch: int | None, figures: dict[str, float] | None
-    ) -> None:
-        found = said(name)
+    def test_names(self, name: str, epoch: int | None, metrics: dict[str, float] | None) -> None:
+        found = named(name)
         assert found[0] == epoch
-        if figures is not None:
-            assert found[1] == figures
+        if metrics is not None:
+            assert found[1] == metrics
 
     def test_a_nan_is_one(self) -> None:
-        assert math.isnan(said("checkpoint.val-nan_epoch3.chkpt")[1]["val_loss"])
+        assert math.isnan(named("checkpoint.val-nan_epoch3.chkpt")[1]["val_loss"])
 
     @given(
         epoch=st.integers(0, 10**6),
@@ -57,14 +54,15 @@ class TestNames:
         selection=st.floats(-1e6, 1e6),
         metric=st.sampled_from([ranking.VAL_LOSS, ranking.SELECTION]),
     )
-    def test_what_we_write_is_read_back_and_borne_out(
+    def test_names_that_we_write_are_read_back(
         self, epoch: int, val_loss: float, selection: float, metric: str
     ) -> None:
-        named = checkpoint_files.parse(ranking.file_name(metric, epoch, val_loss, selection))
-        assert named.epoch == epoch
-        assert named.figures["val_loss"].agrees(val_loss)
+        name = ranking.file_name(metric, epoch, val_loss, selection)
+        found, texts = checkpoint_files.parse(name)
+        assert found == epoch
+        assert is_rounded(texts["val_loss"], val_loss)
         if metric == ranking.SELECTION:
-            assert named.figures["selection_metric"].agrees(selection)
+            assert is_rounded(texts["selection_metric"], selection)
 
     @given(name=st.text(max_size=60))
     def test_any_name_is_read(self, name: str) -> None:
@@ -72,22 +70,23 @@ class TestNames:
             checkpoint_files.parse(text)
 
 
-class TestRounding:
-    @pytest.mark.parametrize("exact", [0.053034999, 0.05302501, 0.05303])
-    def test_what_rounds_to_it_agrees(self, exact: float) -> None:
-        assert Written(0.05303, 5).agrees(exact)
-
-    @pytest.mark.parametrize("exact", [0.05302, 0.05304, 0.0531, -0.05303, math.nan, math.inf])
-    def test_what_does_not_disagrees(self, exact: float) -> None:
-        assert not Written(0.05303, 5).agrees(exact)
-
-    def test_fewer_digits_say_less(self) -> None:
-        assert Written(0.05, 2).agrees(0.0549)
-        assert not Written(0.05, 2).agrees(0.056)
-
-    def test_a_nan_agrees_with_a_nan(self) -> None:
-        assert Written(math.nan, 0).agrees(math.nan)
-        assert not Written(math.nan, 0).agrees(0.1)
+@pytest.mark.parametrize(
+    ("text", "exact", "expected"),
+    [
+        ("0.05303", 0.053034999, True),
+        ("0.05303", 0.05302501, True),
+        ("0.05303", 0.05302, False),
+        ("0.05303", -0.05303, False),
+        ("0.05303", math.nan, False),
+        ("0.05303", math.inf, False),
+        ("0.05", 0.0549, True),
+        ("0.05", 0.056, False),
+        ("nan", math.nan, True),
+        ("nan", 0.1, False),
+    ],
+)
+def test_rounding(text: str, exact: float, expected: bool) -> None:
+    assert is_rounded(text, exact) is expected
 
 
 ONE, TWO = "checkpoint.val-0.1_epoch1.chkpt", "checkpoint.val-0.2_epoch2.chkpt"
@@ -117,7 +116,7 @@ class TestScan:
         (folder / "last-v1.ckpt").write_text("")
         assert [file.name for file in look(folder).files] == [ONE, TWO]
 
-    def test_the_last_is_that_of_the_latest_sitting(self, folder: Path) -> None:
+    def test_the_last_is_that_of_the_latest_session(self, folder: Path) -> None:
         assert look(folder).last == folder / "last.ckpt"
         for name in ("last-v9.ckpt", "last-v10.chkpt"):
             (folder / name).write_text("")
@@ -137,9 +136,7 @@ class TestScan:
             f"C:\\runs\\x\\model_checkpoints\\{ONE}",
         ],
     )
-    def test_a_link_leads_to_the_file_of_its_name_wherever_it_led_before(
-        self, folder: Path, target: str
-    ) -> None:
+    def test_a_link_means_the_file_of_its_name(self, folder: Path, target: str) -> None:
         (folder / "best.ckpt").symlink_to(target)
         shelf = look(folder)
         assert shelf.links == {folder / "best.ckpt": folder / ONE}
@@ -167,9 +164,7 @@ class TestScan:
             "x" * 200,
         ],
     )
-    def test_one_that_leads_to_none_of_the_run_s_checkpoints_is_broken(
-        self, folder: Path, target: str
-    ) -> None:
+    def test_a_link_to_anything_else_is_broken(self, folder: Path, target: str) -> None:
         (folder / "a_folder.ckpt").mkdir()
         (folder.parent / "run_metadata.json").write_text("{}")
         (folder / "best.ckpt").symlink_to(target)
@@ -177,7 +172,7 @@ class TestScan:
         assert shelf.links == {}
         assert shelf.broken == {"best.ckpt": target}
 
-    def test_a_copy_that_stands_where_a_link_was_counts_as_the_link(self, folder: Path) -> None:
+    def test_a_copy_in_place_of_a_link_counts_as_the_link(self, folder: Path) -> None:
         for link, file in (("best.ckpt", TWO), ("second_best.ckpt", ONE)):
             (folder / link).write_bytes((folder / file).read_bytes())
         (folder / "third_best.ckpt").write_text("weights that have no other file")
@@ -207,9 +202,7 @@ class TestScan:
             "second_best.ckpt",
         ]
 
-    def test_links_are_told_best_first_whatever_stands_behind_their_names(
-        self, folder: Path
-    ) -> None:
+    def test_links_are_sorted_best_first(self, folder: Path) -> None:
         names = [
             "best.ckpt",
             "best_val_loss.ckpt",
@@ -250,64 +243,64 @@ ROWS = [
 ]
 
 
-def test_a_file_has_the_figures_of_its_epoch() -> None:
-    found = prove("checkpoint.sel--0.44697_val-0.05303_epoch1.chkpt", ROWS)
-    assert found == Proven(1, ROWS[1])
+def test_a_file_has_the_metrics_of_its_epoch() -> None:
+    found = match("checkpoint.sel--0.44697_val-0.05303_epoch1.chkpt", ROWS)
+    assert found == Match(1, ROWS[1])
 
 
 def test_one_that_names_no_epoch_is_of_the_only_epoch_with_its_loss() -> None:
-    assert prove("model.0.05303.chkpt", ROWS) == Proven(1, ROWS[1])
+    assert match("model.0.05303.chkpt", ROWS) == Match(1, ROWS[1])
 
 
 @pytest.mark.parametrize(("name", "many"), [("0.05577", "2 epochs have"), ("0.07", "no epoch has")])
-def test_where_none_or_several_have_it_only_the_name_is_believed(name: str, many: str) -> None:
-    found = prove(f"model.{name}.chkpt", ROWS)
-    assert (found.epoch, found.figures) == (None, {"val_loss": float(name)})
+def test_without_exactly_one_such_epoch_only_the_name_counts(name: str, many: str) -> None:
+    found = match(f"model.{name}.chkpt", ROWS)
+    assert (found.epoch, found.metrics) == (None, {"val_loss": float(name)})
     assert found.doubt is not None
     assert many in found.doubt
 
 
-def test_both_figures_of_a_name_tell_epochs_apart() -> None:
-    assert prove("checkpoint.sel--0.64423_val-0.05577.chkpt", ROWS).epoch == 3
+def test_both_metrics_of_a_name_are_compared() -> None:
+    assert match("checkpoint.sel--0.64423_val-0.05577.chkpt", ROWS).epoch == 3
 
 
-def test_a_name_that_the_metrics_belie_is_shown_alone_and_said() -> None:
-    found = prove("checkpoint.val-0.04000_epoch1.chkpt", ROWS)
-    assert (found.epoch, found.figures) == (1, {"val_loss": 0.04})
+def test_a_name_that_the_metrics_belie_is_shown_alone_and_named() -> None:
+    found = match("checkpoint.val-0.04000_epoch1.chkpt", ROWS)
+    assert (found.epoch, found.metrics) == (1, {"val_loss": 0.04})
     assert found.doubt is not None
     assert "epoch 1 has val_loss 0.05303" in found.doubt
 
 
-def test_a_selection_metric_that_is_belied_spares_the_rest() -> None:
-    found = prove("checkpoint.sel--0.90000_val-0.05303_epoch1.chkpt", ROWS)
-    assert found.figures == {**ROWS[1], "selection_metric": -0.9}
+def test_a_contradicted_selection_metric_spares_the_rest() -> None:
+    found = match("checkpoint.sel--0.90000_val-0.05303_epoch1.chkpt", ROWS)
+    assert found.metrics == {**ROWS[1], "selection_metric": -0.9}
     assert found.doubt is not None
     assert "selection_metric -0.44697" in found.doubt
 
 
 def test_a_selection_metric_that_only_the_name_knows_is_taken_from_it() -> None:
     rows = [{**ROWS[1], "selection_metric": NAN}]
-    found = prove("checkpoint.sel--0.90000_val-0.05303_epoch1.chkpt", rows)
-    assert found == Proven(1, {**ROWS[1], "selection_metric": -0.9})
+    found = match("checkpoint.sel--0.90000_val-0.05303_epoch1.chkpt", rows)
+    assert found == Match(1, {**ROWS[1], "selection_metric": -0.9})
 
 
-def test_an_epoch_that_the_metrics_lack() -> None:
-    found = prove("checkpoint.val-0.04000_epoch77.chkpt", ROWS)
-    assert (found.epoch, found.figures) == (77, {"val_loss": 0.04})
+def test_an_epoch_that_is_missing_in_the_metrics() -> None:
+    found = match("checkpoint.val-0.04000_epoch77.chkpt", ROWS)
+    assert (found.epoch, found.metrics) == (77, {"val_loss": 0.04})
     assert found.doubt is not None
     assert "no epoch 77" in found.doubt
 
 
-def test_a_name_that_says_nothing() -> None:
-    found = prove("model_final.chkpt", ROWS)
-    assert (found.epoch, found.figures) == (None, {})
+def test_a_name_without_epoch_and_metrics() -> None:
+    found = match("model_final.chkpt", ROWS)
+    assert (found.epoch, found.metrics) == (None, {})
     assert found.doubt is not None
 
 
-def test_a_name_without_figures_is_of_its_epoch() -> None:
-    assert prove("epoch=2-step=9.ckpt", ROWS) == Proven(2, ROWS[2])
+def test_a_name_with_an_epoch_alone() -> None:
+    assert match("epoch=2-step=9.ckpt", ROWS) == Match(2, ROWS[2])
 
 
-def test_a_loss_that_was_no_number_agrees_with_itself() -> None:
-    assert prove("checkpoint.val-nan_epoch4.chkpt", ROWS).doubt is None
-    assert prove("checkpoint.val-0.1_epoch4.chkpt", ROWS).doubt is not None
+def test_a_nan_loss_matches_itself() -> None:
+    assert match("checkpoint.val-nan_epoch4.chkpt", ROWS).doubt is None
+    assert match("checkpoint.val-0.1_epoch4.chkpt", ROWS).doubt is not None

@@ -189,7 +189,7 @@ class TestWhatIsShown:
             assert entry.best.link.read_text() == f"weights of epoch {entry.best.epoch}"
             assert entry.best.path.name.endswith(f"_epoch{entry.best.epoch}.chkpt")
             row = entry.run.rows[entry.best.epoch]
-            assert entry.best.figures == row
+            assert entry.best.metrics == row
             assert entry.value == row[ranked.metric]
             assert f"val-{row['val_loss']:.5f}_" in entry.best.path.name
             if ranked.metric in ("val_loss", "selection_metric"):

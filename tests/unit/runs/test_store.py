@@ -35,20 +35,12 @@ class TestWhereRunsGo:
     ) -> None:
         assert root_of_runs(None) == here / "training_runs"
         assert root_of_runs(None, Path("from_config")) == here / "from_config"
-        monkeypatch.setenv(store.ROOT_VARIABLE, str(here / "from_environment"))
-        assert root_of_runs(None, Path("from_config")) == here / "from_environment"
-        assert root_of_runs(Path("option"), Path("from_config")) == here / "option"
-
-    def test_an_empty_variable_says_nothing(
-        self, here: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
         monkeypatch.setenv(store.ROOT_VARIABLE, "")
         assert root_of_runs(None) == here / "training_runs"
-
-    def test_home_is_understood(self, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(here))
-        monkeypatch.setenv(store.ROOT_VARIABLE, "~/runs")
-        assert root_of_runs(None) == here / "runs"
+        monkeypatch.setenv(store.ROOT_VARIABLE, "~/from_environment")
+        assert root_of_runs(None, Path("from_config")) == here / "from_environment"
+        assert root_of_runs(Path("option"), Path("from_config")) == here / "option"
 
 
 class TestCreate:
@@ -65,30 +57,28 @@ class TestCreate:
         latest = paths.root.parent / "latest"
         assert str(latest.readlink()) == paths.run_id
 
-    def test_a_name_is_taken_as_it_stands_or_refused(self, tmp_path: Path, clock: Clock) -> None:
+    def test_a_given_name_is_used_or_refused(self, tmp_path: Path, clock: Clock) -> None:
         runs = RunStore(tmp_path)
-        made = runs.create("job", "mine", clock)
-        assert made.run_id == "mine"
-        made.metadata.write_text("{}")
+        created = runs.create("job", "mine", clock)
+        assert created.run_id == "mine"
+        created.metadata.write_text("{}")
         with pytest.raises(RequestError) as caught:
             runs.create("job", "mine", clock)
-        assert "'mine' is there already" in caught.value.message
+        assert "'mine' exists already" in caught.value.message
         assert "resume --run-id mine" in (caught.value.hint or "")
         assert "run_name in a manifest" in (caught.value.hint or "")
         assert caught.value.exit_status == 2
 
     @pytest.mark.parametrize("kind", ["folder", "file"])
-    def test_a_name_that_no_run_has_is_not_offered_to_go_on_with(
+    def test_a_name_that_is_not_a_run_s_can_t_be_resumed(
         self, tmp_path: Path, clock: Clock, kind: str
     ) -> None:
         (tmp_path / "mine").mkdir() if kind == "folder" else (tmp_path / "mine").touch()
-        with pytest.raises(RequestError, match="it is no run") as caught:
+        with pytest.raises(RequestError, match="is not a run") as caught:
             RunStore(tmp_path).create("job", "mine", clock)
         assert "resume" not in (caught.value.hint or "")
 
-    def test_a_run_has_its_first_files_from_the_first_moment(
-        self, tmp_path: Path, clock: Clock
-    ) -> None:
+    def test_a_run_appears_with_its_first_files(self, tmp_path: Path, clock: Clock) -> None:
         seen: list[list[str]] = []
 
         def fill(place: RunPaths, run_id: str) -> None:
@@ -99,7 +89,7 @@ class TestCreate:
         assert paths.metadata.read_text() == "mine"
         assert seen == [[]]
 
-    def test_one_that_had_to_take_another_name_knows_it(
+    def test_its_files_have_the_name_that_it_got(
         self, tmp_path: Path, clock: Clock, run_files: RunFiles
     ) -> None:
         runs = RunStore(run_files("job").parent)
@@ -112,7 +102,7 @@ class TestCreate:
         paths = runs.create("job", None, clock, stamped=False, fill=fill)
         assert (paths.run_id, paths.metadata.read_text()) == ("job_3", "job_3")
 
-    def test_a_name_is_free_again_if_nothing_came_of_it(self, tmp_path: Path, clock: Clock) -> None:
+    def test_a_name_is_free_again_after_a_failure(self, tmp_path: Path, clock: Clock) -> None:
         def fail(place: RunPaths, run_id: str) -> None:
             place.metadata.write_text(run_id)
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(place.metadata))
@@ -123,7 +113,31 @@ class TestCreate:
         assert list(tmp_path.iterdir()) == []
         assert runs.create("job", "mine", clock).run_id == "mine"
 
-    def test_a_name_is_free_again_if_its_maker_was_killed(
+    @pytest.mark.parametrize("number", [errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR])
+    def test_another_process_may_take_the_name_at_the_last_moment(
+        self, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        rename = Path.rename
+
+        def late(self: Path, target: Path) -> Path:
+            if target.name == "job":
+                raise OSError(number, os.strerror(number), str(self))
+            return rename(self, target)
+
+        monkeypatch.setattr(Path, "rename", late)
+        assert RunStore(tmp_path).create("job", None, clock, stamped=False).run_id == "job_2"
+
+    def test_hidden_folders_of_killed_processes_are_deleted_after_an_hour(
+        self, tmp_path: Path, clock: Clock
+    ) -> None:
+        young, old = tmp_path / ".new_1_a", tmp_path / ".new_2_b"
+        for folder, age in ((young, 60), (old, 7200)):
+            (folder / "config").mkdir(parents=True)
+            os.utime(folder, (clock.now().timestamp() - age,) * 2)
+        RunStore(tmp_path).create("job", "mine", clock)
+        assert (young.exists(), old.exists()) == (True, False)
+
+    def test_a_name_is_free_again_if_its_process_was_killed(
         self, tmp_path: Path, clock: Clock
     ) -> None:
         code = (
@@ -142,7 +156,7 @@ class TestCreate:
         assert runs.create("job", "mine", clock).run_id == "mine"
 
     @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ENOSPC])
-    def test_a_run_is_not_lost_for_a_link(
+    def test_a_link_that_fails_is_a_warning(
         self, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, number: int
     ) -> None:
         older = RunStore(tmp_path).create("job", "older", clock)
@@ -151,10 +165,10 @@ class TestCreate:
             raise OSError(number, os.strerror(number), "x")
 
         monkeypatch.setattr(os, "symlink", refuse)
-        said: list[str] = []
-        paths = RunStore(tmp_path).create("job", "newer", clock, warn=said.append)
+        lines: list[str] = []
+        paths = RunStore(tmp_path).create("job", "newer", clock, warn=lines.append)
         assert paths.root.is_dir()
-        assert "latest still leads to an older run" in said[0]
+        assert "latest still points to an older run" in lines[0]
         assert (tmp_path / "latest").resolve() == older.root
 
     def test_a_name_in_history_is_taken_too(
@@ -197,7 +211,7 @@ class TestCreate:
             "a\x00b",
         ],
     )
-    def test_what_is_no_plain_name_is_refused_and_nothing_made(
+    def test_other_names_are_refused_and_nothing_is_created(
         self, tmp_path: Path, clock: Clock, name: str
     ) -> None:
         with pytest.raises(RequestError) as caught:
@@ -211,21 +225,21 @@ class TestCreate:
         check_run_name(name)
 
     def test_threads_with_one_name_get_a_directory_each(self, tmp_path: Path, clock: Clock) -> None:
-        made: list[str] = []
+        created: list[str] = []
         gate = threading.Barrier(12)
 
         def make() -> None:
             gate.wait()
-            made.append(RunStore(tmp_path).create("job", None, clock).run_id)
+            created.append(RunStore(tmp_path).create("job", None, clock).run_id)
 
         threads = [threading.Thread(target=make) for _ in range(12)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert len(set(made)) == 12
+        assert len(set(created)) == 12
         first = f"job_{stamp(clock.now())}"
-        assert set(made) == {first, *(f"{first}_{number}" for number in range(2, 13))}
+        assert set(created) == {first, *(f"{first}_{number}" for number in range(2, 13))}
 
     def test_threads_that_want_one_given_name_have_one_winner(
         self, tmp_path: Path, clock: Clock
@@ -274,67 +288,43 @@ class TestCreate:
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
-        made = [line for process in processes for line in process.communicate()[0].split()]
+        created = [line for process in processes for line in process.communicate()[0].split()]
         assert [process.returncode for process in processes] == [0, 0]
-        assert len(made) == len(set(made)) == 40
-        assert {entry.name for entry in tmp_path.iterdir()} == {*made, "latest"}
-
-    def test_a_root_that_is_a_file_is_a_wrong_request(self, tmp_path: Path, clock: Clock) -> None:
-        (tmp_path / "file").write_text("")
-        for root in (tmp_path / "file", tmp_path / "file" / "below"):
-            with pytest.raises(RequestError) as caught:
-                RunStore(root).create("job", None, clock)
-            assert str(root) in caught.value.message
-            assert "--output-root" in (caught.value.hint or "")
+        assert len(created) == len(set(created)) == 40
+        assert {entry.name for entry in tmp_path.iterdir()} == {*created, "latest"}
 
     @pytest.mark.parametrize("nth", [1, 2, 3])
-    @pytest.mark.parametrize("fault", [errno.EACCES, errno.EPERM, errno.EROFS])
-    def test_a_root_that_can_t_be_written_is_a_wrong_request(
+    @pytest.mark.parametrize(
+        ("number", "expected"),
+        [
+            (errno.EACCES, RequestError),
+            (errno.EROFS, RequestError),
+            (errno.ENOSPC, MachineError),
+        ],
+    )
+    def test_a_folder_that_can_t_be_created(
         self,
         tmp_path: Path,
         clock: Clock,
         monkeypatch: pytest.MonkeyPatch,
         nth: int,
-        fault: int,
+        number: int,
+        expected: type[Exception],
     ) -> None:
         mkdir, calls = Path.mkdir, [0]
 
-        def refused(self: Path, *arguments: Any, **options: Any) -> None:
+        def fail(self: Path, *arguments: Any, **options: Any) -> None:
             calls[0] += 1
             if calls[0] >= nth:
-                raise OSError(fault, os.strerror(fault), str(self))
+                raise OSError(number, os.strerror(number), str(self))
             mkdir(self, *arguments, **options)
 
-        monkeypatch.setattr(Path, "mkdir", refused)
-        with pytest.raises(RequestError) as caught:
+        monkeypatch.setattr(Path, "mkdir", fail)
+        with pytest.raises(expected, match=str(tmp_path / "runs")):
             RunStore(tmp_path / "runs").create("job", None, clock)
-        assert str(tmp_path / "runs") in caught.value.message
-        assert "--output-root" in (caught.value.hint or "")
-
-    @pytest.mark.parametrize("nth", [1, 2, 3])
-    def test_a_full_disk_is_the_machine_s_fault_at_every_step(
-        self, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, nth: int
-    ) -> None:
-        mkdir, calls = Path.mkdir, [0]
-
-        def full(self: Path, *arguments: Any, **options: Any) -> None:
-            calls[0] += 1
-            if calls[0] >= nth:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
-            mkdir(self, *arguments, **options)
-
-        monkeypatch.setattr(Path, "mkdir", full)
-        with pytest.raises(MachineError):
-            RunStore(tmp_path / "runs").create("job", None, clock)
-
-    def test_a_folder_called_latest_is_a_wrong_request(self, tmp_path: Path, clock: Clock) -> None:
-        (tmp_path / "latest" / "things").mkdir(parents=True)
-        with pytest.raises(RequestError) as caught:
-            RunStore(tmp_path).create("job", None, clock)
-        assert "latest" in caught.value.message
 
     @pytest.mark.usefixtures("no_links")
-    def test_where_links_can_t_be_made_latest_is_found_all_the_same(
+    def test_where_links_can_t_be_created_latest_is_found_all_the_same(
         self, tmp_path: Path, clock: Clock
     ) -> None:
         runs = RunStore(tmp_path)
@@ -354,15 +344,18 @@ class TestCheck:
         run_files("mine", folder=folder)
         with pytest.raises(RequestError) as caught:
             RunStore(run_files.root).check("mine")
-        assert "'mine' is there already" in caught.value.message
+        assert "'mine' exists already" in caught.value.message
         RunStore(run_files.root).check("other")
 
-    def test_a_file_where_the_folder_should_be(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("below", ["", "runs"])
+    def test_a_file_where_the_folder_should_be(
+        self, tmp_path: Path, clock: Clock, below: str
+    ) -> None:
+        root = tmp_path / "file" / below
         (tmp_path / "file").touch()
-        for root in (tmp_path / "file", tmp_path / "file" / "runs"):
-            with pytest.raises(RequestError) as caught:
-                RunStore(root).check()
-            assert f"runs can't go to {root}" in caught.value.message
+        for refused in (RunStore(root).check, lambda: RunStore(root).create("job", None, clock)):
+            with pytest.raises(RequestError, match=f"runs can't go to {root}") as caught:
+                refused()
             assert "--output-root" in (caught.value.hint or "")
 
     def test_a_folder_that_can_t_be_written(
@@ -373,14 +366,16 @@ class TestCheck:
         with pytest.raises(RequestError, match=f"{tmp_path} can't be written"):
             RunStore(tmp_path / "runs").check()
 
-    def test_a_folder_called_latest(self, tmp_path: Path) -> None:
-        (tmp_path / "latest").mkdir()
-        with pytest.raises(RequestError, match="link to the newest run belongs"):
-            RunStore(tmp_path).check()
+    def test_a_folder_called_latest(self, tmp_path: Path, clock: Clock) -> None:
+        (tmp_path / "latest" / "things").mkdir(parents=True)
+        runs = RunStore(tmp_path)
+        for refused in (runs.check, lambda: runs.create("job", None, clock)):
+            with pytest.raises(RequestError, match="link to the newest run belongs"):
+                refused()
 
 
 class TestFind:
-    def test_all_has_history_and_no_strangers(self, run_files: RunFiles) -> None:
+    def test_all_includes_history_and_nothing_else(self, run_files: RunFiles) -> None:
         run_files("b")
         run_files("a", folder="history")
         root = run_files("c").parent
@@ -462,7 +457,7 @@ class TestLatest:
         assert found is not None
         assert found.root == root / folder / "second"
 
-    def test_a_copy_that_made_a_folder_of_it_is_one_run_more_nowhere(self, root: Path) -> None:
+    def test_a_copy_that_followed_the_link_is_not_listed(self, root: Path) -> None:
         shutil.copytree(root / "second", root / "latest")
         assert RunStore(root).find("latest").root == root / "latest"
         assert [run.run_id for run in RunStore(root).all()] == ["first", "second", "third"]
@@ -488,21 +483,21 @@ class TestMoved:
     def test_a_run_is_where_it_went(self, run_files: RunFiles) -> None:
         old = RunPaths(run_files("old", folder="history"))
         root = old.root.parent.parent
-        assert store.whereabouts(RunPaths(root / "old")) == old
-        assert store.whereabouts(old) == old
+        assert store.current_place(RunPaths(root / "old")) == old
+        assert store.current_place(old) == old
         there = RunPaths(run_files("new"))
-        assert store.whereabouts(there) == there
-        assert store.whereabouts(RunPaths(root / "no")) == RunPaths(root / "no")
+        assert store.current_place(there) == there
+        assert store.current_place(RunPaths(root / "no")) == RunPaths(root / "no")
 
     def test_one_that_is_in_both_places_is_in_its_own(self, run_files: RunFiles) -> None:
         run_files("twice", folder="history")
         here = RunPaths(run_files("twice"))
-        assert store.whereabouts(here) == here
+        assert store.current_place(here) == here
         runs = RunStore(here.root.parent)
         assert runs.find("twice") == here
         assert len(runs.all()) == 2
 
-    def test_one_that_moves_between_two_looks_is_listed_once(
+    def test_one_that_moves_between_two_scans_is_listed_once(
         self, run_files: RunFiles, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         root = run_files("moving").parent
@@ -568,24 +563,24 @@ class TestByItsPath:
         monkeypatch.chdir(root)
         assert store.run_at(Path("latest")).root == store.run_at(root / "latest").root == run
 
-    def test_where_links_can_t_be_made_too(self, run_files: RunFiles) -> None:
+    def test_where_links_can_t_be_created_too(self, run_files: RunFiles) -> None:
         root = run_files("a").parent
         (root / "latest").write_text("a\n")
         assert store.run_at(root / "latest").run_id == "a"
 
-    def test_one_that_is_not_there_is_for_the_reader_to_tell(self, tmp_path: Path) -> None:
+    def test_one_that_does_not_exist_is_returned_as_it_is(self, tmp_path: Path) -> None:
         assert store.run_at(tmp_path / "latest") == RunPaths(tmp_path / "latest")
 
 
-def test_a_hidden_folder_is_no_run(run_files: Any) -> None:
+def test_a_hidden_folder_is_not_a_run(run_files: Any) -> None:
     run_files("a")
     run_files(".deleting_b_01")
     assert [run.run_id for run in RunStore(run_files.root).all()] == ["a"]
 
 
-def test_a_checkpoint_of_a_run_that_was_put_aside_is_found(run_files: RunFiles) -> None:
+def test_a_checkpoint_of_an_archived_run_is_found(run_files: RunFiles) -> None:
     run = run_files("old", folder="history")
     file = run / "model_checkpoints" / "best.ckpt"
     before = run.parent.parent / "old" / "model_checkpoints" / "best.ckpt"
-    assert store.where_now(before) == store.where_now(file) == file
-    assert store.where_now(run / "elsewhere.ckpt") == run / "elsewhere.ckpt"
+    assert store.current_checkpoint(before) == store.current_checkpoint(file) == file
+    assert store.current_checkpoint(run / "elsewhere.ckpt") == run / "elsewhere.ckpt"

@@ -41,7 +41,7 @@ class TestBest:
         assert best.path.name == "checkpoint.sel--0.74000_val-0.06000_epoch2.chkpt"
         assert best.link == run / "model_checkpoints" / "best.ckpt"
         assert best.path.read_text() == best.link.read_text() == "weights of epoch 2"
-        assert (best.figures["val_loss"], best.figures["val_spearman_corr"]) == (0.06, 0.8)
+        assert (best.metrics["val_loss"], best.metrics["val_spearman_corr"]) == (0.06, 0.8)
 
     def test_by_the_other_metric_it_is_the_checkpoint_that_has_it(
         self, read: Any, run_files: RunFiles, two_bests: Any, links: str
@@ -50,7 +50,7 @@ class TestBest:
         best = read(run).best("val_loss")
         assert best is not None
         assert best.epoch == 1
-        assert best.figures["val_loss"] == 0.04
+        assert best.metrics["val_loss"] == 0.04
         assert best.link.name == "best_val_loss.ckpt"
         assert best.link.read_text() == "weights of epoch 1"
 
@@ -60,7 +60,7 @@ class TestBest:
         run = run_files("r", two_bests, ranking_metric="val_loss", links=links)
         best = read(run).best("val_spearman_corr")
         assert best is not None
-        assert (best.epoch, best.figures["val_spearman_corr"]) == (1, 0.2)
+        assert (best.epoch, best.metrics["val_spearman_corr"]) == (1, 0.2)
 
 
 class TestCopies:
@@ -71,7 +71,7 @@ class TestCopies:
         after = read(moved).best()
         assert before is not None
         assert after is not None
-        assert (after.epoch, after.figures) == (before.epoch, before.figures)
+        assert (after.epoch, after.metrics) == (before.epoch, before.metrics)
         assert after.path == moved / before.path.relative_to(run)
 
     def test_a_copy_that_made_files_of_links_reads_the_same(
@@ -240,7 +240,7 @@ class TestCheckpoints:
         wrong = "checkpoint.val-0.00001_epoch1.chkpt"
         (folder / "checkpoint.val-0.05000_epoch1.chkpt").rename(folder / wrong)
         found = read(run)
-        assert found.checkpoints()[0].figures == {"val_loss": 0.00001}
+        assert found.checkpoints()[0].metrics == {"val_loss": 0.00001}
         assert wrong in found.warnings[0]
 
 

@@ -139,7 +139,7 @@ class TestAllIsCheckedFirst:
         with pytest.raises(RequestError) as caught:
             run("jobs.three.run_name=mine")
         told = "\n".join([caught.value.message, *caught.value.details])
-        assert "'mine' is there already" in told
+        assert "'mine' exists already" in told
         assert "three" in told
         assert launcher.did == []
 

@@ -314,7 +314,7 @@ class TestRefusals:
     def test_a_name_that_is_taken(self, make: Any, again: Again, run_files: Any) -> None:
         run = make()
         told = refusal(again, run, run_name="mine", output_root=run_files.root)
-        assert "'mine' is there already" in told
+        assert "'mine' exists already" in told
 
     @pytest.mark.parametrize("odd", [{"limit_val_batches": "many"}, {"trainer_args": [1]}])
     def test_options_that_are_none(self, make: Any, again: Again, odd: dict[str, Any]) -> None:

@@ -48,7 +48,7 @@ def test_labels_or_graphs_that_are_not_there_start_nothing(
 def test_nor_does_a_name_that_is_taken(planned: Any, project: Any, run_files: Any) -> None:
     run_files.root = project.root / "training_runs"
     run_files("mine", folder="history")
-    with pytest.raises(RequestError, match="'mine' is there already"):
+    with pytest.raises(RequestError, match="'mine' exists already"):
         planned(run_name="mine")
 
 

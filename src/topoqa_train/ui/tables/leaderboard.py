@@ -119,7 +119,7 @@ def _name(entry: Entry) -> str:
 
 
 def _metric(entry: Entry, name: str) -> float | None:
-    return None if entry.best is None else entry.best.figures.get(name)
+    return None if entry.best is None else entry.best.metrics.get(name)
 
 
 def _has(entry: Entry, name: str) -> bool:

@@ -61,7 +61,7 @@ def test_one_line_per_run_with_the_end_of_its_name_and_its_metrics(
     if metric is not None:
         row = ranked(metric).entries[0].best
         assert row is not None
-        assert f"{row.figures[metric]:.4f}" in words
+        assert f"{row.metrics[metric]:.4f}" in words
     assert rows[-1].split()[0] == "-"
 
 
