@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+_MOST_PROBLEMS = 50
+_LONGEST_KEY = 120
+
 
 class TopoqaTrainError(Exception):
     """Root of all errors that a user is meant to read.
@@ -50,21 +53,36 @@ class DataError(RequestError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault in a file; `line` counts from 1 and is None where no line can be named."""
+    """One error in a file or an override; `line` counts from 1 and is None if it is not known."""
 
     message: str
     key: str | None = None
     line: int | None = None
     file: Path | None = None
 
+    def __str__(self) -> str:
+        """Return `file:line: key: message`, without the parts that are not known."""
+        line = None if self.line is None else f"line {self.line}"
+        place = line if self.file is None else shown_path(self.file)
+        if self.file is not None and self.line is not None:
+            place = f"{place}:{self.line}"
+        key = self.key or ""
+        if len(key) > _LONGEST_KEY:
+            key = f"{key[: _LONGEST_KEY - 3]}..."
+        return ": ".join(part for part in (place, key, self.message) if part)
+
 
 class ConfigError(RequestError):
-    """A config, manifest or override is not valid; holds every fault found, not the first."""
+    """A config, manifest or override is not valid; holds every problem found."""
 
     def __init__(
-        self, message: str, problems: Sequence[Problem], *, hint: str | None = None
+        self, message: str, problems: Sequence[Problem] = (), *, hint: str | None = None
     ) -> None:
-        super().__init__(message, details=_aligned(problems), hint=hint)
+        lines = [str(problem) for problem in problems[:_MOST_PROBLEMS]]
+        if len(problems) > _MOST_PROBLEMS:
+            lines.append(f"and {len(problems) - _MOST_PROBLEMS} more")
+        # A single problem may be the whole message.
+        super().__init__(message, details=[] if lines == [message] else lines, hint=hint)
         self.problems = tuple(problems)
 
 
@@ -125,21 +143,9 @@ def combine_errors(failed: Sequence[tuple[str, RequestError]]) -> RequestError:
     )
 
 
-def _aligned(problems: Sequence[Problem]) -> list[str]:
-    """Lay problems out in columns: line, key, message."""
-    places = [f"line {p.line}" if p.line is not None else "" for p in problems]
-    keys = [p.key or "" for p in problems]
-    wide_place = max((len(place) for place in places), default=0)
-    wide_key = min(max((len(key) for key in keys), default=0), 40)
-    return [
-        "  ".join(
-            part
-            for part in (
-                place.ljust(wide_place) if wide_place else "",
-                key.ljust(wide_key) if wide_key else "",
-                problem.message,
-            )
-            if part
-        )
-        for place, key, problem in zip(places, keys, problems, strict=True)
-    ]
+def shown_path(path: Path) -> str:
+    """Return `path` as users read it: relative to the working directory if it is below it."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)

@@ -79,7 +79,7 @@ CASES = [
             "fine_tune:",
             "  - {name: third, overrides: {trainer.num_epoch: 3}}\nfine_tune:",
         ),
-        ("manifest.yaml", "line 6", "num_epoch", "did you mean 'num_epochs'?"),
+        ("manifest.yaml:6", "num_epoch", "did you mean 'num_epochs'?"),
     ),
     Case(
         "third job's labels missing",

@@ -128,7 +128,7 @@ class TestErrorsBecomeText:
     def test_a_config_with_its_lines(self, call: Call) -> None:
         ended = call("t", "config")
         assert ended.status == 2
-        assert ended.err.splitlines() == ["x.yaml is not a valid config:", "  line 3  a.b  wrong"]
+        assert ended.err.splitlines() == ["x.yaml is not a valid config:", "  line 3: a.b: wrong"]
 
     @pytest.mark.parametrize(
         ("owner", "said"),

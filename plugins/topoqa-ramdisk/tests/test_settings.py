@@ -62,13 +62,12 @@ def test_every_slip_is_told_with_its_line(here: Path) -> None:
     )
     assert error.exit_status == 2
     assert error.message == "configs/ramdisk.yaml is not a valid settings file:"
-    assert list(error.details) == [
-        "line 1  sise                  unknown key; did you mean 'size'?",
-        "line 2  headroom              'lots' is no size; 2GiB and 512MiB are",
-        "line 3  name                  '../up' is no plain name: up to 40 letters, digits, '.', "
-        "'_' and '-'",
-        "line 5  num_workers.baseline  should be greater than or equal to 0, not -1",
-        "line 6  num_workers.ram       unknown key; did you mean 'ramdisk'?",
+    assert [line.partition("ramdisk.yaml:")[2] for line in error.details] == [
+        "1: sise: unknown key; did you mean 'size'?",
+        "2: headroom: 'lots' is no size; 2GiB and 512MiB are",
+        "3: name: '../up' is no plain name: up to 40 letters, digits, '.', '_' and '-'",
+        "5: num_workers.baseline: should be greater than or equal to 0, not -1",
+        "6: num_workers.ram: unknown key; did you mean 'ramdisk'?",
     ]
 
 
@@ -79,8 +78,8 @@ def test_every_slip_is_told_with_its_line(here: Path) -> None:
         ("headroom: auto\n", "'auto' is no size; 2GiB and 512MiB are"),
         ("size:\n", "has no value"),
         ("num_workers: 3\n", "should be a mapping"),
-        ("num_workers: {baseline: 1.5}\n", "is not a whole number"),
-        ("graph_source: 3\n", "is not a path"),
+        ("num_workers: {baseline: 1.5}\n", "should be a valid integer"),
+        ("graph_source: 3\n", "should be a path"),
     ],
 )
 def test_what_is_no_value(here: Path, text: str, said: str) -> None:

@@ -16,10 +16,10 @@ from topoqa_train.config.overrides import Override
 from topoqa_train.config.recipes import locate
 from topoqa_train.config.validation import validate
 from topoqa_train.config.writer import config_yaml
-from topoqa_train.config.yaml.errors import invalid, shown
+from topoqa_train.config.yaml.errors import invalid
 from topoqa_train.config.yaml.reader import parse_bytes, read_bytes
 from topoqa_train.config.yaml.tree import Tree
-from topoqa_train.errors import Problem
+from topoqa_train.errors import Problem, shown_path
 
 _log = log.get(__name__)
 KIND = "config"
@@ -156,5 +156,5 @@ def _tell_of_reference(config: TrainingConfig, path: Path) -> None:
     names = [name for name, value in said.items() if value]
     if names:
         _log.warning(
-            "%s: %s is kept for the record and has no effect", shown(path), ", ".join(names)
+            "%s: %s is kept for the record and has no effect", shown_path(path), ", ".join(names)
         )

@@ -19,10 +19,10 @@ from topoqa_train.config.models import SECTIONS, Section
 from topoqa_train.config.overrides import Override, parse_trainer_args
 from topoqa_train.config.recipes import locate
 from topoqa_train.config.validation import validate
-from topoqa_train.config.yaml.errors import invalid, shown
+from topoqa_train.config.yaml.errors import invalid
 from topoqa_train.config.yaml.reader import Location, parse_bytes, read_bytes
 from topoqa_train.config.yaml.tree import Tree
-from topoqa_train.errors import ConfigError, Problem
+from topoqa_train.errors import ConfigError, Problem, shown_path
 from topoqa_train.suggest import did_you_mean
 
 KIND = "manifest"
@@ -181,7 +181,7 @@ class _Reading:
             return config
         # The run is named after its seed, so the seed holds whatever the config says.
         place = self.tree.place((*at, "seeds"))[0]
-        origin = f"{shown(place.file)}:{place.line}" if place.file else place.key
+        origin = f"{shown_path(place.file)}:{place.line}" if place.file else place.key
         override = Override(
             "dataloader.seed", seed, place.base, origin, place.key, place.file, place.line
         )
@@ -217,7 +217,7 @@ class _Reading:
 
     def _override(self, at: Location, key: str, value: Any) -> Override:  # noqa: ANN401
         place = self.tree.place(at)[0]
-        origin = f"{shown(place.file)}:{place.line}" if place.file else "command line"
+        origin = f"{shown_path(place.file)}:{place.line}" if place.file else "command line"
         return Override(key, value, place.base, origin, place.key, place.file, place.line)
 
     def _trainer_args(self, at: Location) -> dict[str, Any]:
@@ -245,7 +245,7 @@ class _Reading:
     def _file(self, at: Location) -> Path | None:
         path = self._path(at)
         if path is not None and not path.is_file():
-            self._fault(at, f"there is no file {shown(path)}")
+            self._fault(at, f"there is no file {shown_path(path)}")
         return path
 
     def _no_name_twice(self, key: str) -> None:

@@ -23,9 +23,9 @@ _KEY = re.compile(r"[^\s=.\[\]]+(?:\.[^\s=.\[\]]+)*")
 class Override:
     """One value to set.
 
-    `base` is the folder that relative paths in `value` start from. `origin` says who asks:
-    'command line', the name of an environment variable, 'manifests/x.yaml:12'. `label` is how a
-    message names it; `file` and `line` are set where it stands in a file.
+    `base` is the folder that relative paths in `value` start from. `origin` is where the override
+    was given: 'command line', the name of an environment variable, 'manifests/x.yaml:12'. `label`
+    is its name in messages; `file` and `line` are set if it was read from a file.
     """
 
     key: str
@@ -38,7 +38,7 @@ class Override:
 
     @property
     def place(self) -> Place:
-        """Who to lay a fault of the value to."""
+        """Where messages say that the value was written."""
         return Place(self.label or f"{self.origin}: {self.key}", self.base, self.file, self.line)
 
 
@@ -49,9 +49,9 @@ def parse_override(text: str, *, base: Path, origin: str = COMMAND_LINE) -> Over
         ConfigError: it is not of that form, or the value is not YAML.
     """
     label = f"-o {text}" if origin == COMMAND_LINE else f"{origin} ({text})"
-    key, value = split_assignment(text, label, "-o trainer.num_epochs=10")
+    key, value = _split_assignment(text, label, "-o trainer.num_epochs=10")
     if not _KEY.fullmatch(key):
-        raise one_fault(label, f"'{shorten(key)}' is not a dotted key such as trainer.num_epochs")
+        raise _invalid(label, f"'{shorten(key)}' is not a dotted key such as trainer.num_epochs")
     return Override(key, value, base, origin, label)
 
 
@@ -66,37 +66,34 @@ def parse_trainer_args(
     arguments: dict[str, Any] = {}
     for text in texts:
         name = f"{label} {text}"
-        key, value = split_assignment(text, name, f"{label} gradient_clip_val=0.5")
+        key, value = _split_assignment(text, name, f"{label} gradient_clip_val=0.5")
         if not key.isidentifier():
-            raise one_fault(name, f"'{shorten(key)}' is not the name of an argument")
+            raise _invalid(name, f"'{shorten(key)}' is not the name of an argument")
         arguments[key] = value
     return arguments
 
 
-def split_assignment(text: str, label: str, example: str) -> tuple[str, Any]:
-    """The key and the YAML value of `KEY=VALUE`, or a `ConfigError` under `label`."""
+def _split_assignment(text: str, label: str, example: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise one_fault(label, f"is not KEY=VALUE, as in {example}")
+        raise _invalid(label, f"is not KEY=VALUE, as in {example}")
     if not is_printable(text):
-        raise one_fault(label.encode("ascii", "replace").decode(), "holds a control character")
-    document, faults = parse_text(value)
-    if faults:
-        raise one_fault(label, f"{faults[0].message}; put quotes round a value with signs in it")
+        raise _invalid(label.encode("ascii", "replace").decode(), "holds a control character")
+    document, problems = parse_text(value)
+    if problems:
+        raise _invalid(label, f"{problems[0].message}; put quotes round special characters")
     return key.strip(), document.data if document else None
 
 
-def one_fault(label: str, message: str) -> ConfigError:
-    """The error for one override or argument, all in one line."""
-    error = ConfigError(f"{label}: {message}", [Problem(message, label)])
-    error.details = ()
-    return error
+def _invalid(label: str, message: str) -> ConfigError:
+    problem = Problem(message, label)
+    return ConfigError(str(problem), [problem])
 
 
 def apply(tree: Tree, override: Override) -> list[Problem]:
-    """Set the override's value in a tree of sections; faults of key or value show in validation.
+    """Set the override's value in a tree of sections; validation finds a wrong key or value.
 
-    A mapping is merged into what is there, key by key; an empty one empties tags and options.
+    A mapping is merged into the existing one, key by key; an empty one empties tags and options.
     """
     if override.key in FLAT_KEYS:
         meant = ".".join(FLAT_KEYS[override.key])

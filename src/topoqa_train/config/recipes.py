@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import topoqa_train
-from topoqa_train.config.yaml.errors import shown
-from topoqa_train.errors import ConfigError
+from topoqa_train.errors import ConfigError, shown_path
 from topoqa_train.suggest import nearest_names
 
 Kind = Literal["configs", "manifests"]
@@ -61,7 +60,7 @@ def locate(kind: Kind, given: Path) -> Path:
         if given.exists():
             return given
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{str(given)[:200]!r} is no path", []) from error
+        raise ConfigError(f"{str(given)[:200]!r} is not a valid path") from error
     if given.parent == Path():
         own = _named(Path(kind), given.name)
         if own is not None:
@@ -85,8 +84,7 @@ def default_manifest(cwd: Path) -> Path:
     path = folder / f"{DEFAULT_MANIFEST}.yaml"
     if not path.is_file():
         raise ConfigError(
-            f"{shown(folder)} holds no {path.name}, the default manifest",
-            [],
+            f"{shown_path(folder)} holds no {path.name}, the default manifest",
             hint="Name another with --manifest.",
         )
     return path
@@ -107,17 +105,15 @@ def _named(folder: Path, name: str) -> Path | None:
 def _none_such(kind: Kind, given: Path) -> ConfigError:
     if given.is_symlink():
         return ConfigError(
-            f"the {_SINGULAR[kind]} {shown(given)} is a link that leads to no file",
-            [],
+            f"the {_SINGULAR[kind]} {shown_path(given)} is a link that leads to no file",
             hint="It leads round to itself, or to what was moved or deleted: ls -l shows where.",
         )
     folder = given.parent
     beside = [f.name for f in folder.glob("*.y*ml")] if folder.is_dir() else []
-    near = [shown(folder / name) for name in nearest_names(given.name, beside)]
+    near = [shown_path(folder / name) for name in nearest_names(given.name, beside)]
     guess = "".join(near or nearest_names(given.stem, shipped_names(kind)))
     return ConfigError(
-        f"the {_SINGULAR[kind]} {shown(given)} does not exist"
+        f"the {_SINGULAR[kind]} {shown_path(given)} does not exist"
         + (f"; did you mean {guess}?" if guess else ""),
-        [],
         hint=f"Shipped {kind}: {', '.join(shipped_names(kind))}." if not guess else None,
     )

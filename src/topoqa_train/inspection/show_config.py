@@ -13,8 +13,7 @@ from topoqa_train.config.load import LoadedConfig, load_config
 from topoqa_train.config.manifest import load_manifest
 from topoqa_train.config.overrides import Override
 from topoqa_train.config.value_sources import Value
-from topoqa_train.config.yaml import errors
-from topoqa_train.errors import RequestError
+from topoqa_train.errors import RequestError, shown_path
 from topoqa_train.suggest import did_you_mean
 
 
@@ -80,9 +79,9 @@ def _shown(
 
 def title(shown: ShownConfig) -> list[str]:
     """What is shown, in lines for people."""
-    lines = [errors.shown(shown.source) + (" (flat, here in sections)" if shown.flat else "")]
+    lines = [shown_path(shown.source) + (" (flat, here in sections)" if shown.flat else "")]
     if shown.manifest is not None:
-        lines.append(f"job {shown.job} of {errors.shown(shown.manifest)}")
+        lines.append(f"job {shown.job} of {shown_path(shown.manifest)}")
     return [*lines, f"epochs and checkpoints are ranked by {shown.ranking_metric}"]
 
 

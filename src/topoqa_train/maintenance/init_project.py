@@ -18,8 +18,7 @@ from topoqa_train.config.schema import (
     config_schema,
     manifest_schema,
 )
-from topoqa_train.config.yaml.errors import shown
-from topoqa_train.errors import DataError, RequestError
+from topoqa_train.errors import DataError, RequestError, shown_path
 from topoqa_train.labels.coverage import cover
 from topoqa_train.labels.graph_index import BUILT, GraphIndex, graph_folder
 from topoqa_train.labels.label_file import Label, require_file
@@ -98,7 +97,7 @@ def create(request: InitRequest) -> Project:
     """
     folder = request.folder.expanduser()
     if folder.exists() and not folder.is_dir():
-        raise RequestError(f"{shown(folder)} is a file; name a folder")
+        raise RequestError(f"{shown_path(folder)} is a file; name a folder")
     data = _data(request, folder)
     files = {**_config_files(data, folder), **data.files}
     _check_nothing_is_overwritten(folder, files)
@@ -126,7 +125,7 @@ def _data(request: InitRequest, folder: Path) -> _Data:
         return _to_split(request, folder, graphs, request.labels.expanduser())
     if not split.keys() >= {"train", "val"}:
         near = graphs.parent / _BUILT_LABELS
-        found = [f"there is {shown(near)}"] if near.is_file() else []
+        found = [f"there is {shown_path(near)}"] if near.is_file() else []
         raise RequestError("which labels belong to the graphs?", details=found, hint=_LABEL_OPTIONS)
     return _split_already(split, graphs)
 
@@ -136,13 +135,13 @@ def _built_or_demo(request: InitRequest, folder: Path) -> _Data:
     built, labels = folder / BUILT, request.labels or folder / _BUILT_LABELS
     if built.is_dir() and labels.is_file() and not request.split_labels:
         data = _to_split(request, folder, built, labels)
-        data.notes.insert(0, f"found {shown(built)} and {shown(labels)}")
+        data.notes.insert(0, f"found {shown_path(built)} and {shown_path(labels)}")
         return data
     if request.labels is not None or request.split_labels:
         raise RequestError("labels need their graphs: --graphs DIR")
     if built.is_dir():
         raise RequestError(
-            f"there are graphs in {shown(built)}, but no labels", hint=_LABEL_OPTIONS
+            f"there are graphs in {shown_path(built)}, but no labels", hint=_LABEL_OPTIONS
         )
     if any(wish.targets for wish in request.wishes.values()):
         raise RequestError("targets are named, but no labels", hint=_LABEL_OPTIONS)
@@ -213,8 +212,17 @@ def _check_coverage(table: LabelTable, index: GraphIndex, graphs: Path) -> None:
     if not found.missing:
         return
     more = f" and {len(found.missing) - 10} more" if len(found.missing) > 10 else ""
-    source, out = shown(labels), shown(labels.with_name(f"valid_{labels.name}"))
-    command = ["topoqa-train", "data", "filter", source, "--graphs", shown(graphs), "--out", out]
+    source, out = shown_path(labels), shown_path(labels.with_name(f"valid_{labels.name}"))
+    command = [
+        "topoqa-train",
+        "data",
+        "filter",
+        source,
+        "--graphs",
+        shown_path(graphs),
+        "--out",
+        out,
+    ]
     raise DataError(
         f"{len(found.missing)} of {found.total} labels in {source} have no graph",
         details=[f"{'  '.join(found.missing[:10])}{more}"],
@@ -224,7 +232,7 @@ def _check_coverage(table: LabelTable, index: GraphIndex, graphs: Path) -> None:
 
 def _title(graphs: Path, splits: Mapping[str, Sequence[Label]]) -> str:
     counts = ", ".join(f"{len(rows)} {split}" for split, rows in splits.items())
-    return f"the graphs in {shown(graphs)} ({counts})"
+    return f"the graphs in {shown_path(graphs)} ({counts})"
 
 
 def _config_files(data: _Data, folder: Path) -> dict[str, tuple[str, str]]:
@@ -266,7 +274,7 @@ def _check_nothing_is_overwritten(folder: Path, files: Mapping[str, object]) -> 
     existing = [name for name in files if os.path.lexists(folder / name)]
     if existing:
         raise RequestError(
-            f"{shown(folder)} holds files that would be overwritten",
+            f"{shown_path(folder)} holds files that would be overwritten",
             details=existing,
             hint="Nothing was written. Choose another folder, or move them away.",
         )

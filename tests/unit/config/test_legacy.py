@@ -131,11 +131,11 @@ def test_faults_name_the_flat_keys_and_their_lines(write, over, fault) -> None:
     error = fault(lambda: load_config(path, over("optimizer.learning_rte=1")))
     words = "missing: val_label_file; give graph_dir, train_label_file, val_label_file"
     assert error.details == (
-        f"                                    {words}",
-        "line 4  learning_rate               should be greater than 0, not -1",
-        "line 5  lr_schedular_factor         unknown key; did you mean 'lr_scheduler_factor'?",
-        "line 7  coverage.minimum_percen     unknown key; did you mean 'minimum_percent'?",
-        "line 8  edge_schema.use_layer_norm  should be a valid boolean, not 3",
+        f"flat.yaml: {words}",
+        "flat.yaml:4: learning_rate: should be greater than 0, not -1",
+        "flat.yaml:5: lr_schedular_factor: unknown key; did you mean 'lr_scheduler_factor'?",
+        "flat.yaml:7: coverage.minimum_percen: unknown key; did you mean 'minimum_percent'?",
+        "flat.yaml:8: edge_schema.use_layer_norm: should be a valid boolean, not 3",
         "-o optimizer.learning_rte=1: unknown key; did you mean 'learning_rate'?",
     )
 
@@ -158,10 +158,10 @@ def test_both_shapes_in_one_file(write, fault) -> None:
         """,
     )
     assert fault(lambda: load_config(path)).details == (
-        "line 2  learning_rate       "
+        "mixed.yaml:2: learning_rate: "
         "a flat key in a config of sections; write it as optimizer.learning_rate",
-        "line 3  trainer.num_epochs  should be a valid integer, not 'none'",
-        "line 4  graph_dir           a flat key in a config of sections; write it as paths.graph",
+        "mixed.yaml:3: trainer.num_epochs: should be a valid integer, not 'none'",
+        "mixed.yaml:4: graph_dir: a flat key in a config of sections; write it as paths.graph",
     )
 
 

@@ -52,17 +52,17 @@ def test_all_faults_of_a_file_at_once(write, fault) -> None:
         trainer:
           num_epoch: 3
           batch_size: 16
-        selection: {use_val_sperman: false}
+        selection: {primary: auto}
         """,
     )
     error = fault(lambda: load_config(path))
     assert error.message == "configs/x.yaml is not a valid config:"
     assert error.details == (
-        "line 3  optimizer.learning_rate    should be a valid number, not 'fast'",
-        "line 4  optimiser                  unknown section; did you mean 'optimizer'?",
-        "line 6  trainer.num_epoch          unknown key; did you mean 'num_epochs'?",
-        "line 7  trainer.batch_size         unknown key; did you mean 'dataloader.batch_size'?",
-        "line 8  selection.use_val_sperman  unknown key; did you mean 'use_val_spearman'?",
+        "configs/x.yaml:3: optimizer.learning_rate: should be a valid number, not 'fast'",
+        "configs/x.yaml:4: optimiser: unknown section; did you mean 'optimizer'?",
+        "configs/x.yaml:6: trainer.num_epoch: unknown key; did you mean 'num_epochs'?",
+        "configs/x.yaml:7: trainer.batch_size: unknown key; did you mean 'dataloader.batch_size'?",
+        "configs/x.yaml:8: selection.primary: unknown key; did you mean 'primary_metric'?",
     )
     assert all(problem.file == path for problem in error.problems)
 
@@ -77,8 +77,8 @@ def test_a_section_that_is_none(write, fault) -> None:
     path = write("x.yaml", "paths: {dataset: demo}\ntrainer: 5\nmodel: [a]\n")
     details = fault(lambda: load_config(path)).details
     assert details == (
-        "line 2  trainer  should be a mapping (`key: value` lines), not 5",
-        "line 3  model    should be a mapping (`key: value` lines), not a list",
+        "x.yaml:2: trainer: should be a mapping (`key: value` lines), not 5",
+        "x.yaml:3: model: should be a mapping (`key: value` lines), not a list",
     )
 
 

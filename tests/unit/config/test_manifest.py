@@ -207,18 +207,19 @@ def test_every_fault_of_every_file_at_once(project: Path, write, over, fault) ->
     error = fault(lambda: load_manifest(path, over("model.pooling_type=avg")))
     assert error.message == "manifests/m.yaml is not a valid manifest:"
     unknown = "unknown key; did you mean"
-    missing = "fine_tune.phase2.config the config configs"
-    assert [" ".join(row.split()) for row in error.details] == [
-        "line 6 shared.log_lr should be a valid boolean, not 1",
-        "line 17 jobs[1].resume_from there is no file stop.ckpt",
-        f"line 22 jobs[1].overrides.trainer.num_epoch {unknown} 'num_epochs'?",
-        f"line 24 jobs[2].confg {unknown} 'config'?",
-        "line 25 jobs[3].name another job in line 13 is called 'One' too",
-        f"line 28 {missing}/ft_sed101.yaml does not exist; did you mean configs/ft_seed101.yaml?",
-        f"line 28 {missing}/ft_sed555.yaml does not exist; did you mean configs/ft_seed555.yaml?",
-        f"line 29 continue_on_eror {unknown} 'continue_on_error'?",
-        "line 30 extra unknown key; known: continue_on_error, fine_tune, jobs, shared",
-        "configs/b.yaml:2 trainer.threads should be greater than or equal to 1, not 0",
+    missing = "fine_tune.phase2.config: the config configs"
+    m = "manifests/m.yaml"
+    assert list(error.details) == [
+        f"{m}:6: shared.log_lr: should be a valid boolean, not 1",
+        f"{m}:17: jobs[1].resume_from: there is no file stop.ckpt",
+        f"{m}:22: jobs[1].overrides.trainer.num_epoch: {unknown} 'num_epochs'?",
+        f"{m}:24: jobs[2].confg: {unknown} 'config'?",
+        f"{m}:25: jobs[3].name: another job in line 13 is called 'One' too",
+        f"{m}:28: {missing}/ft_sed101.yaml does not exist; did you mean configs/ft_seed101.yaml?",
+        f"{m}:28: {missing}/ft_sed555.yaml does not exist; did you mean configs/ft_seed555.yaml?",
+        f"{m}:29: continue_on_eror: {unknown} 'continue_on_error'?",
+        f"{m}:30: extra: unknown key; known: continue_on_error, fine_tune, jobs, shared",
+        "configs/b.yaml:2: trainer.threads: should be greater than or equal to 1, not 0",
         "-o model.pooling_type=avg: should be 'mean', 'add' or 'max', not 'avg'",
     ]
 
@@ -238,7 +239,8 @@ def test_the_third_job_is_checked_before_the_first_could_start(project: Path, wr
     error = fault(lambda: load_manifest(path))
     assert error.message == "manifests/n.yaml is not a valid manifest:"
     assert error.details == (
-        "line 6  jobs[2].overrides.optimizer.learning_rate  should be greater than 0, not 0",
+        "manifests/n.yaml:6: jobs[2].overrides.optimizer.learning_rate: "
+        "should be greater than 0, not 0",
     )
 
 

@@ -97,7 +97,7 @@ def test_faults_of_file_and_overrides_together(write, over, fault) -> None:
     error = fault(lambda: load_config(path, over("trainer.num_epoch=3", "model.pooling_type=avg")))
     assert error.message == "x.yaml is not a valid config:"
     assert error.details == (
-        "line 2  optimizer.learning_rate  should be a valid number, not 'fast'",
+        "x.yaml:2: optimizer.learning_rate: should be a valid number, not 'fast'",
         "-o model.pooling_type=avg: should be 'mean', 'add' or 'max', not 'avg'",
         "-o trainer.num_epoch=3: unknown key; did you mean 'num_epochs'?",
     )

@@ -33,9 +33,9 @@ def test_every_slip_is_told_with_line_and_key(write, fault) -> None:
     error = fault(lambda: load_settings(file, Cart))
     assert error.message == "cart.yaml is not a valid settings file:"
     assert list(error.details) == [
-        "line 1  nam           unknown key; did you mean 'name'?",
-        "line 3  wheels.front  should be a valid integer, not 'two'",
-        "line 4  wheels.rear   unknown key; known: front",
+        "cart.yaml:1: nam: unknown key; did you mean 'name'?",
+        "cart.yaml:3: wheels.front: should be a valid integer, not 'two'",
+        "cart.yaml:4: wheels.rear: unknown key; known: front",
     ]
 
 

@@ -55,8 +55,8 @@ def test_the_problems_of_a_config_are_one_line_each(capsys: pytest.CaptureFixtur
     console.show_error(ConfigError("x is not a valid config", problems))
     assert capsys.readouterr().err.splitlines() == [
         "x is not a valid config:",
-        "  line 1   a  no",
-        "  line 22  b  no",
+        "  line 1: a: no",
+        "  line 22: b: no",
     ]
 
 

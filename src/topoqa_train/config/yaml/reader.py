@@ -20,9 +20,9 @@ from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.tag import Tag
 
 from topoqa_train import bounded_read
-from topoqa_train.config.yaml.errors import invalid, shown
+from topoqa_train.config.yaml.errors import invalid
 from topoqa_train.config.yaml.scalars import Scalar, is_printable, resolve, shorten
-from topoqa_train.errors import ConfigError, Problem
+from topoqa_train.errors import ConfigError, Problem, shown_path
 
 MAX_BYTES = 1 << 20
 MAX_LINE = 1 << 16
@@ -68,8 +68,7 @@ def read_bytes(path: Path, kind: str) -> bytes:
         is_folder = isinstance(error, OSError) and error.errno == errno.EISDIR
         names = sorted(file.name for file in path.glob("*.y*ml"))[:12] if is_folder else []
         raise ConfigError(
-            f"the {kind} {shown(path)} can't be read: {reason}",
-            [],
+            f"the {kind} {shown_path(path)} can't be read: {reason}",
             hint=f"It holds {', '.join(names)}." if names else None,
         ) from error
 
