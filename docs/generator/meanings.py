@@ -29,10 +29,9 @@ RUN_METADATA = {
     "took to read it",
     "started_from": "checkpoint, its hash, run and epoch that the weights came from; null for a "
     "fresh start",
-    "again_of": "with `run --from-run`, the run that this one does again, what differs of the "
-    "config, of the surroundings and of the data, and how the figures compare; else null",
-    "resumed": "each time that it was gone on with: when, after how many epochs, and what differed "
-    "by then",
+    "rerun_of": "with `run --from-run`, the run that this one repeats, what differs in config, "
+    "environment and data, and how the metrics compare; else null. Its former name is `again_of`",
+    "resumed": "each time that the run was resumed: when, after how many epochs, and what differed",
     "selection": "the config's selection settings and the ranking metric they come to",
     "runtime": "seconds over all sittings, mean seconds an epoch, epochs, whether it stopped early",
     "checkpoints": "ranking with the figures of each checkpoint, links, and where to go on",

@@ -32,9 +32,9 @@ def test_again_it_is_the_same_to_the_last_bit(trained, phase2, cli, tmp_path):
     assert done.status == 0, done.err
     (run,) = tmp_path.glob(f"{phase2.name}_????-*")
     start = Path(metadata(phase2)["started_from"]["checkpoint"]).name
-    assert f"Again: {phase2.name}, with its config and options, from the weights of" in done.err
-    assert f"the data are those of {phase2.name}, labels and graphs" in done.err
-    last = f"As in {phase2.name}, bit for bit: every figure of 4 epochs and of the test split."
+    assert f"Rerun of {phase2.name}, with its config and options, from the weights of" in done.err
+    assert f"the data equal those of {phase2.name}, labels and graphs" in done.err
+    last = f"Equal to {phase2.name}, bit for bit: every metric of 4 epochs and of the test split."
     assert done.err.rstrip().splitlines()[-1] == last
 
     assert numbers(run) == numbers(phase2)
@@ -43,8 +43,8 @@ def test_again_it_is_the_same_to_the_last_bit(trained, phase2, cli, tmp_path):
     for file in ("config.yaml", "original_config.yaml"):
         assert (run / "config" / file).read_bytes() == (phase2 / "config" / file).read_bytes()
     then, now = metadata(phase2), metadata(run)
-    assert now["again_of"]["run_id"] == phase2.name
-    assert (now["again_of"]["data_differs"], now["again_of"]["figures"]["epochs"]) == ([], 4)
+    assert now["rerun_of"]["run_id"] == phase2.name
+    assert (now["rerun_of"]["data_differs"], now["rerun_of"]["metrics"]["epochs"]) == ([], 4)
     same = ("job", "source_config", "overrides", "config", "selection", "test", "versions")
     assert {name: now[name] for name in same} == {name: then[name] for name in same}
     assert now["started_from"] == then["started_from"]
@@ -86,12 +86,12 @@ def test_what_has_changed_is_said_and_kept(trained, project, cli, tmp_path):
     assert "  numpy: 0.1 then, " in before
     assert "  threads: 7 then, 1 now" in before
     assert "  paths.train_labels: " in before
-    assert "The numbers may differ." in before
-    assert "not as in old: device: kind cuda, name of then then, kind cpu, " in after
-    assert "the data are not those of old: hash of the labels: " in after
-    assert "Not as in old: the figures differ from epoch 0 on" in after
+    assert "Results may differ." in before
+    assert "differs from old: device: kind cuda, name of then then, kind cpu, " in after
+    assert "the data differ from those of old: hash of the labels: " in after
+    assert "Not equal to old: metrics differ from epoch 0 on" in after
 
-    kept = metadata(tmp_path / "new")["again_of"]
+    kept = metadata(tmp_path / "new")["rerun_of"]
     differs = {each["what"]: each["kind"] for each in kept["differs"]}
     assert {
         "numpy": "numbers",
@@ -100,7 +100,7 @@ def test_what_has_changed_is_said_and_kept(trained, project, cli, tmp_path):
     }.items() <= differs.items()
     assert differs["paths.train_labels"] == "place"
     assert [each["what"] for each in kept["data_differs"]] == ["hash of the labels"]
-    assert kept["figures"]["first_difference"] == 0
+    assert kept["metrics"]["first_difference"] == 0
     overrides = metadata(tmp_path / "new")["overrides"]
     assert set(overrides) == {"paths.train_labels", "paths.val_labels"}
 
@@ -113,17 +113,17 @@ def test_fewer_epochs_are_those_of_then_also_after_a_stop(trained, cli, tmp_path
         "-o", "trainer.num_epochs=2",
     )  # fmt: skip
     assert done.status == 0, done.err
-    assert f"As in {old.name}, bit for bit: every figure of 2 epochs." in done.err
+    assert f"Equal to {old.name}, bit for bit: every metric of 2 epochs." in done.err
     assert f"{old.name} has 4 epochs, this run 2." in done.err
     new = tmp_path / "new"
     rewrite(new, versions={**metadata(new)["versions"], "torch": "0.1"})
     more = cli("resume", "--run-dir", new, "-o", "trainer.num_epochs=4")
     assert more.status == 0, more.err
-    assert "goes on with torch: 0.1 then, " in more.err
-    assert f"As in {old.name}, bit for bit: every figure of 4 epochs and of the test" in more.err
-    (sitting,) = metadata(new)["resumed"]
-    assert sitting["epochs_done"] == 2
-    assert {"trainer.num_epochs", "torch"} <= {each["what"] for each in sitting["differs"]}
+    assert "resumed with torch: 0.1 then, " in more.err
+    assert f"Equal to {old.name}, bit for bit: every metric of 4 epochs and of the test" in more.err
+    (session,) = metadata(new)["resumed"]
+    assert session["epochs_done"] == 2
+    assert {"trainer.num_epochs", "torch"} <= {each["what"] for each in session["differs"]}
 
     third = cli("run", "--from-run", new, "--run-name", "third", "--output-root", tmp_path)
     assert third.status == 0, third.err

@@ -72,7 +72,7 @@ def run(
     from topoqa_train.config.recipes import locate, shipped_names
     from topoqa_train.config.run_options import RunOptions
     from topoqa_train.errors import RequestError
-    from topoqa_train.workflows.rerun import AgainRequest
+    from topoqa_train.workflows.rerun import RerunRequest
 
     overrides = [parse_override(text, base=Path.cwd()) for text in override or ()]
     options = RunOptions.given(
@@ -86,13 +86,13 @@ def run(
         trial_label=trial_label,
     )
     if from_run is not None and config is None:
-        request = AgainRequest(
+        request = RerunRequest(
             run=session.run_to_do_again(from_run, output_root),
             overrides=overrides,
             run_name=run_name,
             options=options,
         )
-        session.run_again(request, output_root=output_root)
+        session.rerun(request, output_root=output_root)
         return
     if config is None or from_run is not None:
         if config is not None:

@@ -55,11 +55,11 @@ class _OnData(BaseModel):
         return self.data.model_dump_json() + self.config.coverage.model_dump_json()
 
 
-class Again(BaseModel):
-    """The run that a job does again.
+class RerunOf(BaseModel):
+    """The run that a job repeats.
 
-    `differs` is what was asked to be otherwise, as run_metadata.json keeps it; `told` are the
-    lines that people have read of it. Of a run of the reference nothing else is compared.
+    `differs` is what the user asked to change, as run_metadata.json records it; `reported` are the
+    lines that the user has already read. If it is not `compared`, its results can't be reproduced.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,8 +67,8 @@ class Again(BaseModel):
     run_id: str
     run_dir: Path
     differs: tuple[dict[str, Any], ...] = ()
-    told: tuple[str, ...] = ()
-    reference: bool = False
+    reported: tuple[str, ...] = ()
+    compared: bool = True
 
 
 class Job(_OnData):
@@ -94,7 +94,7 @@ class Job(_OnData):
     resume_checkpoint: Path | None = None
     options: RunOptions = Field(default_factory=RunOptions)
     started_from: dict[str, Any] | None = None
-    again_of: Again | None = None
+    rerun_of: RerunOf | None = None
     begun_by: dict[str, Any] | None = None
     command: list[str] = Field(default_factory=list)
 

@@ -1,27 +1,26 @@
-"""In what one training's config, data and surroundings differ from another's."""
+"""Differences between two trainings: their configs, environments and data."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from topoqa_train.config.models import TrainingConfig
 from topoqa_train.config.yaml.scalars import shorten
-from topoqa_train.provenance.environment import Surroundings
+from topoqa_train.provenance.environment import Environment
 from topoqa_train.runs.metadata import RunMetadata
 
-# Was asked for; can change numbers by itself; can't.
+# "asked": requested by the user; "numbers": can change results by itself; "place": can't.
 Kind = Literal["asked", "numbers", "place"]
 
-# Of a config: how much is done and kept, and from where data are read, not what comes of them.
-_NO_NUMBERS = frozenset({"paths", "coverage", "early_stopping"})
-_NOR_THESE = frozenset({"trainer.num_epochs", "dataloader.num_workers"})
-# How jobs are started and where runs go.
-_NOT_OF_NUMBERS = ("TOPOQA_TRAIN_", "SLURM_JOB_ID")
-_OF_PLACE = frozenset({"name", "system", "cores"})
-_CALLED = {"name": "host"}
+# Parts of a config that decide where data are and how long to train, but not what a step computes.
+_NEUTRAL_SECTIONS = frozenset({"paths", "coverage", "early_stopping"})
+_NEUTRAL_KEYS = frozenset({"trainer.num_epochs", "dataloader.num_workers"})
+# Variables that decide how jobs are started and where runs are written.
+_NEUTRAL_VARIABLES = ("TOPOQA_TRAIN_", "SLURM_JOB_ID")
+_NEUTRAL_HOST = frozenset({"name", "system", "cores"})
 _GIT = "git"
 _SHORT = 12
 _LONGEST = 60
@@ -29,7 +28,7 @@ _LONGEST = 60
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not what it was; None where there was or is none."""
+    """One value that differs; None stands for a missing value."""
 
     what: str
     then: Any
@@ -40,151 +39,128 @@ class Difference:
         return f"{shown(self.what)}: {shown(self.then)} then, {shown(self.now)} now"
 
     @property
-    def telling(self) -> bool:
-        """Whether a run that goes on should warn of it. A commit changes with every note."""
+    def warns_on_resume(self) -> bool:
+        """Whether to warn when a run is resumed. A commit changes with every edit of a text."""
         return self.kind == "numbers" and self.what != _GIT
 
     def to_json(self) -> dict[str, Any]:
-        """Plain types, for run_metadata.json."""
-        return {"what": self.what, "then": self.then, "now": self.now, "kind": self.kind}
+        """Return plain types, for run_metadata.json."""
+        return asdict(self)
 
 
 def verdict(differences: Sequence[Difference]) -> str:
-    """What to expect of the numbers, in a sentence."""
+    """Return what to expect of the results, in one sentence."""
     kinds = {each.kind for each in differences}
     if not kinds:
-        return "The same in all that is recorded: if the data are, the numbers should be equal."
+        return "No recorded difference: with the same data, results should be equal."
     if "asked" in kinds:
-        return "The numbers are not expected to be equal."
+        return "Results are not expected to be equal."
     if "numbers" in kinds:
-        return "The numbers may differ."
-    return "None of these makes numbers: they should be equal, epoch by epoch."
+        return "Results may differ."
+    return "None of these affects results: they should be equal, epoch by epoch."
 
 
-def decisive(config: TrainingConfig) -> dict[str, Any]:
-    """What numbers come from in a config, for run_metadata.json; it holds no address."""
+def on_one_line(differences: Sequence[Difference]) -> str:
+    """Return all differences for the middle of a sentence."""
+    return "; ".join(map(str, differences))
+
+
+def relevant_config(config: TrainingConfig) -> dict[str, Any]:
+    """Return the sections that affect results, for run_metadata.json; they hold no address."""
     return config.model_dump(mode="json", exclude={"mlflow", "logging", "reference"})
 
 
 def of_config(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
-    """Of two `decisive` parts, by dotted keys."""
-    one, other = _flat(then), _flat(now)
-    return [
-        Difference(key, one.get(key), other.get(key), _kind_of_key(key))
-        for key in {**one, **other}
-        if one.get(key) != other.get(key)
-    ]
+    """Compare two `relevant_config`, by dotted keys."""
+    changed = _changed(flat(then), flat(now))
+    return [Difference(key, one, other, _kind_of_key(key)) for key, one, other in changed]
 
 
-def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
+def flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a config's sections by dotted keys."""
     return {
         f"{section}.{key}": value
-        for section, values in document.items()
+        for section, values in config.items()
         if isinstance(values, Mapping)
         for key, value in values.items()
     }
 
 
 def _kind_of_key(key: str) -> Kind:
-    harmless = key.partition(".")[0] in _NO_NUMBERS or key in _NOR_THESE
-    return "place" if harmless else "asked"
+    neutral = key.partition(".")[0] in _NEUTRAL_SECTIONS or key in _NEUTRAL_KEYS
+    return "place" if neutral else "asked"
 
 
-def of_surroundings(then: RunMetadata, now: Surroundings) -> list[Difference]:
-    """What was recorded of a run, held against what is there now; silent on what was not."""
-    found = [
-        *_of_versions(then.versions, now.versions),
-        *_of_code(then, now),
-        *_of_git(then.git, now.git),
-        *_of_host(then.host, now.host),
-    ]
-    if then.environment:
-        found += _of_environment(then.environment, now.environment)
-    return found
-
-
-def _of_versions(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Difference]:
-    for name in {**then, **now} if then else ():
+def _changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    for name in {**then, **now}:
         if then.get(name) != now.get(name):
-            yield Difference(name, then.get(name), now.get(name))
+            yield name, then.get(name), now.get(name)
 
 
-def _of_code(then: RunMetadata, now: Surroundings) -> Iterator[Difference]:
+def of_environment(then: RunMetadata, now: Environment) -> list[Difference]:
+    """Compare the recorded environment of a run with `now`; skip what was not recorded."""
+    found = []
+    if then.versions:
+        found += [Difference(*each) for each in _changed(then.versions, now.versions)]
     if None not in (then.code, now.code) and then.code != now.code:
-        yield Difference("the program's own code", _short(then.code), _short(now.code))
-
-
-def _of_git(then: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> Iterator[Difference]:
-    if _commit(then) != _commit(now):
-        yield Difference(_GIT, _commit(then), _commit(now))
+        found.append(Difference("the program's own code", _short(then.code), _short(now.code)))
+    if _commit(then.git) != _commit(now.git):
+        found.append(Difference(_GIT, _commit(then.git), _commit(now.git)))
+    found += _of_host(then.host, now.host)
+    if then.environment:
+        found += [
+            Difference(*each)
+            for each in sorted(_changed(then.environment, now.environment))
+            if not each[0].startswith(_NEUTRAL_VARIABLES)
+        ]
+    return found
 
 
 def _commit(git: Mapping[str, Any] | None) -> str | None:
     if not git:
         return None
-    changes = git.get("changes")
-    uncommitted = " with changes" + (f" {_short(changes)}" if changes else "")
-    return f"{_short(git.get('commit'))}{uncommitted if git.get('dirty') else ''}"
+    changes = f" with changes {_short(git.get('changes')) or ''}".rstrip()
+    return f"{_short(git.get('commit'))}{changes if git.get('dirty') else ''}"
 
 
 def _of_host(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
     for name in then:
-        # The device is known only where the training is.
+        # Before the training process runs, its device is not known.
         if name in now and then[name] != now[name]:
-            kind: Kind = "place" if name in _OF_PLACE else "numbers"
-            yield Difference(_CALLED.get(name, name), then[name], now[name], kind)
-
-
-def _of_environment(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Difference]:
-    for name in sorted({*then, *now}):
-        if then.get(name) != now.get(name) and not name.startswith(_NOT_OF_NUMBERS):
-            yield Difference(name, then.get(name), now.get(name))
+            kind: Kind = "place" if name in _NEUTRAL_HOST else "numbers"
+            yield Difference("host" if name == "name" else name, then[name], now[name], kind)
 
 
 def of_data(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
-    """Of two `data` of run_metadata.json; none where nothing was recorded."""
+    """Compare two `data` sections of run_metadata.json; nothing if `then` has no fingerprint."""
     if then.get("fingerprint") in (None, now.get("fingerprint")):
         return []
     one, other = _mapping(then.get("fingerprints")), _mapping(now.get("fingerprints"))
     found = [
-        Difference(f"hash of the {name}", _short(one[name]), _short(other.get(name)))
-        for name in one
-        if one[name] != other.get(name)
+        Difference(f"hash of the {name}", _short(before), _short(after))
+        for name, before, after in _changed(one, other)
+        if name in one  # an older run has one hash for both
     ]
-    counts = Difference("graphs in each split", then.get("graphs"), now.get("graphs"))
-    if counts.then != counts.now:
-        found.append(counts)
-    if found:
-        return found
+    if then.get("graphs") != now.get("graphs"):
+        found.append(Difference("graphs in each split", then.get("graphs"), now.get("graphs")))
     whole = _short(then["fingerprint"]), _short(now.get("fingerprint"))
-    return [Difference("hash of the data", *whole)]
+    return found or [Difference("hash of the data", *whole)]
 
 
-def on_one_line(differences: Sequence[Difference]) -> str:
-    """For the middle of a sentence."""
-    return "; ".join(map(str, differences))
-
-
-def without(differences: Sequence[Difference], names: Collection[str]) -> list[Difference]:
-    """Those that are not called by one of `names`."""
-    return [each for each in differences if each.what not in names]
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 - of a file
+def _mapping(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any JSON value
     return value if isinstance(value, Mapping) else {}
 
 
-def _short(value: Any) -> str | None:  # noqa: ANN401 - of a file
+def _short(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
     return None if value is None else str(value)[:_SHORT]
 
 
 def shown(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    """A value on one line; it may come from a stranger's file."""
+    """Return a value as one short line; it may come from an untrusted file."""
     if value is None:
         return "none"
     if isinstance(value, Mapping):
         text = ", ".join(f"{name} {item}" for name, item in value.items())
     else:
         text = value if isinstance(value, str) else json.dumps(value)
-    text = text if text.isprintable() else json.dumps(text)
-    return shorten(text, _LONGEST)
+    return shorten(text if text.isprintable() else json.dumps(text), _LONGEST)

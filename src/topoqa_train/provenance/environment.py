@@ -1,6 +1,6 @@
-"""What a training's numbers hang on beside its config and data: programs, machine, environment.
+"""Environment that affects results beside config and data: versions, host, git state, variables.
 
-Light enough to be looked at before anything that trains is loaded.
+Imports nothing heavy, so that it can be recorded before anything that trains is loaded.
 """
 
 from __future__ import annotations
@@ -13,65 +13,55 @@ import platform
 import re
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import topoqa_train
-from topoqa_train.launch import environment
+from topoqa_train.launch import environment as variables
 from topoqa_train.plugins import discovery
 
-# Those that are not there are left out: some are optional, some of other machines.
+# Some are optional and some exist on other machines only; missing ones are not recorded.
 _DISTRIBUTIONS = (
-    "topoqa-train",
-    "topoqa-graphs",
-    "lightning",
-    "numpy",
-    "pyg-lib",
-    "pytorch-lightning",
-    "scipy",
-    "torch",
-    "torch-cluster",
-    "torch-geometric",
-    "torch-scatter",
-    "torch-sparse",
+    *("topoqa-train", "topoqa-graphs", "lightning", "numpy", "pyg-lib", "pytorch-lightning"),
+    *("scipy", "torch", "torch-cluster", "torch-geometric", "torch-scatter", "torch-sparse"),
     "torchmetrics",
 )
-# Libraries that torch computes with, under names that change with the version of CUDA.
+# Libraries that torch computes with; their names change with the version of CUDA.
 _OF_TORCH = re.compile(r"(?:nvidia-(?:cublas|cuda-runtime|cudnn|cusparse)[\w-]*|triton[\w-]*)")
 _GIT_SECONDS = 5.0
 _DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """As they are now, in the fields of run_metadata.json that they stand in."""
+class Environment:
+    """The present environment, in the fields of run_metadata.json that record it."""
 
-    versions: Mapping[str, str] = field(hash=False)
-    host: Mapping[str, Any] = field(hash=False)
-    git: Mapping[str, Any] | None = field(hash=False)
+    versions: Mapping[str, str]
+    host: Mapping[str, Any]
+    git: Mapping[str, Any] | None
     code: str | None
-    environment: Mapping[str, str] = field(hash=False)
+    environment: Mapping[str, str]
 
 
-def of_child(threads: int) -> Surroundings:
-    """Those that a child of this process will find, its device apart."""
-    return look(threads, environment.for_child())
+def of_child(threads: int) -> Environment:
+    """Return what a child of this process will find, except for its device."""
+    return current(threads, variables.for_child())
 
 
-def look(threads: int, environ: Mapping[str, str] | None = None) -> Surroundings:
-    """Those of this process, in `environ` (default: its own environment)."""
-    return Surroundings(
+def current(threads: int, environ: Mapping[str, str] | None = None) -> Environment:
+    """Return the environment of this process, with variables from `environ` if given."""
+    return Environment(
         versions=versions(),
         host=host(threads),
         git=git_state(Path.cwd()),
         code=code(),
-        environment=environment.recorded(environ),
+        environment=variables.recorded(environ),
     )
 
 
 def versions() -> dict[str, str]:
-    """Python and the distributions that numbers come from, those of plugins too."""
+    """Return the versions of Python and of all distributions that affect results."""
     found = {"python": platform.python_version()}
     for name in (*_DISTRIBUTIONS, *_libraries_of_torch()):
         try:
@@ -89,27 +79,26 @@ def _libraries_of_torch() -> list[str]:
         required = importlib.metadata.requires("torch") or []
     except importlib.metadata.PackageNotFoundError:
         return []
-    names = (_OF_TORCH.match(line) for line in required)
-    return sorted({name[0] for name in names if name is not None})
+    return sorted({name[0] for line in required if (name := _OF_TORCH.match(line))})
 
 
 def host(threads: int) -> dict[str, Any]:
-    """The machine, and how many threads of it a training uses."""
+    """Return what identifies the machine, and how many threads a training uses."""
     return {
         "name": platform.node(),
         "system": platform.platform(),
         "machine": platform.machine(),
         "processor": _processor(),
-        "cores": environment.cores(),
+        "cores": variables.cores(),
         "threads": threads,
     }
 
 
 def _processor() -> str:
-    """The model, for what vectors it has decides in which order sums are taken."""
+    """Return the processor's model: its vector units decide in which order sums are taken."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8", errors="replace").splitlines()
-    except OSError:  # Linux alone has it
+    except OSError:  # only Linux has this file
         return platform.processor()
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, platform.processor())
@@ -117,29 +106,28 @@ def _processor() -> str:
 
 @functools.cache
 def code() -> str | None:
-    """A hash of this program's own source: the version is the same all through development."""
+    """Return a hash of this program's source: during development the version stays the same."""
     root = Path(topoqa_train.__file__).parent
-    whole = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
     try:
         for file in sorted(root.rglob("*.py")):
             content = file.read_bytes()
-            whole.update(f"{file.relative_to(root).as_posix()} {len(content)}\n".encode())
-            whole.update(content)
+            digest.update(f"{file.relative_to(root).as_posix()} {len(content)}\n".encode())
+            digest.update(content)
     except OSError:
         return None
-    return whole.hexdigest()
+    return digest.hexdigest()
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Commit of the checkout that `folder` lies in, and whether it is dirty; None outside one.
+    """Return commit and changes of the checkout that contains `folder`; None outside of one.
 
-    `changes` is a hash of what is not committed in files that git knows; None where nothing is.
+    `changes` is a hash of the uncommitted changes to tracked files, None if there are none.
     """
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return None
-    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    dirty = bool(changed and changed.strip())
+    dirty = bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
     return {
         "commit": commit.decode("utf-8", errors="replace").strip(),
         "dirty": dirty,
@@ -148,21 +136,23 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 
 
 def _changes(folder: Path) -> str | None:
-    difference = _git(folder, "diff", "--no-ext-diff", "--no-textconv", "--binary", "HEAD")
-    if difference is None:
+    patch = _git(folder, "diff", "--no-ext-diff", "--no-textconv", "--binary", "HEAD")
+    if patch is None:
         return None
-    return hashlib.blake2b(difference, digest_size=_DIGEST_BYTES).hexdigest()
+    return hashlib.blake2b(patch, digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def _git(folder: Path, *arguments: str) -> bytes | None:
+    """Return git's output; None without git, outside a checkout, or if it takes too long."""
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments
             ["git", "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
             capture_output=True,
             timeout=_GIT_SECONDS,
-            check=False,
+            check=True,
+            # Reading must not make a concurrent git command of the user fail on a lock.
             env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout if done.returncode == 0 else None
+    return done.stdout

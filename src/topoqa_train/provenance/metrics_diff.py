@@ -1,60 +1,42 @@
-"""Two runs' metrics held against each other, bit for bit, times apart."""
+"""Bitwise comparison of the metrics of two runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-_APART = frozenset({"epoch", "epoch_seconds"})
+# The columns that identify a row or depend on the machine's load.
+_NOT_COMPARED = frozenset({"epoch", "epoch_seconds"})
+Rows = Sequence[Mapping[str, float]]
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Of the epochs that both runs have: whether, and from where on, their figures differ.
+def compare(then: Rows, now: Rows) -> dict[str, Any]:
+    """Compare the rows of metrics.csv of two runs, as JSON types.
 
-    `first` is the first epoch, from 0, that has a figure not the same in both, and `columns` has
-    those figures, then and now; a column that one run lacks is not compared.
+    `first_difference` is the first epoch, from 0, with a metric that differs, and `columns` holds
+    these metrics, then and now. Only epochs and columns that both runs have are compared.
     """
-
-    epochs: int
-    epochs_then: int
-    epochs_now: int
-    first: int | None = None
-    columns: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain types."""
-        return {
-            "epochs": self.epochs,
-            "epochs_then": self.epochs_then,
-            "epochs_now": self.epochs_now,
-            "first_difference": self.first,
-            "columns": {name: list(pair) for name, pair in self.columns.items()},
-        }
-
-
-def compare(then: Sequence[Mapping[str, float]], now: Sequence[Mapping[str, float]]) -> Comparison:
-    """Rows of metrics.csv of two runs, as `runs.metrics_file` reads them."""
     one, other = _by_epoch(then), _by_epoch(now)
     common = sorted(one.keys() & other.keys())
-    for epoch in common:
-        columns = different(one[epoch], other[epoch])
-        if columns:
-            return Comparison(len(common), len(one), len(other), epoch, columns)
-    return Comparison(len(common), len(one), len(other))
-
-
-def different(
-    then: Mapping[str, float], now: Mapping[str, float]
-) -> dict[str, tuple[float, float]]:
-    """The figures that both have and that are not the same to the last bit."""
+    differing = {epoch: different(one[epoch], other[epoch]) for epoch in common}
+    first = next((epoch for epoch in common if differing[epoch]), None)
     return {
-        name: (value, now[name])
-        for name, value in then.items()
-        if name in now and name not in _APART and value.hex() != now[name].hex()
+        "epochs": len(common),
+        "epochs_then": len(one),
+        "epochs_now": len(other),
+        "first_difference": first,
+        "columns": {} if first is None else differing[first],
     }
 
 
-def _by_epoch(rows: Sequence[Mapping[str, float]]) -> dict[int, Mapping[str, float]]:
+def different(then: Mapping[str, float], now: Mapping[str, float]) -> dict[str, list[float]]:
+    """Return the metrics that both have and that differ in any bit: NaN equals NaN, -0 not 0."""
+    return {
+        name: [value, now[name]]
+        for name, value in then.items()
+        if name in now and name not in _NOT_COMPARED and value.hex() != now[name].hex()
+    }
+
+
+def _by_epoch(rows: Rows) -> dict[int, Mapping[str, float]]:
     return {int(row["epoch"]): row for row in rows}

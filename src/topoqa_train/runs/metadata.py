@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from topoqa_train import atomic, bounded_read
 from topoqa_train.errors import RequestError
@@ -49,7 +49,10 @@ class RunMetadata(BaseModel):
     config: dict[str, Any] = Field(default_factory=dict)
     data: dict[str, Any] = Field(default_factory=dict)
     started_from: dict[str, Any] | None = None
-    again_of: dict[str, Any] | None = None
+    # Written as `again_of` by earlier versions.
+    rerun_of: dict[str, Any] | None = Field(
+        default=None, validation_alias=AliasChoices("rerun_of", "again_of")
+    )
     resumed: list[dict[str, Any]] = Field(default_factory=list)
     selection: dict[str, Any] = Field(default_factory=dict)
     runtime: dict[str, Any] = Field(default_factory=dict)

@@ -1,31 +1,26 @@
-"""A task inside the process that trains: from a job to a finished run directory."""
+"""Run a task inside the training process: from a job to a finished run directory."""
 
 from __future__ import annotations
 
 import logging
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Literal
+from collections.abc import Callable
+from contextlib import suppress
 
 from topoqa_train import atomic
 from topoqa_train.clock import Clock, SystemClock, iso
 from topoqa_train.config.run_options import RunOptions
 from topoqa_train.errors import (
-    DataError,
     InterruptedRunError,
-    MachineError,
     RequestError,
     TerminatedRunError,
     TopoqaTrainError,
-    TrainingError,
     combine_errors,
 )
 from topoqa_train.launch.job import Check, Job, Task
 from topoqa_train.provenance import comparison, diff
-from topoqa_train.runs import history, lock, metadata, status
+from topoqa_train.runs import history, lock, metadata
 from topoqa_train.runs.events import DataReady, Event, GraphsRead, Notice, RunCreated, RunEnded
-from topoqa_train.runs.metadata import MetadataFile, RunMetadata
+from topoqa_train.runs.metadata import MetadataFile
 from topoqa_train.runs.paths import HISTORY, RunPaths
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import RunStore, current_checkpoint, current_place, run_of
@@ -33,21 +28,19 @@ from topoqa_train.stopping import StopRequest
 from topoqa_train.trackers import Trackers
 from topoqa_train.training import engine
 from topoqa_train.training.data.load import LoadedData, load_data
-from topoqa_train.worker import run_record
+from topoqa_train.worker import failures, run_record
 from topoqa_train.worker.console_log import console_log
 
 log = logging.getLogger(__name__)
 _READING_EVENT_SECONDS = 1.0
-_MEMORY_WORDS = ("out of memory", "not enough memory", "can't allocate memory", "bad_alloc")
-_NAMED = 3
+_SHOWN = 3
+Emit = Callable[[Event], None]
 
 
 class Executor:
-    """Does tasks one after another and keeps the last data set in memory between them."""
+    """Runs tasks one after another and keeps the last data set in memory between them."""
 
-    def __init__(
-        self, emit: Callable[[Event], None], stop: StopRequest, clock: Clock | None = None
-    ) -> None:
+    def __init__(self, emit: Emit, stop: StopRequest, clock: Clock | None = None) -> None:
         self.emit = emit
         self.stop = stop
         self.clock = clock or SystemClock()
@@ -55,8 +48,9 @@ class Executor:
         self._read_seconds = 0.0
 
     def do(self, task: Task) -> RunEnded:
-        """Do a task; whatever goes wrong is in the `RunEnded`, which is also emitted."""
+        """Run a task and return its outcome, which is also emitted; raise no error."""
         paths: RunPaths | None = None
+        error: TopoqaTrainError | None = None
         try:
             if isinstance(task, Check):
                 self._check(task)
@@ -64,153 +58,116 @@ class Executor:
                 paths = self._open(task)
                 with lock.writing(paths):
                     self._run(task, paths)
-            ended = RunEnded(
-                job=task.name,
-                status="completed",
-                run_dir=None if paths is None else str(paths.root),
-            )
-        except TopoqaTrainError as error:
-            ended = _ended(task, paths, error)
-        except OSError as error:
-            # Before there is a run, it may be that the request was wrong.
-            ours = atomic.as_project_error(error) if paths is None else _of_machine(error)
-            ended = _ended(task, paths, ours)
-        except Exception as error:  # noqa: BLE001 - a fault of ours; the child lives on and tells it
-            ended = _ended(task, paths, _out_of_memory(error) or _fault(error))
+        except Exception as raised:  # noqa: BLE001 - the child must survive it for further tasks
+            error = failures.as_task_error(raised, in_run=paths is not None)
+        stopped = isinstance(error, InterruptedRunError | TerminatedRunError)
+        ended = RunEnded(
+            job=task.name,
+            status="completed" if error is None else "interrupted" if stopped else "failed",
+            run_dir=None if paths is None else str(paths.root),
+            error=None if error is None else error.to_json(),
+        )
         self.emit(ended)
         return ended
 
     def _check(self, check: Check) -> None:
         data = self._load(check, None)
-        self._tell_data(check.name, data)
-        faults: list[tuple[str, RequestError]] = []
+        self._emit_data(check.name, data)
+        errors: list[tuple[str, RequestError]] = []
         for job in check.jobs:
             try:
                 engine.rehearse(job.config, _options(job), data)
             except RequestError as error:
-                faults.append((job.name, error))
-        if faults:
-            raise combine_errors(faults)
+                errors.append((job.name, error))
+        if errors:
+            raise combine_errors(errors)
 
     def _open(self, job: Job) -> RunPaths:
+        """Return the directory of the run to resume, or of a new one."""
         if job.resume_run is not None:
-            # It may have been put aside since this was planned.
-            return current_place(RunPaths(job.resume_run))
+            return current_place(RunPaths(job.resume_run))  # it may have been moved to history/
         keep = history.keep_runs()
         store = RunStore(job.output_root)
-        now = run_record.surroundings_of(job)
+        now = run_record.environment_of(job)
 
         def fill(place: RunPaths, run_id: str) -> None:
             run_record.write_configs(job, place)
-            # Last of all: with it, it is a run.
+            # Metadata last: only with them is a directory a run.
             run_record.describe(job, run_id, self.clock, now).write(place.metadata)
 
-        def tell(text: str) -> None:
+        def warn(text: str) -> None:
             self.emit(Notice(job=job.name, text=text))
 
         paths = store.create(
-            job.name, job.run_name, self.clock, stamped=job.stamped, fill=fill, warn=tell
+            job.name, job.run_name, self.clock, stamped=job.stamped, fill=fill, warn=warn
         )
-        self._put_aside(store, job, keep, tell)
+        self._archive_old(store, job, keep, warn)
         return paths
 
-    def _put_aside(self, store: RunStore, job: Job, keep: int, tell: Callable[[str], None]) -> None:
-        """Move older finished runs to `history/`; whatever becomes of that, this run goes on."""
+    def _archive_old(
+        self, store: RunStore, job: Job, keep: int, warn: Callable[[str], None]
+    ) -> None:
+        """Move older finished runs to `history/`; a failure is a warning, not an error."""
         spare = {run_of(path)} if (path := job.options.weights_from) else set()
-        moved = history.tidy(store, self.clock, keep=keep, spare=spare, warn=tell)
+        moved = history.tidy(store, self.clock, keep=keep, spare=spare, warn=warn)
         if moved:
-            names = ", ".join(run.run_id for run in moved[:_NAMED])
-            more = f" and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
-            tell(f"finished runs beyond the newest {keep} moved to {HISTORY}/: {names}{more}")
+            names = ", ".join(run.run_id for run in moved[:_SHOWN])
+            more = f" and {len(moved) - _SHOWN} more" if len(moved) > _SHOWN else ""
+            warn(f"finished runs beyond the newest {keep} moved to {HISTORY}/: {names}{more}")
 
     def _run(self, job: Job, paths: RunPaths) -> None:
         if job.resume_run is not None:
-            # Before anything of the run is touched: it may have been whole.
-            _check_same_data(metadata.read(paths.metadata), job, self._load(job, None))
-            for folder in (paths.root, paths.config_dir, paths.metrics.parent):
-                atomic.delete_leftovers(folder)
-            run_record.write_changed_config(job, paths)
-        record, news = self._record(job, paths)
+            self._prepare_resume(job, paths)
+        record, notices = self._open_record(job, paths)
         self.emit(RunCreated(job=job.name, run_dir=str(paths.root)))
-        emit = self._emit_and_keep(record)
-        for text in news:
+        emit = self._recording_warnings(record)
+        for text in notices:
             emit(Notice(job=job.name, text=text))
         with (
             console_log(paths.console_log),
-            # Outside what writes the run's final status: a tracker waits for that.
+            # Outside of what writes the run's final status: a tracker waits for that.
             Trackers(job.name, job.config, emit, self.stop) as trackers,
-            _failures_kept(record, paths, self.clock),
+            failures.recorded(record, paths, self.clock),
         ):
-            data = self._load(job, paths)
-            self._tell_data(job.name, data)
-            self._tell_left_out(job.name, data, emit)
-            run_record.write_data_documents(paths, data)
-            record.update(data=run_record.data_document(job.data, data, self._read_seconds))
-            self._tell_of_other_data(job.name, paths, record, emit)
+            data = self._load_into(job, paths, record, emit)
             trackers.start(paths.root)
-            began = self.clock.monotonic()
-            before = run_record.seconds_before(record.document)
-            result = engine.fit(
-                job=job.name,
-                config=job.config,
-                options=_options(job),
-                data=data,
-                paths=paths,
-                record=record,
-                emit=trackers.emit,
-                stop=self.stop,
-                clock=self.clock,
-                resume_run=job.resume_run is not None,
-                resume_checkpoint=job.resume_checkpoint,
-            )
-            test = engine.evaluate_best(job.config, data, paths)
-            record.update(
-                status=Status.COMPLETED,
-                completed=iso(self.clock.now()),
-                test=test,
-                error=None,
-                runtime=run_record.runtime(result, before + self.clock.monotonic() - began),
-                again_of=comparison.with_figures(paths, record.document, test),
-            )
+            self._train(job, paths, record, data, trackers.emit)
 
-    def _record(self, job: Job, paths: RunPaths) -> tuple[MetadataFile, list[str]]:
-        """The run's metadata, written as those of one at work, and what people are to be told."""
-        news: list[str] = []
-        document = metadata.read(paths.metadata)
-        if job.resume_run is None and job.again_of is not None:
-            again_of, unlike = comparison.begun(job.again_of, run_record.surroundings_of(job))
-            document = document.model_copy(update={"again_of": again_of})
-            if unlike:
-                news.append(f"not as in {job.again_of.run_id}: {diff.on_one_line(unlike)}")
-        elif job.resume_run is not None:
-            now = run_record.surroundings_of(job)
-            sitting = run_record.sitting(document, job, now, self.clock)
-            unlike = [each for each in diff.of_surroundings(document, now) if each.telling]
-            if unlike:
-                news.append(
-                    f"goes on with {diff.on_one_line(unlike)}: from here on the numbers "
-                    "may not be those of a run never stopped"
+    def _prepare_resume(self, job: Job, paths: RunPaths) -> None:
+        # Checked before any file of the run changes: the run may be complete and valid.
+        run_record.check_same_data(metadata.read(paths.metadata), job, self._load(job, None))
+        for folder in (paths.root, paths.config_dir, paths.metrics.parent):
+            atomic.delete_leftovers(folder)
+        run_record.write_config(job, paths)
+
+    def _open_record(self, job: Job, paths: RunPaths) -> tuple[MetadataFile, list[str]]:
+        """Write the metadata of a running run; return them with notices for the user."""
+        document, notices = metadata.read(paths.metadata), []
+        if job.resume_run is not None:
+            now = run_record.environment_of(job)
+            differing = [
+                each for each in diff.of_environment(document, now) if each.warns_on_resume
+            ]
+            if differing:
+                notices.append(
+                    f"resumed with {diff.on_one_line(differing)}: from here on the results may "
+                    "differ from those of an uninterrupted run"
                 )
-            document = document.model_copy(
-                update={
-                    "status": Status.RUNNING,
-                    "completed": None,
-                    "error": None,
-                    "process": status.this_process(),
-                    "begun_by": job.begun_by or document.begun_by,
-                    "overrides": job.overrides,
-                    "training_parameters": run_record.training_parameters(job),
-                    "config": diff.decisive(job.config),
-                    "resumed": [*document.resumed, sitting],
-                }
-            )
+            document = run_record.resumed(document, job, now, self.clock)
+        elif job.rerun_of is not None:
+            rerun_of, news = comparison.at_start(job.rerun_of, run_record.environment_of(job))
+            if news:
+                notices.append(f"differs from {job.rerun_of.run_id}: {diff.on_one_line(news)}")
+            document = document.model_copy(update={"rerun_of": rerun_of})
         record = MetadataFile(paths.metadata, document)
         record.update()
         with suppress(FileNotFoundError):
             paths.error.unlink()
-        return record, news
+        return record, notices
 
-    def _emit_and_keep(self, record: MetadataFile) -> Callable[[Event], None]:
+    def _recording_warnings(self, record: MetadataFile) -> Emit:
+        """Return an `emit` that also keeps notices in the run's metadata."""
+
         def emit(event: Event) -> None:
             if isinstance(event, Notice) and event.text not in record.document.warnings:
                 record.update(warnings=[*record.document.warnings, event.text])
@@ -218,11 +175,65 @@ class Executor:
 
         return emit
 
+    def _load_into(self, job: Job, paths: RunPaths, record: MetadataFile, emit: Emit) -> LoadedData:
+        """Load the data, and record and report what they are."""
+        data = self._load(job, paths)
+        self._emit_data(job.name, data)
+        rows = ", ".join(f"{count} of {split}" for split, count in data.left_out.items() if count)
+        if rows:
+            text = f"labels without a finite dockq are left out: {rows}"
+            log.warning(text)
+            emit(Notice(job=job.name, text=text))
+        run_record.write_data_documents(paths, data)
+        record.update(data=run_record.data_document(job.data, data, self._read_seconds))
+        if (found := comparison.with_data(paths, record.document)) is not None:
+            rerun_of, differing = found
+            record.update(rerun_of=rerun_of)
+            other = rerun_of["run_id"]
+            if differing:
+                text = f"the data differ from those of {other}: {diff.on_one_line(differing)}"
+                emit(Notice(job=job.name, text=f"{text}; results may differ"))
+            else:
+                text = f"the data equal those of {other}, labels and graphs"
+                self.emit(Notice(job=job.name, text=text))
+        return data
+
+    def _train(
+        self, job: Job, paths: RunPaths, record: MetadataFile, data: LoadedData, emit: Emit
+    ) -> None:
+        began = self.clock.monotonic()
+        before = run_record.seconds_before(record.document)
+        result = engine.fit(
+            job=job.name,
+            config=job.config,
+            options=_options(job),
+            data=data,
+            paths=paths,
+            record=record,
+            emit=emit,
+            stop=self.stop,
+            clock=self.clock,
+            resume_run=job.resume_run is not None,
+            resume_checkpoint=job.resume_checkpoint,
+        )
+        test = engine.evaluate_best(job.config, data, paths)
+        # One atomic write, after everything else: who reads 'completed' finds all files complete.
+        record.update(
+            status=Status.COMPLETED,
+            completed=iso(self.clock.now()),
+            test=test,
+            error=None,
+            runtime=run_record.runtime(result, before + self.clock.monotonic() - began),
+            rerun_of=comparison.with_metrics(paths, record.document, test),
+        )
+
     def _load(self, task: Task, paths: RunPaths | None) -> LoadedData:
-        key = task.data_key
-        if self._data is not None and self._data[0] == key and _unchanged(self._data[1]):
-            return self._data[1]
-        self._data = None  # never two data sets in memory
+        """Return the data of `task`, from memory if its files have not changed since."""
+        if self._data is not None:
+            key, data = self._data
+            if key == task.data_key and data.stamp == data.current_stamp():
+                return data
+        self._data = None  # frees the memory before the next data set is read
         began = self.clock.monotonic()
         data = load_data(
             task.data.labels(),
@@ -232,37 +243,27 @@ class Executor:
             minimum_percent=task.config.coverage.required_percent,
             fail_on_missing=task.config.coverage.fail_on_missing,
             coverage_path=None if paths is None else paths.coverage,
-            on_graph=_Reading(task.name, self.emit, self.stop, self.clock),
+            on_graph=self._reading(task.name),
         )
-        self._data = (key, data)
+        self._data = (task.data_key, data)
         self._read_seconds = self.clock.monotonic() - began
         return data
 
-    def _tell_of_other_data(
-        self, job: str, paths: RunPaths, record: MetadataFile, emit: Callable[[Event], None]
-    ) -> None:
-        """Of a run that does another one again: whether it does so on the same data."""
-        found = comparison.with_data(paths, record.document)
-        if found is None:
-            return
-        again_of, unlike = found
-        record.update(again_of=again_of)
-        other = again_of["run_id"]
-        if unlike:
-            text = f"the data are not those of {other}: {diff.on_one_line(unlike)}"
-            emit(Notice(job=job, text=f"{text}; the numbers may differ"))
-        else:
-            self.emit(Notice(job=job, text=f"the data are those of {other}, labels and graphs"))
+    def _reading(self, job: str) -> Callable[[int, int], None]:
+        """Return a callback that reports progress once a second, and stops when asked to."""
+        last = self.clock.monotonic()
 
-    @staticmethod
-    def _tell_left_out(job: str, data: LoadedData, emit: Callable[[Event], None]) -> None:
-        rows = ", ".join(f"{count} of {split}" for split, count in data.left_out.items() if count)
-        if rows:
-            text = f"labels without a finite dockq are left out: {rows}"
-            log.warning(text)
-            emit(Notice(job=job, text=text))
+        def on_graph(done: int, total: int) -> None:
+            nonlocal last
+            self.stop.check()
+            now = self.clock.monotonic()
+            if now - last >= _READING_EVENT_SECONDS:
+                last = now
+                self.emit(GraphsRead(job=job, graphs_read=done, graphs=total))
 
-    def _tell_data(self, job: str, data: LoadedData) -> None:
+        return on_graph
+
+    def _emit_data(self, job: str, data: LoadedData) -> None:
         self.emit(
             DataReady(
                 job=job,
@@ -274,139 +275,7 @@ class Executor:
         )
 
 
-def _check_same_data(document: RunMetadata, job: Job, data: LoadedData) -> None:
-    """A run that goes on must see what it saw; a new one has nothing to differ from yet."""
-    seen = document.data.get("fingerprint")
-    if seen is None or seen == data.fingerprint.whole:
-        return
-    now, before = data.counts(), document.data.get("graphs")
-    raise DataError(
-        f"{document.run_name} was trained on other data than there are now",
-        details=[
-            f"graphs then {before}, now {now}" if now != before else "labels or graphs differ",
-            *(_other_paths(document, job) or ["all paths are as they were: the files changed"]),
-        ],
-        hint="Bring the old data back, or start a new run from its weights: "
-        "topoqa-train run --resume-from CKPT",
-    )
-
-
-def _other_paths(document: RunMetadata, job: Job) -> list[str]:
-    """The keys that name other files than they did."""
-    labels = document.data.get("labels")
-    then = {f"paths.{split}_labels": path for split, path in dict(labels or {}).items()}
-    then["paths.graph"] = document.data.get("graph")
-    now = {f"paths.{split}_labels": str(path) for split, path in job.data.labels().items()}
-    now["paths.graph"] = str(job.data.graph)
-    return [
-        f"{key}: {then.get(key)} in the run, {now.get(key)} now"
-        for key in sorted({*then, *now})
-        if then.get(key) != now.get(key)
-    ]
-
-
-class _Reading:
-    """Called before each graph is read: tells about once a second, and stops when asked to."""
-
-    def __init__(
-        self, job: str, emit: Callable[[Event], None], stop: StopRequest, clock: Clock
-    ) -> None:
-        self.job = job
-        self.emit = emit
-        self.stop = stop
-        self.clock = clock
-        self._said = clock.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        self.stop.check()
-        now = self.clock.monotonic()
-        if now - self._said >= _READING_EVENT_SECONDS:
-            self._said = now
-            self.emit(GraphsRead(job=self.job, graphs_read=done, graphs=total))
-
-
 def _options(job: Job) -> RunOptions:
     """Return the job's options, with the checkpoint where it is now."""
     weights = job.options.weights_from
     return job.options.model_copy(update={"weights_from": weights and current_checkpoint(weights)})
-
-
-def _ended(task: Task, paths: RunPaths | None, error: TopoqaTrainError) -> RunEnded:
-    stopped = isinstance(error, InterruptedRunError | TerminatedRunError)
-    kind: Literal["interrupted", "failed"] = "interrupted" if stopped else "failed"
-    return RunEnded(
-        job=task.name,
-        status=kind,
-        run_dir=None if paths is None else str(paths.root),
-        error=error.to_json(),
-    )
-
-
-@contextmanager
-def _failures_kept(record: MetadataFile, paths: RunPaths, clock: Clock) -> Iterator[None]:
-    """Write how a run failed into its own files, then let the error go on as one of ours."""
-    try:
-        yield
-    except (InterruptedRunError, TerminatedRunError) as error:
-        # Unwritten, it is what the run is all the same once its process is gone.
-        with suppress(OSError, TopoqaTrainError):
-            record.update(status=Status.INTERRUPTED, error=error.to_json())
-        log.warning("%s", error.message)
-        raise
-    except Exception as error:
-        ours = _as_ours(error)
-        trace = traceback.format_exc()
-        log.error("%s", trace)  # noqa: TRY400 - the trace goes to the log as text, once
-        # The disk may be what failed: the error itself must still come through.
-        with suppress(OSError, TopoqaTrainError):
-            record.update(status=Status.FAILED, error=ours.to_json(), completed=iso(clock.now()))
-        with suppress(OSError, TopoqaTrainError):
-            atomic.write_text(paths.error, trace)
-        raise ours from error
-
-
-def _as_ours(error: Exception) -> TopoqaTrainError:
-    if isinstance(error, TopoqaTrainError):
-        return error
-    memory = _out_of_memory(error)
-    if memory is not None:
-        return memory
-    if isinstance(error, OSError):
-        return _of_machine(error)
-    return TrainingError(
-        f"the training failed: {type(error).__name__}: {error}",
-        hint="The trace is in error.txt of the run.",
-    )
-
-
-def _out_of_memory(error: Exception) -> TrainingError | None:
-    """The error for too little memory, if it was that: Python, torch and CUDA say it otherwise."""
-    said = str(error)
-    if not isinstance(error, MemoryError) and not any(
-        words in said.lower() for words in _MEMORY_WORDS
-    ):
-        return None
-    return TrainingError(
-        "out of memory",
-        details=said.splitlines()[:1],
-        hint="A smaller dataloader.batch_size, or fewer jobs at once (--jobs), needs less.",
-    )
-
-
-def _of_machine(error: OSError) -> MachineError:
-    """What the system refuses a run that is under way: no fault of the request."""
-    ours = atomic.as_project_error(error)
-    return MachineError(ours.message, details=ours.details, hint=ours.hint)
-
-
-def _fault(error: Exception) -> TrainingError:
-    """The error for what went wrong outside the part of a run that keeps its own traces."""
-    return TrainingError(
-        f"a fault of this program itself: {type(error).__name__}: {error}",
-        details=traceback.format_exception(error)[-2].strip().splitlines(),
-        hint="Please report it.",
-    )
-
-
-def _unchanged(data: LoadedData) -> bool:
-    return data.stamp == data.current_stamp()

@@ -1,4 +1,4 @@
-"""What a run writes about itself, so that it can be understood, compared and run again."""
+"""What a run writes about itself, so that it can be understood, compared and repeated."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 from topoqa_train import atomic
 from topoqa_train.clock import Clock, iso
 from topoqa_train.config.writer import dump_yaml
+from topoqa_train.errors import DataError
 from topoqa_train.launch.job import DataFiles, Job
 from topoqa_train.provenance import diff, environment
-from topoqa_train.provenance.environment import Surroundings
+from topoqa_train.provenance.environment import Environment
 from topoqa_train.runs import status
 from topoqa_train.runs.metadata import RunMetadata
 from topoqa_train.runs.paths import RunPaths
@@ -21,28 +22,28 @@ from topoqa_train.training.engine import FitResult
 
 
 def write_configs(job: Job, paths: RunPaths) -> None:
-    """The three files under `config/`."""
+    """Write the three files under `config/`."""
     atomic.write_bytes(paths.original_config, job.original_yaml.encode("utf-8"))
-    write_changed_config(job, paths)
+    write_config(job, paths)
 
 
-def write_changed_config(job: Job, paths: RunPaths) -> None:
-    """The config in effect and the overrides that made it so; the source stays as it was."""
+def write_config(job: Job, paths: RunPaths) -> None:
+    """Write the effective config and its overrides."""
     atomic.write_text(paths.config, job.config_yaml)
     if job.overrides:
         atomic.write_text(paths.applied_overrides, dump_yaml(job.overrides))
 
 
-def surroundings_of(job: Job) -> Surroundings:
-    """Those that the job is trained in by this process."""
+def environment_of(job: Job) -> Environment:
+    """Return the environment of this process, with the device that the job trains on."""
     trainer = job.config.trainer
-    found = environment.look(trainer.threads)
+    found = environment.current(trainer.threads)
     host = {**found.host, "device": device(trainer.accelerator, trainer.devices)}
     return replace(found, host=host)
 
 
-def describe(job: Job, run_id: str, clock: Clock, now: Surroundings) -> RunMetadata:
-    """The metadata of a run that is about to start in the surroundings `now`."""
+def describe(job: Job, run_id: str, clock: Clock, now: Environment) -> RunMetadata:
+    """Return the metadata of a run that is about to start in the environment `now`."""
     return RunMetadata(
         run_name=run_id,
         created=iso(clock.now()),
@@ -61,7 +62,7 @@ def describe(job: Job, run_id: str, clock: Clock, now: Surroundings) -> RunMetad
         host=dict(now.host),
         process=status.this_process(),
         training_parameters=training_parameters(job),
-        config=diff.decisive(job.config),
+        config=diff.relevant_config(job.config),
         started_from=job.started_from,
         selection={
             **job.config.selection.model_dump(mode="json"),
@@ -70,8 +71,39 @@ def describe(job: Job, run_id: str, clock: Clock, now: Surroundings) -> RunMetad
     )
 
 
+def resumed(document: RunMetadata, job: Job, now: Environment, clock: Clock) -> RunMetadata:
+    """Return the metadata of a run that is resumed in the environment `now`.
+
+    Versions, host and environment stay those of the first session; `resumed` lists for each later
+    one what differs from it.
+    """
+    config = diff.relevant_config(job.config)
+    differs = [
+        *(diff.of_config(document.config, config) if document.config else ()),
+        *diff.of_environment(document, now),
+    ]
+    session = {
+        "at": iso(clock.now()),
+        "epochs_done": document.progress.get("epochs_done", 0),
+        "checkpoint": None if job.resume_checkpoint is None else job.resume_checkpoint.name,
+        "differs": [each.to_json() for each in differs],
+    }
+    changes = {
+        "status": Status.RUNNING,
+        "completed": None,
+        "error": None,
+        "process": status.this_process(),
+        "begun_by": job.begun_by or document.begun_by,
+        "overrides": job.overrides,
+        "training_parameters": training_parameters(job),
+        "config": config,
+        "resumed": [*document.resumed, session],
+    }
+    return document.model_copy(update=changes)
+
+
 def training_parameters(job: Job) -> dict[str, Any]:
-    """What was trained how, flat enough to compare runs by."""
+    """Return what was trained how, flat enough to compare runs by."""
     config = job.config
     return {
         **config.model.model_dump(mode="json"),
@@ -87,15 +119,15 @@ def training_parameters(job: Job) -> dict[str, Any]:
 
 
 def write_data_documents(paths: RunPaths, data: LoadedData) -> None:
-    """feature_metadata.json and dataset_coverage.json."""
+    """Write feature_metadata.json and dataset_coverage.json."""
     atomic.write_json(paths.feature_metadata, data.schema.to_document())
     atomic.write_json(paths.coverage, data.coverage_document())
 
 
 def data_document(files: DataFiles, data: LoadedData, read_seconds: float) -> dict[str, Any]:
-    """The `data` of run_metadata.json: what was trained on, and its fingerprint.
+    """Return the `data` of run_metadata.json: what the run trains on, with fingerprints.
 
-    `read_seconds` is what its process took to read it, once for all the runs that it does.
+    `read_seconds` is the time that its process took to read them, once for all of its runs.
     """
     return {
         "name": files.name,
@@ -110,33 +142,46 @@ def data_document(files: DataFiles, data: LoadedData, read_seconds: float) -> di
     }
 
 
+def check_same_data(document: RunMetadata, job: Job, data: LoadedData) -> None:
+    """Raise `DataError` if a run to resume was trained on other data than `data`."""
+    recorded = document.data.get("fingerprint")
+    if recorded is None or recorded == data.fingerprint.whole:
+        return
+    now, before = data.counts(), document.data.get("graphs")
+    raise DataError(
+        f"{document.run_name} was trained on data that differ from the present ones",
+        details=[
+            f"graphs then {before}, now {now}" if now != before else "labels or graphs differ",
+            *(_changed_paths(document, job) or ["all paths are the same: the files changed"]),
+        ],
+        hint="Bring the old data back, or start a new run from its weights: "
+        "topoqa-train run --resume-from CKPT",
+    )
+
+
+def _changed_paths(document: RunMetadata, job: Job) -> list[str]:
+    labels = dict(document.data.get("labels") or {})
+    then = {**{f"{split}_labels": path for split, path in labels.items()}}
+    now = {f"{split}_labels": str(path) for split, path in job.data.labels().items()}
+    found = diff.of_config(
+        {"paths": {**then, "graph": document.data.get("graph")}},
+        {"paths": {**now, "graph": str(job.data.graph)}},
+    )
+    return sorted(map(str, found))
+
+
 def seconds_before(document: RunMetadata) -> float:
-    """What earlier sittings of a run took; of one that was killed, its whole epochs are known."""
+    """Return the training time of earlier sessions; of one that was killed, its whole epochs."""
     known = (document.runtime.get("seconds"), document.progress.get("training_seconds"))
     return max((float(value) for value in known if isinstance(value, int | float)), default=0.0)
 
 
 def runtime(result: FitResult, seconds: float) -> dict[str, Any]:
-    """The `runtime` of run_metadata.json; seconds cover all sittings of a resumed run."""
+    """Return the `runtime` of run_metadata.json; seconds cover all sessions of a resumed run."""
     epochs = max(result.progress.epochs_done, 1)
     return {
         "seconds": seconds,
         "mean_epoch_seconds": result.progress.seconds / epochs,
         "epochs": result.progress.epochs_done,
         "stopped_early": result.stopped_early,
-    }
-
-
-def sitting(document: RunMetadata, job: Job, now: Surroundings, clock: Clock) -> dict[str, Any]:
-    """A line of `resumed`: what is not as it was before, of the surroundings as the run began."""
-    config = diff.decisive(job.config)
-    found = [
-        *(diff.of_config(document.config, config) if document.config else ()),
-        *diff.of_surroundings(document, now),
-    ]
-    return {
-        "at": iso(clock.now()),
-        "epochs_done": document.progress.get("epochs_done", 0),
-        "checkpoint": None if job.resume_checkpoint is None else job.resume_checkpoint.name,
-        "differs": [each.to_json() for each in found],
     }

@@ -71,4 +71,4 @@ def carry_out(plan: RunPlan, reporter: Reporter, clock: Clock, launcher: str) ->
         keep_reason(ended, clock)
         raise failure(ended)
     run = summary.read(RunPaths(Path(ended.run_dir)), clock)
-    return leaderboard.rank([run], notes=comparison.closing(run.metadata))
+    return leaderboard.rank([run], notes=comparison.closing_lines(run.metadata))

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from topoqa_train.launch.job import Again
+from topoqa_train.launch.job import RerunOf
 from topoqa_train.provenance import comparison
-from topoqa_train.provenance.environment import Surroundings
+from topoqa_train.provenance.environment import Environment
 from topoqa_train.runs import metadata
 from topoqa_train.runs.paths import RunPaths
 
-NOW = Surroundings(versions={"numpy": "2"}, host={}, git=None, code=None, environment={})
+NOW = Environment(versions={"numpy": "2"}, host={}, git=None, code=None, environment={})
 DATA = {"fingerprint": "w", "fingerprints": {"labels": "l", "graphs": "g"}}
 TEST = {"val_loss": 0.5, "rho": 0.25}
 
@@ -26,44 +26,39 @@ def old(run_files: Any) -> Path:
 
 @pytest.fixture
 def new(run_files: Any, old: Path) -> Path:
-    again_of = {"run_id": "old", "run_dir": str(old), "differs": []}
-    run: Path = run_files("new", again_of=again_of, data=DATA)
+    rerun_of = {"run_id": "old", "run_dir": str(old), "differs": []}
+    run: Path = run_files("new", rerun_of=rerun_of, data=DATA)
     return run
 
 
 def ended(run: Path, test: Any = TEST) -> tuple[str, ...]:
     paths = RunPaths(run)
     document = metadata.read(paths.metadata)
-    again_of = comparison.with_figures(paths, document, test)
-    kept = json.loads(json.dumps(again_of))
-    return comparison.closing(document.model_copy(update={"again_of": kept}))
+    rerun_of = comparison.with_metrics(paths, document, test)
+    kept = json.loads(json.dumps(rerun_of))
+    return comparison.closing_lines(document.model_copy(update={"rerun_of": kept}))
 
 
-class TestBegun:
-    def test_what_nobody_was_told_is_news(self, old: Path) -> None:
-        again = Again(run_id="old", run_dir=old, differs=({"what": "asked"},))
-        document, news = comparison.begun(again, NOW)
+class TestStart:
+    def test_what_was_not_reported_yet_is_news(self, old: Path) -> None:
+        again = RerunOf(run_id="old", run_dir=old, differs=({"what": "asked"},))
+        document, news = comparison.at_start(again, NOW)
         assert [str(each) for each in news] == ["numpy: 1 then, 2 now"]
-        assert document is not None
         assert (document["run_id"], document["run_dir"]) == ("old", str(old))
         assert [each["what"] for each in document["differs"]] == ["asked", "numpy"]
-        told = again.model_copy(update={"told": ("numpy: 1 then, 2 now",)})
-        assert comparison.begun(told, NOW) == (document, [])
+        reported = again.model_copy(update={"reported": ("numpy: 1 then, 2 now",)})
+        assert comparison.at_start(reported, NOW) == (document, [])
 
-    def test_a_run_on_its_own_is_no_other_s(self) -> None:
-        assert comparison.begun(None, NOW) == (None, [])
-
-    def test_of_the_reference_nothing_is_compared(self, old: Path) -> None:
-        again = Again(run_id="old", run_dir=old, reference=True)
-        document, news = comparison.begun(again, replace(NOW, versions={}))
+    def test_a_run_of_another_program_is_not_compared(self, old: Path) -> None:
+        again = RerunOf(run_id="old", run_dir=old, compared=False)
+        document, news = comparison.at_start(again, replace(NOW, versions={}))
         assert news == []
-        assert document is not None
-        assert document["reference"] is True
+        assert document["compared"] is False
 
     def test_nor_of_one_that_is_gone(self, tmp_path: Path) -> None:
-        again = Again(run_id="old", run_dir=tmp_path / "gone")
-        document, news = comparison.begun(again, NOW)
-        assert (document or {})["differs"] == news == []
+        again = RerunOf(run_id="old", run_dir=tmp_path / "gone")
+        document, news = comparison.at_start(again, NOW)
+        assert document["differs"] == news == []
 
 
 class TestData:
@@ -81,7 +76,7 @@ class TestData:
         assert [each["what"] for each in found[0]["data_differs"]] == ["hash of the labels"]
         assert [str(each) for each in found[1]] == ["hash of the labels: l then, m now"]
 
-    def test_where_nothing_tells(self, run_files: Any, new: Path, old: Path) -> None:
+    def test_with_nothing_to_compare(self, run_files: Any, new: Path, old: Path) -> None:
         alone = RunPaths(run_files("alone"))
         assert comparison.with_data(alone, metadata.read(alone.metadata)) is None
         (old / "run_metadata.json").unlink()
@@ -91,29 +86,29 @@ class TestData:
 class TestEnd:
     def test_the_same_to_the_last_bit(self, new: Path) -> None:
         assert ended(new) == (
-            "As in old, bit for bit: every figure of 4 epochs and of the test split.",
+            "Equal to old, bit for bit: every metric of 4 epochs and of the test split.",
         )
 
     def test_without_a_test_split(self, new: Path) -> None:
-        assert ended(new, None) == ("As in old, bit for bit: every figure of 4 epochs.",)
+        assert ended(new, None) == ("Equal to old, bit for bit: every metric of 4 epochs.",)
 
-    def test_figures_of_the_test_split_that_differ(self, new: Path) -> None:
+    def test_metrics_of_the_test_split_that_differ(self, new: Path) -> None:
         first, second = ended(new, {**TEST, "rho": 0.5})
-        assert first == "As in old, bit for bit: every figure of 4 epochs."
-        assert second == "The figures of the test split are not those of old."
+        assert first == "Equal to old, bit for bit: every metric of 4 epochs."
+        assert second == "The metrics of the test split differ from old."
 
     def test_from_which_epoch_on_they_differ(self, new: Path, old: Path) -> None:
         table = old / "metrics" / "metrics.csv"
         table.write_text(table.read_text().replace("0.07,", "0.0700000001,"))
         first, second, *_ = ended(new)
-        assert first == "Not as in old: the figures differ from epoch 2 on (counted from 0)."
+        assert first == "Not equal to old: metrics differ from epoch 2 on (counted from 0)."
         assert second == "  val_loss: 0.0700000001 then, 0.07 now"
 
     def test_a_shorter_one_is_compared_as_far_as_it_goes(self, new: Path) -> None:
         table = new / "metrics" / "metrics.csv"
         table.write_text("".join(table.read_text().splitlines(keepends=True)[:2]))
         assert ended(new) == (
-            "As in old, bit for bit: every figure of 1 epoch.",
+            "Equal to old, bit for bit: every metric of 1 epoch.",
             "old has 4 epochs, this run 1.",
         )
 
@@ -124,25 +119,25 @@ class TestEnd:
     def test_the_other_is_found_in_history(self, new: Path, old: Path) -> None:
         (old.parent / "history").mkdir()
         old.rename(old.parent / "history" / "old")
-        assert ended(new)[0].startswith("As in old")
+        assert ended(new)[0].startswith("Equal to old")
 
     def test_and_where_both_were_moved_to(self, new: Path, tmp_path: Path) -> None:
         new.parent.rename(tmp_path / "away")
-        assert ended(tmp_path / "away" / "new")[0].startswith("As in old")
+        assert ended(tmp_path / "away" / "new")[0].startswith("Equal to old")
 
-    def test_gone_it_is_told(self, new: Path, old: Path) -> None:
+    def test_a_run_that_is_gone_is_reported(self, new: Path, old: Path) -> None:
         old.rename(old.parent / "renamed")
-        assert ended(new) == ("old is gone: there are no figures to compare with.",)
+        assert ended(new) == ("old is gone: there are no metrics to compare with.",)
 
     def test_it_is_never_compared_with_itself(self, run_files: Any, tmp_path: Path) -> None:
-        again_of = {"run_id": "same", "run_dir": str(tmp_path / "gone" / "same"), "differs": []}
-        assert "is gone" in ended(run_files("same", again_of=again_of))[0]
+        rerun_of = {"run_id": "same", "run_dir": str(tmp_path / "gone" / "same"), "differs": []}
+        assert "is gone" in ended(run_files("same", rerun_of=rerun_of))[0]
 
-    def test_a_name_that_climbs_leads_nowhere(self, run_files: Any, tmp_path: Path) -> None:
+    def test_a_name_can_t_lead_out_of_the_folder(self, run_files: Any, tmp_path: Path) -> None:
         run_files("outer")
-        again_of = {"run_id": "../outer", "run_dir": str(tmp_path / "gone"), "differs": []}
-        inner = run_files("inner", folder="history", again_of=again_of)
+        rerun_of = {"run_id": "../outer", "run_dir": str(tmp_path / "gone"), "differs": []}
+        inner = run_files("inner", folder="history", rerun_of=rerun_of)
         assert "is gone" in ended(inner)[0]
 
-    def test_any_other_run_ends_without_a_word(self, run_files: Any) -> None:
+    def test_any_other_run_ends_without_lines(self, run_files: Any) -> None:
         assert ended(run_files("alone")) == ()

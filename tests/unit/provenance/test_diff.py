@@ -7,10 +7,10 @@ import pytest
 
 from topoqa_train.provenance import diff
 from topoqa_train.provenance.diff import Difference
-from topoqa_train.provenance.environment import Surroundings
+from topoqa_train.provenance.environment import Environment
 from topoqa_train.runs.metadata import RunMetadata
 
-NOW = Surroundings(
+NOW = Environment(
     versions={"python": "3.12.1", "numpy": "2.1.0"},
     host={"name": "here", "system": "Linux-6", "machine": "x86_64", "cores": 8, "threads": 1},
     git={"commit": "a" * 40, "dirty": False, "changes": None},
@@ -20,7 +20,7 @@ NOW = Surroundings(
 
 
 def then(**changes: Any) -> RunMetadata:
-    """A run that was recorded in the surroundings `NOW`, but for `changes`."""
+    """A run that was recorded in the environment `NOW`, but for `changes`."""
     known = {
         "versions": dict(NOW.versions),
         "host": dict(NOW.host),
@@ -31,13 +31,13 @@ def then(**changes: Any) -> RunMetadata:
     return RunMetadata(run_name="r", created="", **{**known, **changes})
 
 
-def said(document: RunMetadata, now: Surroundings = NOW) -> list[str]:
-    return [str(each) for each in diff.of_surroundings(document, now)]
+def lines(document: RunMetadata, now: Environment = NOW) -> list[str]:
+    return [str(each) for each in diff.of_environment(document, now)]
 
 
-class TestSurroundings:
+class TestEnvironment:
     def test_the_same(self) -> None:
-        assert said(then()) == []
+        assert lines(then()) == []
 
     @pytest.mark.parametrize(
         ("changes", "line", "kind"),
@@ -69,31 +69,31 @@ class TestSurroundings:
         ],
     )
     def test_each_is_named(self, changes: dict[str, Any], line: str, kind: int) -> None:
-        (found,) = diff.of_surroundings(then(**changes), NOW)
+        (found,) = diff.of_environment(then(**changes), NOW)
         assert (str(found), found.kind) == (line, ("place", "numbers")[kind])
 
     def test_where_runs_go_and_the_number_of_a_job_are_not(self) -> None:
         environment = {**NOW.environment, "TOPOQA_TRAIN_RUNS": "/other", "SLURM_JOB_ID": "8"}
-        assert said(then(environment=environment)) == []
+        assert lines(then(environment=environment)) == []
 
     def test_what_was_not_recorded_is_not_compared(self) -> None:
-        assert said(then(versions={}, host={}, code=None, environment={})) == []
+        assert lines(then(versions={}, host={}, code=None, environment={})) == []
 
     def test_a_device_that_is_not_known_yet_is_not_either(self) -> None:
         host = {**NOW.host, "device": {"kind": "cuda", "name": "A"}}
-        assert said(then(host=host)) == []
+        assert lines(then(host=host)) == []
         now = replace(NOW, host={**NOW.host, "device": {"kind": "cpu", "name": "B"}})
-        assert said(then(host=host), now) == [
+        assert lines(then(host=host), now) == [
             "device: kind cuda, name A then, kind cpu, name B now"
         ]
 
-    def test_a_run_that_goes_on_does_not_warn_of_a_commit_or_another_name(self) -> None:
+    def test_on_resume_neither_commit_nor_host_name_warn(self) -> None:
         changed = then(git=None, host={**NOW.host, "name": "there"})
-        assert [each.telling for each in diff.of_surroundings(changed, NOW)] == [False] * 2
+        assert [each.warns_on_resume for each in diff.of_environment(changed, NOW)] == [False] * 2
 
 
 class TestConfig:
-    def test_by_dotted_keys_and_whether_they_make_numbers(self) -> None:
+    def test_by_dotted_keys_and_whether_they_affect_results(self) -> None:
         one = {"trainer": {"num_epochs": 4, "threads": 1}, "paths": {"graph": "a"}, "model": {}}
         other = {"trainer": {"num_epochs": 9, "threads": 2}, "paths": {"graph": "b"}, "model": {}}
         found = {each.what: each.kind for each in diff.of_config(one, other)}
@@ -104,7 +104,7 @@ class TestConfig:
         }
         assert diff.of_config(one, one) == []
 
-    def test_a_stranger_s_document_is_no_trap(self) -> None:
+    def test_a_document_of_other_types_is_compared_too(self) -> None:
         (found,) = diff.of_config({"a": 3, "b": {"c": [1]}}, {"b": {"c": [2]}})
         assert str(found) == "b.c: [1] then, [2] now"
 
@@ -117,7 +117,7 @@ class TestData:
         assert diff.of_data(THEN, THEN) == []
         assert diff.of_data({}, THEN) == []
 
-    def test_labels_and_graphs_are_told_apart(self) -> None:
+    def test_labels_and_graphs_are_compared_separately(self) -> None:
         now = {"fingerprint": "v" * 32, "fingerprints": {"labels": "m" * 32, "graphs": "g" * 32}}
         (found,) = diff.of_data(THEN, now)
         assert str(found) == "hash of the labels: llllllllllll then, mmmmmmmmmmmm now"
@@ -136,7 +136,7 @@ class TestWords:
         ("kinds", "word"),
         [
             ([], "should be equal"),
-            (["place"], "None of these makes numbers"),
+            (["place"], "None of these affects results"),
             (["place", "numbers"], "may differ"),
             (["numbers", "asked"], "not expected to be equal"),
         ],

@@ -37,7 +37,7 @@ class TestGit:
         assert found is not None
         assert (len(found["commit"]), found["dirty"], found["changes"]) == (40, False, None)
 
-    def test_what_is_not_committed_has_a_hash_of_its_own(self, checkout: Path) -> None:
+    def test_uncommitted_changes_have_a_hash(self, checkout: Path) -> None:
         seen = []
         for text in ("two\n", "three\n", "two\n"):
             (checkout / "file").write_text(text)
@@ -100,12 +100,12 @@ class TestCode:
         assert code() not in (before, changed)
 
 
-def test_a_child_s_environment_is_told_before_there_is_one(
+def test_the_environment_of_a_child_is_known_before_it_starts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "16")
     assert environment.of_child(2).environment["OMP_NUM_THREADS"] == "1"
-    here = environment.look(2)
+    here = environment.current(2)
     assert here.environment["OMP_NUM_THREADS"] == "16"
     assert here.host["threads"] == 2
     assert here.host["machine"] == platform.machine()

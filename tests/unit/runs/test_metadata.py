@@ -149,6 +149,15 @@ def test_a_file_of_absurd_size_is_not_read(file: Path, monkeypatch: pytest.Monke
         metadata.read(file)
 
 
+def test_the_former_name_of_rerun_of_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "run_metadata.json"
+    file.write_text(json.dumps({"run_name": "x", "created": "", "again_of": {"run_id": "y"}}))
+    document = metadata.read(file)
+    assert document.rerun_of == {"run_id": "y"}
+    document.write(file)
+    assert json.loads(file.read_text())["rerun_of"] == {"run_id": "y"}
+
+
 @given(cut=st.integers(0, 10_000))
 def test_a_file_cut_anywhere_is_refused_and_never_a_crash(
     tmp_path_factory: pytest.TempPathFactory, cut: int

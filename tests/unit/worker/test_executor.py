@@ -38,7 +38,7 @@ def job(project: Any, resolver: DataResolver) -> Job:
         (RequestError("told"), 2, "told"),
     ],
 )
-def test_whatever_goes_wrong_before_the_run_is_told_and_the_process_lives(
+def test_an_error_before_the_run_is_reported_and_the_process_lives(
     job: Job, monkeypatch: pytest.MonkeyPatch, fault: Exception, exit_status: int, said: str
 ) -> None:
     def fail(self: RunStore, *arguments: Any, **options: Any) -> None:
@@ -71,13 +71,13 @@ def test_whatever_goes_wrong_before_the_run_is_told_and_the_process_lives(
         (RuntimeError("DefaultCPUAllocator: not enough memory: you tried"), "out of memory"),
     ],
 )
-def test_what_fails_a_run_that_is_under_way_is_the_machine_s_fault(
+def test_an_error_of_the_system_in_a_run_is_a_machine_error(
     job: Job, monkeypatch: pytest.MonkeyPatch, fault: Exception, said: str
 ) -> None:
     def fail(*arguments: Any, **options: Any) -> None:
         raise fault
 
-    for name, place in (("load_data", executor), ("_record", Executor)):
+    for name, place in (("load_data", executor), ("_open_record", Executor)):
         with monkeypatch.context() as patched:
             patched.setattr(place, name, fail)
             ended = Executor(lambda event: None, StopRequest()).do(job)
@@ -99,7 +99,7 @@ def test_the_trace_is_kept_where_the_metadata_can_t_be_written(
     assert "Input/output error" in trace.read_text()
 
 
-def test_stopped_is_stopped_whatever_the_disk_says(
+def test_a_stopped_run_is_interrupted_even_if_the_disk_fails(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(*arguments: Any, **options: Any) -> None:
@@ -111,7 +111,7 @@ def test_stopped_is_stopped_whatever_the_disk_says(
     assert (ended.status, ended.error["exit_status"]) == ("interrupted", 130)
 
 
-def test_the_runs_of_a_process_say_what_reading_once_took(
+def test_each_run_of_a_process_records_the_time_of_reading_once(
     job: Job, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prints = SimpleNamespace(whole="w", labels="l", graphs="g")
@@ -137,7 +137,7 @@ def test_the_runs_of_a_process_say_what_reading_once_took(
 class TestHistory:
     @pytest.fixture
     def ended(self, job: Job, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Event]]:
-        """Begin the job, which ends as soon as its run is there; what was told."""
+        """Start the job, which ends as soon as its run exists; return the events."""
 
         def end(self: Executor, job: Job, paths: RunPaths) -> None:
             raise RequestError("enough")
@@ -156,7 +156,7 @@ class TestHistory:
         run_files.root.mkdir()
         return run_files
 
-    def test_when_a_run_is_made_older_ones_are_put_aside_and_that_is_told(
+    def test_a_new_run_archives_older_ones_and_reports_it(
         self, job: Job, ended: Any, run_files: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("TOPOQA_TRAIN_KEEP_RUNS", "1")
@@ -172,7 +172,7 @@ class TestHistory:
         assert {"run_2", "run_6"} < there
         assert not {"run_1", "run_3", "run_4", "run_5"} & there
 
-    def test_a_run_that_goes_on_is_found_where_it_was_put(
+    def test_a_run_to_resume_is_found_in_history(
         self, job: Job, run_files: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         make = self.runs(job, run_files)
@@ -183,7 +183,7 @@ class TestHistory:
         Executor(lambda event: None, StopRequest()).do(resumed)
         assert went == [RunPaths(old)]
 
-    def test_a_number_that_is_none_is_told_before_anything_is_made(
+    def test_an_invalid_number_is_reported_before_anything_is_created(
         self, job: Job, ended: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("TOPOQA_TRAIN_KEEP_RUNS", "-1")
@@ -201,7 +201,7 @@ class TestHistory:
         ({"seconds": 12.5}, {"training_seconds": 40.0}, 40.0),  # taken further, and killed
     ],
 )
-def test_what_earlier_sittings_took_is_not_forgotten(
+def test_the_time_of_earlier_sessions_counts(
     runtime: dict[str, Any], progress: dict[str, Any], seconds: float
 ) -> None:
     document = RunMetadata(run_name="r", created="", runtime=runtime, progress=progress)

@@ -16,17 +16,17 @@ from topoqa_train.provenance import diff, environment
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import this_process
 from topoqa_train.workflows import rerun as workflow
-from topoqa_train.workflows.rerun import AgainRequest
+from topoqa_train.workflows.rerun import RerunRequest
 from topoqa_train.workflows.run import RunPlan
 
 SOURCE = b"# mine\ntrainer: {num_epochs: 9}\n"
-Again = Callable[..., RunPlan]
-AS_THEN = "The same in all that is recorded: if the data are, the numbers should be equal."
+Rerun = Callable[..., RunPlan]
+AS_THEN = "No recorded difference: with the same data, results should be equal."
 
 
 @pytest.fixture
 def make(project: Any, run_files: Any) -> Callable[..., Path]:
-    """A run as the program leaves it, in the surroundings of this test."""
+    """A run as the program leaves it, in the environment of this test."""
     config = load_config(project.root / "configs" / "one.yaml").config
     lines = "\n".join(f"  {key}: {value}" for key, value in config.paths if value is not None)
     now = environment.of_child(1)
@@ -42,7 +42,7 @@ def make(project: Any, run_files: Any) -> Callable[..., Path]:
         "code": now.code,
         "environment": dict(now.environment),
         "training_parameters": {"num_epochs": 4},
-        "config": diff.decisive(config),
+        "config": diff.relevant_config(config),
     }
 
     def _make(name: str = "mine", **changes: Any) -> Path:
@@ -56,72 +56,72 @@ def make(project: Any, run_files: Any) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def again(resolver: Any, clock: Any, project: Any) -> Again:
-    def _again(run: Path, *overrides: str, output_root: Path | None = None, **more: Any) -> RunPlan:
+def rerun(resolver: Any, clock: Any, project: Any) -> Rerun:
+    def _rerun(run: Path, *overrides: str, output_root: Path | None = None, **more: Any) -> RunPlan:
         parsed = [parse_override(text, base=project.root) for text in overrides]
-        request = AgainRequest(RunPaths(run), parsed, **more)
-        return workflow.plan_again(request, resolver, clock, output_root=output_root)
+        request = RerunRequest(RunPaths(run), parsed, **more)
+        return workflow.plan_rerun(request, resolver, clock, output_root=output_root)
 
-    return _again
+    return _rerun
 
 
-def refusal(again: Again, *arguments: Any, **options: Any) -> str:
+def refusal(rerun: Rerun, *arguments: Any, **options: Any) -> str:
     with pytest.raises(RequestError) as caught:
-        again(*arguments, **options)
+        rerun(*arguments, **options)
     return "\n".join([caught.value.message, *caught.value.details, caught.value.hint or ""])
 
 
 class TestTheSame:
     @pytest.mark.parametrize("status", ["completed", "failed", "interrupted"])
     def test_a_new_run_of_the_same_job(
-        self, make: Any, again: Again, project: Any, status: str
+        self, make: Any, rerun: Rerun, project: Any, status: str
     ) -> None:
         run = make(status=status)
-        plan = again(run)
+        plan = rerun(run)
         job = plan.job
         assert (job.name, job.run_name, job.stamped, job.resume_run) == ("one", None, True, None)
         assert job.output_root == project.root / "training_runs"
         assert job.config == load_config(run / "config" / "config.yaml").config
         assert (job.options.notes, job.options.trial_label) == ("of then", "a")
-        assert job.again_of is not None
-        assert (job.again_of.run_id, job.again_of.run_dir) == ("mine", run)
-        assert (job.again_of.differs, job.again_of.told) == ((), ())
-        assert plan.notes == ("Again: mine, with its config and options.", AS_THEN)
+        assert job.rerun_of is not None
+        assert (job.rerun_of.run_id, job.rerun_of.run_dir) == ("mine", run)
+        assert (job.rerun_of.differs, job.rerun_of.reported) == ((), ())
+        assert plan.notes == ("Rerun of mine, with its config and options.", AS_THEN)
 
-    def test_its_source_and_overrides_stay_what_they_were(self, make: Any, again: Again) -> None:
-        job = again(make(), "dataloader.seed=7").job
+    def test_its_source_and_overrides_stay_what_they_were(self, make: Any, rerun: Rerun) -> None:
+        job = rerun(make(), "dataloader.seed=7").job
         assert job.original_yaml == SOURCE.decode()
         assert job.source_config == "configs/mine.yaml"
         assert job.overrides == {"trainer.num_epochs": 4, "dataloader.seed": 7}
 
-    def test_a_source_that_is_lost_gives_way_to_the_config(self, make: Any, again: Again) -> None:
+    def test_a_source_that_is_lost_gives_way_to_the_config(self, make: Any, rerun: Rerun) -> None:
         run = make()
         (run / "config" / "original_config.yaml").unlink()
-        job = again(run).job
+        job = rerun(run).job
         assert job.original_yaml == (run / "config" / "config.yaml").read_text()
         assert job.source_config == str(run / "config" / "config.yaml")
         assert job.overrides == {}
 
-    def test_its_options(self, make: Any, again: Again) -> None:
+    def test_its_options(self, make: Any, rerun: Rerun) -> None:
         options = {
             "limit_train_batches": 3,
             "limit_val_batches": 0.5,
             "log_lr": True,
             "trainer_args": {"gradient_clip_val": 0.5},
         }
-        plan = again(make(training_parameters={"num_epochs": 4, **options}))
+        plan = rerun(make(training_parameters={"num_epochs": 4, **options}))
         assert {name: getattr(plan.job.options, name) for name in options} == options
         assert plan.notes[-1] == AS_THEN
 
     @pytest.mark.parametrize(("recorded", "epochs"), [(1, 1), (4, 4)])
     def test_a_try_out_goes_as_far_as_it_went(
-        self, make: Any, again: Again, recorded: int, epochs: int
+        self, make: Any, rerun: Rerun, recorded: int, epochs: int
     ) -> None:
         run = make(training_parameters={"fast_dev_run": True, "num_epochs": recorded})
-        plan = again(run)
+        plan = rerun(run)
         assert (plan.job.options.fast_dev_run, plan.job.config.trainer.num_epochs) == (True, epochs)
         assert [job.epochs for job in plan.shown.jobs] == [epochs]
-        assert again(run, "trainer.num_epochs=6").job.config.trainer.num_epochs == 6
+        assert rerun(run, "trainer.num_epochs=6").job.config.trainer.num_epochs == 6
 
     @pytest.mark.parametrize(
         ("job", "name", "called"),
@@ -132,16 +132,16 @@ class TestTheSame:
         ],
     )
     def test_a_name_can_be_made_of_whatever_its_job_was_called(
-        self, make: Any, again: Again, job: str | None, name: str, called: str
+        self, make: Any, rerun: Rerun, job: str | None, name: str, called: str
     ) -> None:
-        assert again(make(name, job=job)).job.name == called
+        assert rerun(make(name, job=job)).job.name == called
 
 
 class TestOtherwise:
     def test_what_is_asked_for_is_done_and_said(
-        self, make: Any, again: Again, tmp_path: Path
+        self, make: Any, rerun: Rerun, tmp_path: Path
     ) -> None:
-        plan = again(
+        plan = rerun(
             make(),
             "dataloader.batch_size=8",
             run_name="named",
@@ -152,53 +152,53 @@ class TestOtherwise:
         assert (plan.job.run_name, options.notes, options.trial_label) == ("named", "of now", "a")
         assert plan.job.output_root == tmp_path / "elsewhere"
         assert plan.notes[1:] == (
-            "Not as then:",
+            "Differences:",
             "  dataloader.batch_size: 16 then, 8 now",
             "  limit_val_batches: none then, 2 now",
-            "The numbers are not expected to be equal.",
+            "Results are not expected to be equal.",
         )
-        assert plan.job.again_of is not None
-        assert [each["what"] for each in plan.job.again_of.differs] == [
+        assert plan.job.rerun_of is not None
+        assert [each["what"] for each in plan.job.rerun_of.differs] == [
             "dataloader.batch_size",
             "limit_val_batches",
         ]
 
-    def test_a_config_that_was_edited_by_hand_is_found_out(self, make: Any, again: Again) -> None:
+    def test_a_config_that_was_edited_by_hand_is_found_out(self, make: Any, rerun: Rerun) -> None:
         run = make()
         config = run / "config" / "config.yaml"
         config.write_text(config.read_text() + "optimizer: {learning_rate: 0.5}\n")
-        assert "  optimizer.learning_rate: 0.005 then, 0.5 now" in again(run).notes
+        assert "  optimizer.learning_rate: 0.005 then, 0.5 now" in rerun(run).notes
 
-    def test_surroundings_are_told_before_it_starts(self, make: Any, again: Again) -> None:
+    def test_environment_are_told_before_it_starts(self, make: Any, rerun: Rerun) -> None:
         versions = {**environment.versions(), "numpy": "0.1"}
         host = {**environment.host(4), "name": "then.example.org"}
-        plan = again(make(versions=versions, host=host))
+        plan = rerun(make(versions=versions, host=host))
         told = "\n".join(plan.notes)
         assert "  numpy: 0.1 then, " in told
         assert "  threads: 4 then, 1 now" in told
         assert "  host: then.example.org then, " in told
-        assert plan.notes[-1] == "The numbers may differ."
-        assert plan.job.again_of is not None
-        assert len(plan.job.again_of.told) == 3
+        assert plan.notes[-1] == "Results may differ."
+        assert plan.job.rerun_of is not None
+        assert len(plan.job.rerun_of.reported) == 3
 
-    def test_threads_are_told_once(self, make: Any, again: Again) -> None:
-        told = [note for note in again(make(), "trainer.threads=2").notes if "threads" in note]
+    def test_threads_are_told_once(self, make: Any, rerun: Rerun) -> None:
+        told = [note for note in rerun(make(), "trainer.threads=2").notes if "threads" in note]
         assert told == ["  trainer.threads: 1 then, 2 now"]
 
     def test_more_epochs_and_another_place_make_no_other_numbers(
-        self, make: Any, again: Again
+        self, make: Any, rerun: Rerun
     ) -> None:
-        notes = again(make(), "trainer.num_epochs=9", "dataloader.num_workers=2").notes
-        assert notes[-1] == "None of these makes numbers: they should be equal, epoch by epoch."
+        notes = rerun(make(), "trainer.num_epochs=9", "dataloader.num_workers=2").notes
+        assert notes[-1] == "None of these affects results: they should be equal, epoch by epoch."
 
-    def test_many_are_counted(self, make: Any, again: Again) -> None:
+    def test_many_are_counted(self, make: Any, rerun: Rerun) -> None:
         versions = {**environment.versions(), **{f"p{number}": "1" for number in range(20)}}
-        notes = again(make(versions=versions)).notes
+        notes = rerun(make(versions=versions)).notes
         assert len(notes) < 20
-        assert "  and 8 more: see again_of in run_metadata.json" in notes
+        assert "  and 8 more: see rerun_of in run_metadata.json" in notes
 
     def test_a_run_that_went_on_elsewhere_is_the_work_of_both(
-        self, make: Any, again: Again
+        self, make: Any, rerun: Rerun
     ) -> None:
         differs = [
             {"what": "torch", "then": "1", "now": "2", "kind": "numbers"},
@@ -209,13 +209,13 @@ class TestOtherwise:
             {"epochs_done": 3, "differs": differs},
             {"epochs_done": None, "differs": "odd"},
         ]
-        (note,) = [note for note in again(make(resumed=sittings)).notes if "resumed" in note]
+        (note,) = [note for note in rerun(make(resumed=sittings)).notes if "resumed" in note]
         assert note.startswith("It was resumed after 3 epochs with other torch: ")
 
-    def test_a_run_of_before_is_compared_by_its_config_file(self, make: Any, again: Again) -> None:
-        plan = again(make(config={}), "dataloader.seed=7")
+    def test_a_run_of_before_is_compared_by_its_config_file(self, make: Any, rerun: Rerun) -> None:
+        plan = rerun(make(config={}), "dataloader.seed=7")
         assert "  dataloader.seed: 222 then, 7 now" in plan.notes
-        assert again(make("other", config={})).notes[-1] == AS_THEN
+        assert rerun(make("other", config={})).notes[-1] == AS_THEN
 
 
 class TestWeights:
@@ -225,8 +225,8 @@ class TestWeights:
         run: Path = make(started_from={**start, **more})
         return run
 
-    def test_it_starts_from_them_again(self, make: Any, again: Again, base: Path) -> None:
-        plan = again(self.begun(make, base))
+    def test_it_starts_from_them_rerun(self, make: Any, rerun: Rerun, base: Path) -> None:
+        plan = rerun(self.begun(make, base))
         assert plan.job.options.weights_from == base
         assert plan.job.started_from is not None
         assert (plan.job.started_from["run_id"], plan.job.started_from["epoch"]) == ("base", 1)
@@ -234,98 +234,98 @@ class TestWeights:
         assert plan.notes[-1] == AS_THEN
 
     def test_wherever_they_are_by_now(
-        self, make: Any, again: Again, base: Path, run_files: Any, tmp_path: Path
+        self, make: Any, rerun: Rerun, base: Path, run_files: Any, tmp_path: Path
     ) -> None:
         run = self.begun(make, base)
         (run_files.root / "history").mkdir()
         (run_files.root / "base").rename(run_files.root / "history" / "base")
         moved = run_files.root / "history" / "base" / "model_checkpoints" / base.name
-        assert again(run).job.options.weights_from == moved
+        assert rerun(run).job.options.weights_from == moved
         # The whole folder, the run itself in history.
         run.rename(run_files.root / "history" / "mine")
         run_files.root.rename(tmp_path / "away")
-        plan = again(tmp_path / "away" / "history" / "mine")
+        plan = rerun(tmp_path / "away" / "history" / "mine")
         assert plan.job.options.weights_from == tmp_path / "away" / moved.relative_to(
             run_files.root
         )
         assert plan.notes[-1] == AS_THEN
 
     def test_of_two_of_the_name_the_one_with_the_content(
-        self, make: Any, again: Again, base: Path, run_files: Any, tmp_path: Path
+        self, make: Any, rerun: Rerun, base: Path, run_files: Any, tmp_path: Path
     ) -> None:
         elsewhere = tmp_path / "elsewhere" / "base" / "model_checkpoints" / base.name
         elsewhere.parent.mkdir(parents=True)
         elsewhere.write_text("of another training")
         run = self.begun(make, base, checkpoint=str(elsewhere))
-        assert again(run).job.options.weights_from == base
+        assert rerun(run).job.options.weights_from == base
 
-    def test_another_content_is_told(self, make: Any, again: Again, base: Path) -> None:
+    def test_another_content_is_told(self, make: Any, rerun: Rerun, base: Path) -> None:
         run = self.begun(make, base)
         base.write_text("of another training")
-        plan = again(run)
+        plan = rerun(run)
         told = [note for note in plan.notes if note.startswith("  starting weights: ")]
         assert len(told) == 1
-        assert plan.notes[-1] == "The numbers are not expected to be equal."
+        assert plan.notes[-1] == "Results are not expected to be equal."
 
-    def test_gone_they_are_named(self, make: Any, again: Again, base: Path) -> None:
+    def test_gone_they_are_named(self, make: Any, rerun: Rerun, base: Path) -> None:
         run = self.begun(make, base)
         base.unlink()
-        told = refusal(again, run)
+        told = refusal(rerun, run)
         assert "the checkpoint that mine started from is gone" in told
         assert str(base) in told
         assert "--resume-from" in told
 
-    def test_others_can_be_named(self, make: Any, again: Again, base: Path, run_files: Any) -> None:
+    def test_others_can_be_named(self, make: Any, rerun: Rerun, base: Path, run_files: Any) -> None:
         other = run_files("other") / "model_checkpoints" / "best.ckpt"
         other.resolve().write_text("of another training")
         run = self.begun(make, base)
         base.unlink()
-        plan = again(run, options=RunOptions(weights_from=other))
+        plan = rerun(run, options=RunOptions(weights_from=other))
         assert plan.job.options.weights_from == other.resolve()
         assert plan.job.started_from is not None
         assert "run_id" not in plan.job.started_from
         assert any(note.startswith("  starting weights: ") for note in plan.notes)
 
     def test_a_run_of_before_has_a_path_and_no_hash(
-        self, make: Any, again: Again, base: Path
+        self, make: Any, rerun: Rerun, base: Path
     ) -> None:
         run = make(started_from={"checkpoint": str(base)})
-        assert again(run).notes[-1] == AS_THEN
+        assert rerun(run).notes[-1] == AS_THEN
 
 
 class TestRefusals:
     @pytest.mark.parametrize("status", ["running", "created"])
-    def test_one_that_is_running(self, make: Any, again: Again, status: str) -> None:
-        told = refusal(again, make(status=status, process=this_process()))
+    def test_one_that_is_running(self, make: Any, rerun: Rerun, status: str) -> None:
+        told = refusal(rerun, make(status=status, process=this_process()))
         assert "mine is running" in told
 
-    def test_one_without_a_config(self, make: Any, again: Again) -> None:
+    def test_one_without_a_config(self, make: Any, rerun: Rerun) -> None:
         run = make()
         (run / "config" / "config.yaml").unlink()
-        assert "mine can't be done again: it has no config/config.yaml" in refusal(again, run)
+        assert "mine can't be repeated: it has no config/config.yaml" in refusal(rerun, run)
 
-    def test_a_folder_that_is_no_run(self, again: Again, tmp_path: Path) -> None:
-        assert "is not a run" in refusal(again, tmp_path)
+    def test_a_folder_that_is_no_run(self, rerun: Rerun, tmp_path: Path) -> None:
+        assert "is not a run" in refusal(rerun, tmp_path)
 
-    def test_labels_that_are_gone(self, make: Any, again: Again, project: Any) -> None:
+    def test_labels_that_are_gone(self, make: Any, rerun: Rerun, project: Any) -> None:
         (project.root / "val.csv").unlink()
-        assert "val.csv" in refusal(again, make())
+        assert "val.csv" in refusal(rerun, make())
 
-    def test_a_name_that_is_taken(self, make: Any, again: Again, run_files: Any) -> None:
+    def test_a_name_that_is_taken(self, make: Any, rerun: Rerun, run_files: Any) -> None:
         run = make()
-        told = refusal(again, run, run_name="mine", output_root=run_files.root)
+        told = refusal(rerun, run, run_name="mine", output_root=run_files.root)
         assert "'mine' exists already" in told
 
     @pytest.mark.parametrize("odd", [{"limit_val_batches": "many"}, {"trainer_args": [1]}])
-    def test_options_that_are_none(self, make: Any, again: Again, odd: dict[str, Any]) -> None:
-        told = refusal(again, make(training_parameters=odd))
+    def test_options_that_are_none(self, make: Any, rerun: Rerun, odd: dict[str, Any]) -> None:
+        told = refusal(rerun, make(training_parameters=odd))
         assert f"training_parameters.{next(iter(odd))}" in told
         assert "run_metadata.json" in told
 
-    def test_a_source_that_is_not_text(self, make: Any, again: Again) -> None:
+    def test_a_source_that_is_not_text(self, make: Any, rerun: Rerun) -> None:
         run = make()
         (run / "config" / "original_config.yaml").write_bytes(b"\xff\xfe")
-        assert "original_config.yaml is not text in UTF-8" in refusal(again, run)
+        assert "original_config.yaml is not text in UTF-8" in refusal(rerun, run)
 
 
 class TestOfThePreviousPipeline:
@@ -337,31 +337,31 @@ class TestOfThePreviousPipeline:
         lines += [f"{split}_label_file: {project.root / split}.csv" for split in ("train", "val")]
         return "\n".join([*lines, f"graph_dir: {project.root / 'graphs'}"]) + "\n"
 
-    def test_its_flat_config_is_run(self, again: Again, project: Any, tmp_path: Path) -> None:
+    def test_its_flat_config_is_run(self, rerun: Rerun, project: Any, tmp_path: Path) -> None:
         run = write_legacy_run(tmp_path, config=self.config(project))
-        plan = again(run)
+        plan = rerun(run)
         assert plan.job.name == "sched_boost_seed222"
         assert plan.job.config.early_stopping.patience == 45
-        assert plan.job.again_of is not None
-        assert plan.job.again_of.reference
+        assert plan.job.rerun_of is not None
+        assert plan.job.rerun_of.compared is False
         assert any("only the first graph of each batch" in note for note in plan.notes)
         assert not any("should be equal" in note or "differ" in note for note in plan.notes)
 
     def test_what_it_started_from_is_asked_for(
-        self, again: Again, project: Any, tmp_path: Path
+        self, rerun: Rerun, project: Any, tmp_path: Path
     ) -> None:
         from legacy_runs import metadata
 
         command = ["python", "train_cli.py", "run", "--resume-from", "x.ckpt"]
         document = metadata("x", command=command)
         run = write_legacy_run(tmp_path, "x", document=document, config=self.config(project))
-        assert any("--resume-from" in note for note in again(run).notes)
+        assert any("--resume-from" in note for note in rerun(run).notes)
 
-    def test_without_a_config_it_is_refused(self, again: Again, tmp_path: Path) -> None:
-        assert "it has no config/config.yaml" in refusal(again, write_legacy_run(tmp_path))
+    def test_without_a_config_it_is_refused(self, rerun: Rerun, tmp_path: Path) -> None:
+        assert "it has no config/config.yaml" in refusal(rerun, write_legacy_run(tmp_path))
 
-    def test_a_key_that_is_unknown_here_is_named(self, again: Again, tmp_path: Path) -> None:
+    def test_a_key_that_is_unknown_here_is_named(self, rerun: Rerun, tmp_path: Path) -> None:
         run = write_legacy_run(tmp_path, config=FLAT_CONFIG)
         with pytest.raises(ConfigError) as caught:
-            again(run)
+            rerun(run)
         assert "some_key_of_the_time" in str(caught.value.problems)

@@ -11,41 +11,35 @@ from topoqa_train.config.load import load_config
 from topoqa_train.config.overrides import parse_override
 from topoqa_train.config.writer import dump_yaml, effective
 from topoqa_train.errors import RequestError
-from topoqa_train.provenance.diff import decisive
+from topoqa_train.provenance.diff import relevant_config
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import this_process
 from topoqa_train.workflows import resume as workflow
 from topoqa_train.workflows.resume import ResumeRequest
 from topoqa_train.workflows.run import RunPlan
 
-PARAMETERS = {
-    "architecture": "proteingat",
-    "attention_head": 8,
-    "batch_size": 16,
-    "seed": 222,
-    "num_workers": 0,
-    "num_epochs": 4,
-    "accumulate_grad_batches": 32,
-    "devices": 1,
-    "learning_rate": 0.005,
-    "scheduler": {"type": "reduce_on_plateau", "factor": 0.5, "patience": 10},
-    "edge_layer_norm": True,
-}
+PARAMETERS = {"num_epochs": 4}
 DONE = {"epochs_done": 4, "epochs_without_gain": 2}
 Resume = Callable[..., RunPlan]
 
 
 @pytest.fixture
 def make(project: Any, run_files: Any) -> Callable[..., Path]:
-    """A run as the program leaves it; without `last` there is nothing to go on from."""
+    """A run as the program leaves it; without `last` it has no checkpoint to resume from."""
+    config = load_config(
+        project.root / "configs" / "one.yaml",
+        [parse_override("trainer.num_epochs=4", base=project.root)],
+    ).config
+    known = {
+        "training_parameters": PARAMETERS,
+        "config": relevant_config(config),
+        "job": "one",
+        "progress": DONE,
+    }
 
     def _make(*, last: bool = True, **changes: Any) -> Path:
-        known = {"training_parameters": PARAMETERS, "job": "one", "progress": DONE}
         run: Path = run_files("mine", **{**known, **changes})
-        config = load_config(project.root / "configs" / "one.yaml").config
-        lines = "\n".join(f"  {key}: {value}" for key, value in config.paths if value is not None)
-        text = f"paths:\n{lines}\ntrainer: {{num_epochs: 4}}\n"
-        (run / "config" / "config.yaml").write_text(text)
+        (run / "config" / "config.yaml").write_text(dump_yaml(effective(config)))
         if last:
             (run / "model_checkpoints" / "last.ckpt").touch()
         else:
@@ -67,11 +61,9 @@ def resume(resolver: Any, clock: Any, project: Any) -> Resume:
     return _resume
 
 
-def test_a_config_that_lost_its_end_is_named_and_never_taken_for_whole(
-    make: Any, resume: Resume, project: Any
-) -> None:
+def test_a_truncated_config_is_refused(make: Any, resume: Resume, project: Any) -> None:
     config = load_config(project.root / "configs" / "one.yaml").config
-    known = decisive(config)
+    known = relevant_config(config)
     run = make(config=known, training_parameters={}, status="interrupted")
     file = run / "config" / "config.yaml"
     whole = dump_yaml(effective(config)).encode()
@@ -83,7 +75,7 @@ def test_a_config_that_lost_its_end_is_named_and_never_taken_for_whole(
         except RequestError as error:
             refusals.append(error.message)
         else:
-            assert decisive(plan.job.config) == known
+            assert relevant_config(plan.job.config) == known
     assert len(refusals) > len(whole) / 12
     assert all("config.yaml" in said for said in refusals)
     file.write_bytes(whole[: whole.index(b"coverage:")])
@@ -97,7 +89,7 @@ def refusal(resume: Resume, *arguments: Any, **options: Any) -> str:
     return "\n".join([caught.value.message, *caught.value.details, caught.value.hint or ""])
 
 
-class TestGoingOn:
+class TestResume:
     def test_further_epochs_by_an_override(self, make: Any, resume: Resume) -> None:
         run = make()
         plan = resume(run, "trainer.num_epochs=9")
@@ -126,12 +118,16 @@ class TestGoingOn:
         assert (plan.job.options.fast_dev_run, plan.job.config.trainer.num_epochs) == (True, 3)
         assert "has done all of its 1 epochs" in refusal(resume, run)
 
-    def test_what_makes_other_numbers_is_told_and_done(self, make: Any, resume: Resume) -> None:
+    def test_a_change_that_affects_results_is_reported_and_done(
+        self, make: Any, resume: Resume
+    ) -> None:
         plan = resume(make(), "trainer.num_epochs=9", "dataloader.batch_size=8")
         (note,) = plan.notes
-        assert note.startswith("dataloader.batch_size: 16 in the run, 8 now: ")
+        assert note.startswith("dataloader.batch_size: 16 then, 8 now: ")
 
-    def test_what_makes_none_is_not(self, make: Any, resume: Resume) -> None:
+    def test_a_change_without_effect_on_results_is_not_reported(
+        self, make: Any, resume: Resume
+    ) -> None:
         overrides = ("dataloader.num_workers=2", "early_stopping.patience=50")
         assert resume(make(), "trainer.num_epochs=9", *overrides).notes == ()
 
@@ -143,7 +139,7 @@ class TestRefusals:
         assert "mine is running" in told
         assert "topoqa-train monitor --run-dir" in told
 
-    def test_one_of_the_reference(self, resume: Resume, tmp_path: Path) -> None:
+    def test_one_of_another_program(self, resume: Resume, tmp_path: Path) -> None:
         told = refusal(resume, write_legacy_run(tmp_path, "theirs"))
         assert "theirs is a run of the previous pipeline" in told
         assert "--resume-from" in told
@@ -163,27 +159,29 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("override", "said"),
         [
-            ("model.attention_head=4", "model.attention_head: 8 in the run, 4 now"),
-            ("edge_schema.use_layer_norm=false", "edge_schema.use_layer_norm: True in the run"),
-            ("optimizer.learning_rate=0.1", "optimizer.learning_rate: 0.005 in the run, 0.1 now"),
-            ("scheduler.patience=3", "scheduler.patience: 10 in the run, 3 now"),
-            ("selection.spearman_weight=2.0", "selection.spearman_weight: 1.0 in the run"),
+            ("model.attention_head=4", "model.attention_head: 8 then, 4 now"),
+            ("edge_schema.use_layer_norm=false", "edge_schema.use_layer_norm: true then"),
+            ("optimizer.learning_rate=0.1", "optimizer.learning_rate: 0.005 then, 0.1 now"),
+            ("scheduler.patience=3", "scheduler.patience: 10 then, 3 now"),
+            ("selection.spearman_weight=2.0", "selection.spearman_weight: 1.0 then"),
         ],
     )
-    def test_what_the_checkpoint_can_t_take_on_by_its_keys(
+    def test_changes_that_the_checkpoint_does_not_allow(
         self, make: Any, resume: Resume, override: str, said: str
     ) -> None:
         told = refusal(resume, make(), "trainer.num_epochs=9", override)
         assert said in told
         assert "num_epochs" not in told
 
-    def test_also_where_the_config_was_edited_by_hand(self, make: Any, resume: Resume) -> None:
+    def test_a_config_edited_by_hand_is_refused_too(self, make: Any, resume: Resume) -> None:
         run = make()
         config = run / "config" / "config.yaml"
-        config.write_text(config.read_text() + "model: {attention_head: 4}\n")
+        config.write_text(config.read_text().replace("attention_head: 8", "attention_head: 4"))
         assert "model.attention_head" in refusal(resume, run, "trainer.num_epochs=9")
 
-    def test_but_not_where_nothing_was_trained_yet(self, make: Any, resume: Resume) -> None:
+    def test_before_the_first_checkpoint_everything_may_change(
+        self, make: Any, resume: Resume
+    ) -> None:
         run = make(last=False, status="interrupted", progress={})
         plan = resume(run, "model.attention_head=4", "dataloader.seed=3")
         assert (plan.job.config.model.attention_head, plan.notes) == (4, ())
@@ -208,10 +206,10 @@ class TestCheckpoint:
     def test_one_with_no_epoch_after_it_is_refused(self, make: Any, resume: Resume) -> None:
         run = make()
         (last,) = (run / "model_checkpoints").glob("*_epoch3.chkpt")
-        assert "there is no epoch left of 4" in refusal(resume, run, checkpoint=last)
+        assert "no epoch of 4 is left" in refusal(resume, run, checkpoint=last)
 
 
-class TestStart:
+class TestStartingCheckpoint:
     """What it started from matters only where it was stopped before its first epoch's end."""
 
     def begun(self, make: Any, base: Path, *, last: bool) -> Any:
@@ -235,7 +233,7 @@ class TestStart:
         run = self.begun(make, base, last=False)
         base.unlink()
         told = refusal(resume, run)
-        assert "the checkpoint that it started from is gone" in told
+        assert "the checkpoint that mine started from is gone" in told
         assert str(base) in told
 
     def test_but_only_where_it_is_needed(self, make: Any, resume: Resume, base: Path) -> None:

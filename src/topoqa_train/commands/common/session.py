@@ -38,7 +38,7 @@ from topoqa_train.workflows.run import RunPlan
 if TYPE_CHECKING:
     from topoqa_train.workflows.batch import BatchPlan, BatchRequest
     from topoqa_train.workflows.pipeline import PipelinePlan, PipelineRequest
-    from topoqa_train.workflows.rerun import AgainRequest
+    from topoqa_train.workflows.rerun import RerunRequest
 
 
 def launcher_name() -> str:
@@ -83,12 +83,12 @@ def run_one(plan: JobPlan, *, output_root: Path | None) -> None:
     carry_out(workflow.plan_run(plan, DataResolver(progress), output_root=output_root))
 
 
-def run_again(request: AgainRequest, *, output_root: Path | None) -> None:
-    """Train as another run was trained, with a screen, and say whether the numbers are equal."""
+def rerun(request: RerunRequest, *, output_root: Path | None) -> None:
+    """Repeat a run with a screen, and report whether the results are equal."""
     from topoqa_train.workflows import rerun as workflow
 
     resolver = DataResolver(progress)
-    carry_out(workflow.plan_again(request, resolver, SystemClock(), output_root=output_root))
+    carry_out(workflow.plan_rerun(request, resolver, SystemClock(), output_root=output_root))
 
 
 def carry_out(plan: RunPlan) -> None:
