@@ -175,7 +175,7 @@ class TestTheExample:
     def test_its_own_tests_pass(self, say: Say, tmp_path: Path) -> None:
         tests = shutil.copytree(EXAMPLE / "tests", tmp_path / "its own" / "tests")
         # One of the launcher's suite: it starts the trainings that the default one starts.
-        chosen = "not TestNice or test_events_of_a_job_in_their_order"
+        chosen = "not TestNice or test_the_order_of_events"
         quiet = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(tests))
         done = say(sys.executable, "-m", "pytest", *quiet, "-k", chosen, str(tests))
         assert done.returncode == 0, done.stdout

@@ -1,10 +1,10 @@
-"""Contract suites: what every command, model, data set and launcher must do, ours too.
+"""Contract suites: tests that every plugin of a kind must pass, the built-in ones too.
 
-A plugin's own tests subclass a suite and name the implementation; pytest collects the rest.
+A plugin's own tests subclass a suite and name the implementation; pytest collects the tests.
 """
 
 import pytest
 
-# So that an assert that fails in a suite shows its values, as in a test file.
-_SUITES = ("commands", "datasets", "launchers", "models", "run_readers")
+# A failed assert in a suite shows its values, as in a test file.
+_SUITES = ("commands", "datasets", "launchers", "models", "run_readers", "trackers")
 pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in _SUITES))

@@ -11,11 +11,11 @@ from typing import Any
 
 from topoqa_train.plugins import discovery, typer_command
 
-# Seconds to import: not before there is something to train.
+# They take seconds to import, so only a training may load them.
 HEAVY = ("torch", "torch_geometric", "lightning", "pytorch_lightning", "pandas", "scipy")
-_LONGEST_LINE = 124  # two lines of the list on a terminal of 80 columns
+_LONGEST_LINE = 124  # two lines of the list of commands, 80 columns wide
 
-# Carries each command line out in this one process, as its own program would.
+# Runs each command line in one process, as if each were a program of its own.
 _PROBE = """
 import io, json, sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -36,15 +36,15 @@ print(json.dumps({"ended": ended, "loaded": [name for name in heavy if name in s
 
 @dataclass(frozen=True)
 class _Ended:
-    """How a command line ended."""
+    """Exit status and output of a command line."""
 
     status: int
     out: str
     err: str
 
 
-def _carried_out(*lines: tuple[str, ...], folder: Path) -> tuple[list[_Ended], list[str]]:
-    """How each of `lines` ends in a fresh process in `folder`, and which of `HEAVY` they load."""
+def _run_lines(*lines: tuple[str, ...], folder: Path) -> tuple[list[_Ended], list[str]]:
+    """Run `lines` in a new process in `folder`; return their ends and what it loads of `HEAVY`."""
     done = subprocess.run(  # noqa: S603 - this Python
         [sys.executable, "-c", _PROBE, json.dumps([lines, HEAVY])],
         capture_output=True,
@@ -57,34 +57,34 @@ def _carried_out(*lines: tuple[str, ...], folder: Path) -> tuple[list[_Ended], l
 
 
 class CommandContract:
-    """Subclass it and set `name`, the first word after `topoqa-train`."""
+    """A suite: subclass it and set `name`, the first word after `topoqa-train`."""
 
     name: str
 
     def lines(self) -> list[tuple[str, ...]]:
-        """The words of every command below `name`, or `name` alone where there is none."""
+        """Return the words of every command below `name`, or `name` alone if there is none."""
         plugin = discovery.find(discovery.COMMANDS, "command", self.name)
         return _leaves((self.name,), typer_command.build(plugin))
 
     def test_the_list_of_commands_has_a_line_for_it(self) -> None:
-        """Readable without importing it: a docstring, `help=` as a text, or the summary."""
+        """Check for a line that can be read without importing: docstring, `help=` or summary."""
         line = discovery.find(discovery.COMMANDS, "command", self.name).line
         assert line
         assert len(line) <= _LONGEST_LINE
 
     def test_help_is_quick(self, tmp_path: Path) -> None:
-        """`--help` of it and of all below explains, and loads nothing that takes seconds."""
+        """Check that every `--help` shows a usage line and loads nothing heavy."""
         asked = sorted({(self.name,), *self.lines()})
-        ended, loaded = _carried_out(*((*words, "--help") for words in asked), folder=tmp_path)
+        ended, loaded = _run_lines(*((*words, "--help") for words in asked), folder=tmp_path)
         for words, end in zip(asked, ended, strict=True):
             assert (words, end.status) == (words, 0), end.err
             assert "Usage" in end.out
         assert loaded == []
 
     def test_a_wrong_option_is_refused(self, tmp_path: Path) -> None:
-        """Status 2, something to read on standard error, nothing on standard output."""
+        """Check for status 2, a message on standard error and nothing on standard output."""
         for words in self.lines():
-            # A process for each: it may hand its options on to another one.
+            # One process each, because a command may pass its options on to another one.
             done = subprocess.run(  # noqa: S603 - this Python
                 [sys.executable, "-m", "topoqa_train", *words, "--no-such-option-as-this"],
                 capture_output=True,

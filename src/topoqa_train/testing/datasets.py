@@ -13,22 +13,22 @@ from topoqa_train.training.data.load import LoadedData, load_data
 
 @contextmanager
 def quiet(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A progress that shows nothing."""
+    """Yield a progress that shows nothing."""
     del description, total
     yield lambda _: None
 
 
 class DataSetContract:
-    """Subclass it and set `name`; `prepare` may be overridden to build a smaller one."""
+    """A suite: subclass it and set `name`; override `prepare` to build a smaller data set."""
 
     name: str
 
     def prepare(self) -> DataSetPaths:
-        """Have the data set made ready."""
+        """Build the data set if necessary, and return its paths."""
         return datasets.prepare(self.name, quiet)
 
     def load(self) -> LoadedData:
-        """All graphs and labels, checked as a run checks them."""
+        """Return all graphs and labels, checked as a run checks them."""
         files = DataFiles.of(self.prepare())
         return load_data(
             files.labels(),
@@ -37,14 +37,14 @@ class DataSetContract:
             summary_path=files.summary,
         )
 
-    def test_every_label_has_a_fit_graph(self) -> None:
-        """Loading raises for anything else."""
+    def test_every_label_has_a_valid_graph(self) -> None:
+        """Check coverage; loading raises for a graph that is not valid."""
         data = self.load()
         assert all(percent == 100.0 for percent in data.coverage_percent().values())
         assert min(data.counts().values()) > 0
 
     def test_paths_are_absolute(self) -> None:
-        """A run may be begun in one folder and gone on with in another."""
+        """Check the paths: a run can be started in one folder and resumed from another."""
         found = self.prepare()
         named = (found.graph, found.train_labels, found.val_labels)
         more = (found.test_labels, found.metadata, found.summary)
@@ -52,19 +52,19 @@ class DataSetContract:
         assert found.version
 
     def test_twice_gives_the_same(self) -> None:
-        """Paths, version and content."""
+        """Check paths, version and content."""
         assert self.prepare() == self.prepare()
         assert self.load().fingerprint == self.load().fingerprint
 
     def test_no_target_in_two_splits(self) -> None:
-        """What is learnt of a complex must not be asked about it."""
+        """Check that a complex that is trained on is not validated or tested on."""
         data = self.load()
         splits = [split for split in (data.train, data.val, data.test) if split is not None]
         targets = [target for split in splits for target in split.targets]
         assert len(targets) == len(set(targets))
 
     def test_labels_can_be_ranked(self) -> None:
-        """Within each target of val the DockQ differ, or no ranking could be measured."""
+        """Check that DockQ differs within each target of val, else no ranking can be measured."""
         data = self.load()
         for place in range(len(data.val.targets)):
             assert len(set(data.val.dockq[data.val.target_ids == place])) > 1

@@ -20,7 +20,7 @@ from topoqa_train.workflows.job_factory import make_job
 
 
 class LauncherContract:
-    """Subclass it and set `name`; `job` may be overridden to train something else."""
+    """A suite: subclass it and set `name`; override `job` to train something else."""
 
     name: str
     config: LoadedConfig
@@ -30,24 +30,24 @@ class LauncherContract:
         self.config = load_config(small.write_config(tmp_path_factory.mktemp("small")))
 
     def job(self, name: str, root: Path) -> Job:
-        """A job called `name` that trains in seconds and whose run goes to `root`."""
+        """Return a job called `name` that trains in seconds and writes its run to `root`."""
         return make_job(JobPlan(name, self.config), DataResolver(quiet), output_root=root)
 
     def launcher(self, at_once: int = 1) -> Launcher:
-        """The launcher under test."""
+        """Return the launcher under test."""
         return base.make(self.name, at_once)
 
     def run(
         self, *tasks: Task, at_once: int = 1, keep_going: bool = False
     ) -> tuple[list[RunEnded], list[Event]]:
-        """Do `tasks`; how they ended, and every event."""
+        """Run `tasks`; return how they ended, and every event."""
         events: list[Event] = []
         with self.launcher(at_once) as launcher:
             ended = launcher.run(list(tasks), events.append, keep_going=keep_going)
         return ended, events
 
-    def test_events_of_a_job_in_their_order(self, tmp_path: Path) -> None:
-        """Begun, created, data, every epoch, ended."""
+    def test_the_order_of_events(self, tmp_path: Path) -> None:
+        """Check the order: begun, created, data, every epoch, ended."""
         job = self.job("a", tmp_path)
         ended, events = self.run(job)
         assert [end.status for end in ended] == ["completed"]
@@ -60,21 +60,21 @@ class LauncherContract:
         assert ended[0].run_dir == events[1].run_dir
         assert Path(events[1].run_dir).parent == tmp_path
 
-    def test_ends_come_in_the_order_of_the_tasks(self, tmp_path: Path) -> None:
-        """Whichever ends first."""
+    def test_results_are_in_the_order_of_the_tasks(self, tmp_path: Path) -> None:
+        """Check the order of the results, whichever task ends first."""
         ended, _ = self.run(*(self.job(name, tmp_path) for name in "abc"), at_once=2)
         assert [end.job for end in ended] == ["a", "b", "c"]
 
-    def test_a_check_makes_no_run(self, tmp_path: Path) -> None:
-        """It only reads."""
+    def test_a_check_creates_no_run(self, tmp_path: Path) -> None:
+        """Check that a check only reads."""
         job = self.job("a", tmp_path / "runs")
         ended, events = self.run(Check(name="data", config=job.config, data=job.data))
         assert [end.status for end in ended] == ["completed"]
         assert [type(event) for event in events] == [Begun, DataReady, RunEnded]
         assert not (tmp_path / "runs").exists()
 
-    def test_a_failure_stops_what_has_not_begun(self, tmp_path: Path) -> None:
-        """And is told as an error that can be shown."""
+    def test_a_failure_stops_tasks_that_have_not_started(self, tmp_path: Path) -> None:
+        """Check that the failure is returned as an error that can be shown."""
         bad = self._broken(self.job("bad", tmp_path))
         ended, _ = self.run(bad, self.job("good", tmp_path))
         assert [(end.job, end.status) for end in ended] == [("bad", "failed")]
@@ -82,7 +82,7 @@ class LauncherContract:
         assert ended[0].error["exit_status"] == 2
 
     def test_keep_going(self, tmp_path: Path) -> None:
-        """A failure of one leaves the others alone."""
+        """Check that a failed task does not stop the others."""
         bad = self._broken(self.job("bad", tmp_path))
         ended, _ = self.run(bad, self.job("good", tmp_path), keep_going=True)
         assert [(end.job, end.status) for end in ended] == [

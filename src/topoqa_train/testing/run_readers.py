@@ -18,7 +18,7 @@ from topoqa_train.runs.summary import RunSummary
 
 
 class RunReaderContract:
-    """Subclass it, set `name` and write a run in `write_run`."""
+    """A suite: subclass it, set `name` and write a run in `write_run`."""
 
     name: str
     reader: RunReader
@@ -36,11 +36,11 @@ class RunReaderContract:
         self.write_run(self.run)
 
     def read(self) -> RunSummary:
-        """Read the run as every command does."""
+        """Return the run as every command reads it."""
         return summary.read(RunPaths(self.run), SystemClock())
 
     def test_it_recognises_its_runs_alone(self, tmp_path: Path) -> None:
-        """Not an empty folder, a missing one or a file."""
+        """Check that an empty folder, a missing one or a file is not taken for a run."""
         assert self.reader.recognises(self.run)
         assert is_run(self.run)
         (tmp_path / "empty").mkdir()
@@ -49,7 +49,7 @@ class RunReaderContract:
             assert not self.reader.recognises(tmp_path / name)
 
     def test_a_glance_agrees_with_a_full_read(self) -> None:
-        """Commands take either."""
+        """Check both, because commands use either."""
         glance, found = self.reader.glance(self.run), self.reader.read(self.run)
         assert glance.kind == found.kind != ""
         assert glance.tables == found.tables
@@ -57,7 +57,7 @@ class RunReaderContract:
             assert glance.metadata.get(name) == found.metadata.get(name)
 
     def test_commands_can_show_it(self) -> None:
-        """Its epochs are in order, its times have a zone, its checkpoints exist, it is JSON."""
+        """Check that epochs are in order, times have a zone, checkpoints exist, and all is JSON."""
         found = self.read()
         assert found.read_only
         assert datetime.fromisoformat(found.metadata.created).tzinfo is not None
@@ -72,7 +72,7 @@ class RunReaderContract:
         json.dumps(found.metadata.model_dump(mode="json"), allow_nan=False)
 
     def test_a_moved_run_reads_the_same(self, tmp_path: Path) -> None:
-        """No path of where it was is used."""
+        """Check that no path of the old place is used."""
         before = self.read()
         self.run = self.run.rename(tmp_path / "a_run")
         after = self.read()
@@ -82,7 +82,7 @@ class RunReaderContract:
         ]
 
     def test_reading_writes_nothing(self) -> None:
-        """Neither a file nor a time."""
+        """Check that no file and no time changes."""
         before = self._files()
         self.read()
         self.reader.glance(self.run)

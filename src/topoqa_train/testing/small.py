@@ -18,7 +18,7 @@ trainer: {num_epochs: 2, accumulate_grad_batches: 1}
 
 
 def write_config(folder: Path) -> Path:
-    """Fill `folder` and return the config in it; the numbers are always the same."""
+    """Fill `folder` with the same data each time, and return the config in it."""
     (folder / "graphs").mkdir(parents=True)
     for split, targets in _SPLITS.items():
         models = [f"{split}{t}_{d}" for t in range(targets) for d in range(_DECOYS)]
