@@ -1,4 +1,4 @@
-"""Training pipeline for networks that judge protein-complex interfaces."""
+"""Training of networks that score protein-complex interfaces."""
 
 from importlib.metadata import PackageNotFoundError, version
 

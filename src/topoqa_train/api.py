@@ -1,8 +1,8 @@
-"""The only door for plugins: what a package outside this repository may build on.
+"""The public interface for plugins.
 
-Plugins import this module and `topoqa_train.errors`, nothing else. Importing it is light: what
-needs torch loads it when it is called, or, where it is a class, when it is asked for. What stands
-in `__all__` keeps its name and its meaning through all versions 0.1; nothing else is promised.
+Plugins import this module and `topoqa_train.errors`, nothing else. Importing it is fast: functions
+load torch when they are called, classes when they are first used. Names in `__all__` keep their
+meaning in all versions 0.1; nothing else is stable.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class that takes seconds to import
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class of a module that is slow to import
     match name:
         case "ChildLauncher":
             from topoqa_train.launch.children import ChildLauncher
@@ -172,9 +172,9 @@ Settings = TypeVar("Settings", bound="BaseModel")
 
 
 def forward_unknown_options(command: Command) -> Command:
-    """For a command that hands options it doesn't know to another one.
+    """Let `command` accept unknown options, to forward them to another command.
 
-    It finds them, with their values, in `args` of its `typer.Context`, in place of a refusal.
+    They are in `args` of its `typer.Context`, with their values.
     """
     settings = {"allow_extra_args": True, "ignore_unknown_options": True}
     vars(command)["context_settings"] = settings
@@ -182,10 +182,10 @@ def forward_unknown_options(command: Command) -> Command:
 
 
 def find_config(path: Path) -> Path:
-    """The file `path`, or where there is none the shipped one that it names (`configs/x.yaml`).
+    """Return `path` if it exists, else the shipped config of that name (`configs/x.yaml`).
 
     Raises:
-        RequestError: there is neither; the nearest name is told.
+        RequestError: neither exists; the message suggests the nearest name.
     """
     from topoqa_train.config import recipes
 
@@ -193,10 +193,10 @@ def find_config(path: Path) -> Path:
 
 
 def load_settings(path: Path, model: type[Settings]) -> Settings:
-    """A plugin's own YAML file as its pydantic `model`; forbid extra keys, and slips are told.
+    """Read a plugin's YAML file as its pydantic `model`; forbid extra keys to report typos.
 
     Raises:
-        RequestError: with the line, the key and the nearest known key of every fault.
+        RequestError: with line, key and nearest known key of every error.
     """
     from topoqa_train.config import plugin_settings
 
@@ -204,7 +204,7 @@ def load_settings(path: Path, model: type[Settings]) -> Settings:
 
 
 def read_runs(root: Path) -> tuple[list[RunSummary], list[str]]:
-    """All runs under `root`, `history/` too, and a line for each that can't be read."""
+    """Return all runs under `root`, with `history/`, and a line for each unreadable one."""
     from topoqa_train.runs import store, summary
 
     return summary.read_all(store.RunStore(root).all(), SystemClock())
@@ -221,33 +221,33 @@ def read_run(run_dir: Path) -> RunSummary:
 
 
 def target_of(model: str) -> str:
-    """The target of a decoy by its name: what stands before the first `_` or `/`."""
+    """Return the target of a decoy: the part of its name before the first `_` or `/`."""
     from topoqa_train.labels import label_file
 
     return label_file.target_of(model)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of anyone's making, fit to be written again; raises `DataError`."""
+    """Read a JSON object from an untrusted file; raises `DataError`. It can be written again."""
     from topoqa_train.training.data import builder_metadata
 
     return builder_metadata.read_document(path)
 
 
 def read_labels(path: Path) -> Sequence[Label]:
-    """The rows of a label file that have a dockq: MODEL, dockq, target; raises `DataError`."""
+    """Return the rows of a label file that have a dockq; raises `DataError`."""
     from topoqa_train.labels import label_file
 
     if not path.is_file():
-        raise DataError(f"there is no file of labels {path}")
+        raise DataError(f"label file {path} does not exist")
     return label_file.read_labels(path, split="given").rows
 
 
 def find_graphs(folder: Path, models: Sequence[str]) -> dict[str, Path]:
-    """The graph file of each decoy under `folder`, found as a training finds it.
+    """Return the graph file of each decoy under `folder`, found as a training finds it.
 
     Raises:
-        DataError: no folder, or decoys without a graph; they are named.
+        DataError: `folder` does not exist, or decoys have no graph; names them.
     """
     from topoqa_train.labels.graph_index import GraphIndex
 
@@ -263,9 +263,9 @@ def find_graphs(folder: Path, models: Sequence[str]) -> dict[str, Path]:
 
 
 def evaluate(predicted: ArrayLike, dockq: ArrayLike, targets: Sequence[str]) -> dict[str, float]:
-    """The metrics of a validation by name, of predictions [g] for decoys of these targets.
+    """Return the validation metrics by name, of predictions [g] for decoys of these targets.
 
-    The very ones that a training writes; one that is undefined reads 0.
+    They are the metrics that a training writes; an undefined one is 0.
     """
     from topoqa_train.training import metrics
 
@@ -273,10 +273,10 @@ def evaluate(predicted: ArrayLike, dockq: ArrayLike, targets: Sequence[str]) -> 
 
 
 def segment_sum(values: Tensor, segment: Tensor, segments: int) -> Tensor:
-    """Sum of the rows of each segment: [m, ...], [m] int64 in any order, to [segments, ...].
+    """Sum the rows of each segment: [m, ...] and [m] int64 in any order to [segments, ...].
 
-    With `batch.batch` and `batch.num_graphs` it pools the nodes of each graph. Deterministic on
-    every device, forwards and backwards.
+    With `batch.batch` and `batch.num_graphs` it pools the nodes of each graph. Both passes are
+    deterministic on every device.
     """
     from topoqa_train.training.model import layers
 
@@ -284,7 +284,7 @@ def segment_sum(values: Tensor, segment: Tensor, segments: int) -> Tensor:
 
 
 def segment_max(values: Tensor, segment: Tensor, segments: int) -> Tensor:
-    """Largest of each column [m, c] in each segment, 0 for one without rows; as `segment_sum`."""
+    """Take the maximum of each column [m, c] per segment, 0 without rows; see `segment_sum`."""
     from topoqa_train.training.model import layers
 
     return layers.segment_max(values, segment, segments)
@@ -298,7 +298,7 @@ def read_graph(path: Path) -> Graph:
 
 
 def graph_errors(graph: Graph) -> list[str]:
-    """All that makes a graph unfit for training, in words; empty if it is fit."""
+    """Return a message for each error that makes a graph unusable for training."""
     from topoqa_train.training.data import graphs
 
     return graphs.graph_errors(graph)

@@ -1,7 +1,7 @@
-"""Files that are either the old one or the new one, never half of either.
+"""Atomic and durable writes: after a kill or a power cut a file has its old or its new content.
 
-Written beside, flushed to the disk, then moved over (a rename over it), then the folder is flushed,
-so that a power cut after the call cannot bring the old file back.
+A temporary file in the same folder is written and flushed, then renamed over the old one, then the
+folder is flushed. Without the last step a power cut after the call could bring the old file back.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 
 from topoqa_train.errors import MachineError, RequestError, TopoqaTrainError
 
-# What the system calls a fault of the machine rather than of the request.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+# Errors of the machine rather than of the request.
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _MACHINE = (
     errno.EIO,
     errno.ENOMEM,
@@ -30,50 +30,49 @@ _MACHINE = (
     errno.ESTALE,
     errno.ETIMEDOUT,
 )
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+_NO_SYMLINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 TEMPORARY_SUFFIX = ".tmp"
 _POINTER_BYTES = 4096
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to; on leaving, make it `path` for good.
+    """Yield a temporary path to write to; at the end of the block, replace `path` by it.
 
-    If the block raises, `path` is untouched and the temporary file is gone. A full disk is a
-    `MachineError`; any other error of the system names `path`.
+    If the block raises, `path` is untouched and the temporary file is deleted. A full disk is a
+    `MachineError`; any other OSError names `path`.
     """
-    beside = _beside(path)
+    temporary = _temporary(path)
     try:
-        with translate_disk_full(path), _naming(path, beside):
-            yield beside
-            flush_file(beside)
-            beside.replace(path)
+        with translate_disk_full(path), _naming(path, temporary):
+            yield temporary
+            flush_file(temporary)
+            temporary.replace(path)
             flush_folder(path.parent)
     except BaseException:
-        _forget(beside)
+        _delete(temporary)
         raise
 
 
-def _beside(path: Path) -> Path:
+def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
 
 
-def _forget(beside: Path) -> None:
-    """Delete what was written beside; what the disk makes of that must not hide why."""
+def _delete(temporary: Path) -> None:
+    # A second error would hide the first one.
     with suppress(OSError):
-        beside.unlink()
+        temporary.unlink()
 
 
 def delete_leftovers(folder: Path) -> None:
-    """Delete what writers that were killed left beside the files of `folder`."""
+    """Delete the temporary files that killed writers left in `folder`."""
     for left in folder.glob(f".*{TEMPORARY_SUFFIX}"):
         writer = left.name.removesuffix(TEMPORARY_SUFFIX).split(".")[-2:-1]
-        if not any(map(_is_at_work, writer)):
-            _forget(left)
+        if not any(map(_is_other_process, writer)):
+            _delete(left)
 
 
-def _is_at_work(pid: str) -> bool:
-    """Whether another process of this number is there, which may be the writer."""
+def _is_other_process(pid: str) -> bool:
     try:
         os.kill(int(pid), 0)
     except (OSError, ValueError, OverflowError):
@@ -82,37 +81,36 @@ def _is_at_work(pid: str) -> bool:
 
 
 @contextmanager
-def _naming(path: Path, beside: Path | None = None) -> Iterator[None]:
-    """Have an error of the system name `path`, which people know, not `beside` nor nothing."""
+def _naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Make an OSError that names `temporary` or nothing name `path`, which the user knows."""
     try:
         yield
     except OSError as error:
-        strange = error.filename is None or str(error.filename) == str(beside)
-        if error.errno is None or not strange:
+        if error.errno is None or error.filename not in (None, str(temporary)):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @contextmanager
 def translate_disk_full(path: Path) -> Iterator[None]:
-    """Turn 'no space left' into a `MachineError` that names the folder and what is free there."""
+    """Convert 'no space left' to a `MachineError` with the folder and its free space."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in _DISK_FULL:
             raise
         raise disk_full_error(path) from error
 
 
 def as_project_error(error: OSError | TopoqaTrainError) -> TopoqaTrainError:
-    """What the system says, as an error of ours that names the file; ours as it is.
+    """Convert an OSError to an error that names the file; return others unchanged.
 
-    A full disk and a failing machine are `MachineError`; what is not there or not allowed is a
-    wrong request.
+    A full disk and a failing machine are a `MachineError`; a missing file or permission is a
+    `RequestError`.
     """
     if isinstance(error, TopoqaTrainError):
         return error
-    if error.errno in _NO_ROOM:
+    if error.errno in _DISK_FULL:
         return disk_full_error(Path(str(error.filename or Path.cwd())))
     kind = MachineError if error.errno in _MACHINE else RequestError
     name = f"{error.filename}: " if error.filename else ""
@@ -120,23 +118,23 @@ def as_project_error(error: OSError | TopoqaTrainError) -> TopoqaTrainError:
 
 
 def disk_full_error(path: Path) -> MachineError:
-    """The error for a disk that is full under `path`."""
+    """Return the error for a full disk at `path`."""
     folder = path if path.is_dir() else path.parent
     try:
         free = f"{shutil.disk_usage(folder).free / 2**20:.0f} MiB free"
     except OSError:
         free = "free space unknown"
     return MachineError(
-        f"no room left to write {path}",
+        f"no space left to write {path}",
         details=[f"{folder}: {free}"],
-        hint="Make room there, or put runs elsewhere: --output-root or TOPOQA_TRAIN_RUNS.",
+        hint="Free some space there, or write runs elsewhere: --output-root or TOPOQA_TRAIN_RUNS.",
     )
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace `path` by `content`, atomically and durably."""
-    with replacing(path) as beside:
-        beside.write_bytes(content)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_text(path: Path, content: str) -> None:
@@ -145,26 +143,26 @@ def write_text(path: Path, content: str) -> None:
 
 
 def write_json(path: Path, document: Mapping[str, Any] | list[Any]) -> None:
-    """Replace `path` by a JSON document that people can read, atomically and durably."""
+    """Replace `path` by an indented JSON document, atomically and durably."""
     write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add one line to `path`, whole or not at all where the disk is full, and flush it."""
+    """Append one line to `path` and flush it; a full disk leaves no part of the line."""
     with translate_disk_full(path), _naming(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
-            _write_whole(descriptor, (line.rstrip("\n") + "\n").encode("utf-8"))
+            _write_all(descriptor, (line.rstrip("\n") + "\n").encode("utf-8"))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
 
-def _write_whole(descriptor: int, content: bytes) -> None:
+def _write_all(descriptor: int, content: bytes) -> None:
     before = os.fstat(descriptor).st_size
     written = 0
     try:
-        # A disk that is nearly full takes a part, and complains only when asked again.
+        # A nearly full disk takes a part first and fails at the next call.
         while written < len(content):
             written += os.write(descriptor, content[written:])
     except OSError:
@@ -174,7 +172,7 @@ def _write_whole(descriptor: int, content: bytes) -> None:
 
 
 def new_file(folder: Path, stem: str, suffix: str) -> Path:
-    """Make an empty file that no other process has: `stem` and `suffix`, numbered where taken."""
+    """Create an empty file named `stem` and `suffix`, with a number if that name exists."""
     number = 1
     while True:
         path = folder / f"{stem}{'' if number == 1 else f'_{number}'}{suffix}"
@@ -188,39 +186,39 @@ def new_file(folder: Path, stem: str, suffix: str) -> Path:
 
 
 def replace_link(link: Path, target: str) -> None:
-    """Point `link` at `target` (relative to the link's folder) with no moment without a link.
+    """Point `link` at `target` (relative to the link's folder); a link exists at every moment.
 
-    Where links can't be made, a regular target is copied and a folder gets a pointer file: a text
-    file that holds the target's name, which `link_target` reads.
+    On a file system without links, a target file is copied, and for a folder `link` becomes a
+    pointer file: a text file with the target's name, which `link_target` reads.
     """
-    beside = _beside(link)
-    with translate_disk_full(link), _naming(link, beside):
+    temporary = _temporary(link)
+    with translate_disk_full(link), _naming(link, temporary):
         try:
-            beside.symlink_to(target)
+            temporary.symlink_to(target)
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in _NO_SYMLINKS:
                 raise
-            _stand_in(link, target)
+            _replace_without_link(link, target)
             return
         try:
-            beside.replace(link)
+            temporary.replace(link)
         except BaseException:
-            _forget(beside)
+            _delete(temporary)
             raise
         flush_folder(link.parent)
 
 
-def _stand_in(link: Path, target: str) -> None:
+def _replace_without_link(link: Path, target: str) -> None:
     source = link.parent / target
     if source.is_file():
-        with replacing(link) as beside:
-            shutil.copyfile(source, beside)
+        with replacing(link) as temporary:
+            shutil.copyfile(source, temporary)
     else:
         write_text(link, target + "\n")
 
 
 def link_target(link: Path) -> Path | None:
-    """Where `link` (link or pointer file) says that it leads, be it there or not; else None."""
+    """Return the target of a link or pointer file, even if it does not exist; None for others."""
     try:
         if link.is_symlink():
             return link.parent / link.readlink()
@@ -230,12 +228,12 @@ def link_target(link: Path) -> Path | None:
     except (OSError, ValueError):  # ValueError: not text
         return None
     name = text.strip()
-    # Without its line's end it was cut, and the rest may be the name of another.
+    # Without a line end the file was cut, and the rest may be the name of another run.
     return link.parent / name if name and text.endswith("\n") and "\0" not in name else None
 
 
 def flush_file(path: Path) -> None:
-    """Bring the content of `path` to the disk."""
+    """Flush the content of `path` to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -244,7 +242,7 @@ def flush_file(path: Path) -> None:
 
 
 def flush_tree(folder: Path) -> None:
-    """Bring all that is below `folder` to the disk, links not followed."""
+    """Flush everything below `folder` to the disk without following links."""
     for entry in sorted(folder.iterdir()):
         if entry.is_dir() and not entry.is_symlink():
             flush_tree(entry)
@@ -254,7 +252,7 @@ def flush_tree(folder: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Bring the names in `folder` to the disk, where the file system can."""
+    """Flush the entries of `folder` to the disk, if the file system supports it."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except PermissionError:

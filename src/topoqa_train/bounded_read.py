@@ -1,7 +1,7 @@
-"""Files that somebody else wrote: read without ever waiting, and never beyond a bound.
+"""Reading of untrusted files without blocking, up to a limit.
 
-A pipe under a file's name would be waited for until somebody writes to it, a device may never end,
-and a file may grow while it is read.
+Opening a named pipe blocks until a writer comes, a device may never end, and a file may grow while
+it is read.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
-# Windows has neither.
+# Windows has neither of the first two.
 _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _UNITS = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
 
 
 def opened(path: Path) -> BufferedReader:
-    """Open a regular file, or a link that leads to one, for reading.
+    """Open a regular file, or a link to one, for reading.
 
     Raises:
-        OSError: what the system says, or that it is no regular file; `strerror` is in plain words.
+        OSError: it can't be opened or is not a regular file; `strerror` is fit for a user.
     """
     try:
-        # Looked at before it is opened (opening alone makes some devices act) and after (it may
-        # have been exchanged).
+        # Checked before opening, which has effects on some devices, and after, because the file
+        # may have been replaced in between.
         _check_kind(path.stat(), path)
         descriptor = os.open(path, os.O_RDONLY | _FLAGS)
     except ValueError as error:  # a null byte in the name
-        raise OSError(errno.EINVAL, "that is no path", str(path)) from error
+        raise OSError(errno.EINVAL, "not a valid path", str(path)) from error
     try:
         _check_kind(os.fstat(descriptor), path)
         return os.fdopen(descriptor, "rb")
@@ -47,19 +47,19 @@ def opened(path: Path) -> BufferedReader:
 
 
 def size(file: BinaryIO) -> int:
-    """Bytes of an open file as it is now."""
+    """Return the present size of an open file in bytes."""
     return os.fstat(file.fileno()).st_size
 
 
 def content(path: Path, most: int) -> bytes:
-    """All of a regular file of at most `most` bytes.
+    """Return the content of a regular file of at most `most` bytes.
 
     Raises:
-        OSError: as `opened`, or that the file has more than `most` bytes (`errno.EFBIG`).
+        OSError: as `opened`, or the file has more than `most` bytes (`errno.EFBIG`).
     """
     with opened(path) as file:
         check_size(file, most, path)
-        # A buffer of `most` would be taken at once, however small the file is.
+        # read(most) would allocate `most` bytes, however small the file is.
         parts = [_some(file, min(size(file), most) + 1, path)]
         while parts[-1] and sum(map(len, parts)) <= most:
             parts.append(_some(file, 2**20, path))
@@ -71,22 +71,20 @@ def content(path: Path, most: int) -> bytes:
 
 def check_size(file: BinaryIO, most: int, path: Path) -> None:
     """Raise `OSError` (`errno.EFBIG`) if the open file `path` has more than `most` bytes."""
-    there = size(file)
-    if there > most:
-        raise too_large(there, most, path)
+    if (actual := size(file)) > most:
+        raise too_large(actual, most, path)
 
 
-def too_large(there: int, most: int, path: Path) -> OSError:
-    """The error for a file of `there` bytes where `most` are taken."""
-    return OSError(
-        errno.EFBIG, f"it has {_bytes(there)}, and {_bytes(most)} is the most", str(path)
-    )
+def too_large(actual: int, most: int, path: Path) -> OSError:
+    """Return the error for a file of `actual` bytes where `most` are allowed."""
+    message = f"it has {_bytes(actual)}; the limit is {_bytes(most)}"
+    return OSError(errno.EFBIG, message, str(path))
 
 
 def _some(file: BinaryIO, most: int, path: Path) -> bytes:
     part: bytes | None = file.read(most)
     if part is None:
-        raise OSError(errno.EAGAIN, "it has nothing to read now", str(path))
+        raise OSError(errno.EAGAIN, "it has no data to read at the moment", str(path))
     return part
 
 

@@ -1,4 +1,4 @@
-"""The door: builds the app, and turns every error into text and an exit status."""
+"""Entry point: builds the app and converts every error to text and an exit status."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from topoqa_train.ui import console
 
 PROGRAM = "topoqa-train"
 DEBUG_VARIABLE = "TOPOQA_TRAIN_DEBUG"
-# Set by the shell that asks for completions; the name is made by Typer from the program's.
+# Set by the shell that asks for completions; Typer derives the name from the program's.
 COMPLETION_VARIABLE = "_TOPOQA_TRAIN_COMPLETE"
 _SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["--help", "-h"]}
 
 
 class _Stopped(BaseException):
-    """A signal arrived where nothing else handles it; no `except Exception` may swallow it."""
+    """A signal that nothing else handled; not an Exception, so that nothing swallows it."""
 
     def __init__(self, error: TopoqaTrainError) -> None:
         super().__init__(error.message)
@@ -38,30 +38,30 @@ class _Stopped(BaseException):
 
 
 def build_menu() -> Menu:
-    """The command line with all commands that are installed, none of them imported yet."""
+    """Return the command line with all installed commands, none of them imported yet."""
     app = typer.Typer(
         cls=Menu,
         name=PROGRAM,
-        help="Train networks that judge protein-complex interfaces: sweep, pick, fine-tune, rank.",
-        epilog="Start with: topoqa-train pipeline    Every command explains itself: --help",
+        help="Train networks that score protein-complex interfaces.",
+        epilog=f"Start with: {PROGRAM} pipeline    Help on a command: {PROGRAM} COMMAND --help",
         no_args_is_help=True,
         rich_markup_mode=typer_command.MARKUP,
         context_settings=_SETTINGS,
     )
     app.callback()(_root)
-    made = typer.main.get_command(app)
-    if not isinstance(made, Menu):
-        raise TypeError("an app with a callback is a group, of the class that it was given")
-    menu.plain_flags(made, typer.Context(made, **_SETTINGS))
-    return made
+    built = typer.main.get_command(app)
+    if not isinstance(built, Menu):
+        raise TypeError("an app with a callback is a group of the given class")
+    menu.hide_flag_types(built, typer.Context(built, **_SETTINGS))
+    return built
 
 
 def main() -> NoReturn:
-    """Run the command line; never a traceback, unless `--debug`."""
+    """Run the command line; print a traceback only with `--debug`."""
     console.guard_streams()
     signal.signal(signal.SIGINT, _interrupted)
     signal.signal(signal.SIGTERM, _terminated)
-    # Windows has no SIGHUP; who was started with `nohup` is to outlive the terminal.
+    # Windows has no SIGHUP. Under `nohup` it is ignored: then the program outlives its terminal.
     hang_up = getattr(signal, "SIGHUP", None)
     if hang_up is not None and signal.getsignal(hang_up) != signal.SIG_IGN:
         signal.signal(hang_up, _terminated)
@@ -72,44 +72,44 @@ def main() -> NoReturn:
 def _status() -> int:
     commands = build_menu()
     try:
-        status = _status_of(commands)
-        # Here and not at the very end, where a reader that left can no longer be dealt with.
+        status = _call(commands)
+        # Flushed here because a closed pipe can't be handled when the interpreter exits.
         if sys.stdout is not None:
             sys.stdout.flush()
     except TopoqaTrainError as error:
-        return _told(error)
+        return _report(error)
     except _Stopped as stopped:
-        return _told(stopped.error)
+        return _report(stopped.error)
     except BrokenPipeError:
-        # The reader of our output left (`| head`): nothing to say, and nobody to say it to.
+        # The reader of standard output is gone (`| head`), which is no error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return _told(atomic.as_project_error(error))
-    except Exception as error:  # noqa: BLE001 - the one place where all ends
-        return _told(_fault(error, commands.called))
+        return _report(atomic.as_project_error(error))
+    except Exception as error:  # noqa: BLE001 - the one error boundary
+        return _report(_internal_error(error, commands.called))
     return status
 
 
-def _status_of(commands: Menu) -> int:
+def _call(commands: Menu) -> int:
     try:
         commands(prog_name=PROGRAM)
     except SystemExit as leaving:
-        # Typer makes an exit with status 1 of a reader that left; that is no failure.
+        # Typer converts a closed pipe to exit status 1; undo that.
         if isinstance(leaving.__context__, BrokenPipeError):
             raise leaving.__context__ from None
         if leaving.code is None or isinstance(leaving.code, int):
-            _tell_place_of_debug(leaving.code, commands)
+            _explain_misplaced_debug(leaving.code, commands)
             return leaving.code or 0
         console.notify(leaving.code)
         return 1
     return 0
 
 
-def _tell_place_of_debug(status: int | None, commands: Menu) -> None:
+def _explain_misplaced_debug(status: int | None, commands: Menu) -> None:
     misplaced = commands.called is not None and "--debug" in sys.argv and not _debugging()
     if status == RequestError.exit_status and misplaced:
-        console.notify(f"--debug stands before the command: {PROGRAM} --debug {sys.argv[1]} ...")
+        console.notify(f"put --debug before the command: {PROGRAM} --debug {sys.argv[1]} ...")
 
 
 def _show_version(wanted: bool) -> None:
@@ -121,12 +121,12 @@ def _show_version(wanted: bool) -> None:
 def _root(
     debug: Annotated[
         bool,
-        typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show the trace of an error."),
+        typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show the traceback of an error."),
     ] = False,
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, help="Show the version and stop.", is_eager=True
+            "--version", callback=_show_version, help="Show the version and exit.", is_eager=True
         ),
     ] = False,
 ) -> None:
@@ -137,34 +137,31 @@ def _root(
         os.environ.pop(DEBUG_VARIABLE, None)
 
 
-def _told(error: TopoqaTrainError) -> int:
-    # Whoever only asked for completions is in the middle of a line: nothing may be written there.
+def _report(error: TopoqaTrainError) -> int:
+    # A shell that asks for completions shows them in the line being typed: print nothing there.
     if COMPLETION_VARIABLE not in os.environ:
-        _trace_if_wanted()
+        if _debugging():
+            import traceback
+
+            traceback.print_exc()
         console.show_error(error)
     return error.exit_status
 
 
-def _fault(error: Exception, called: Plugin | None) -> TopoqaTrainError:
-    """What nobody thought of, laid at the right door."""
-    ours = called is None or called.distribution == discovery.OWN_DISTRIBUTION
-    where = f"{PROGRAM} itself" if called is None or ours else f"the plugin {called.distribution}"
+def _internal_error(error: Exception, called: Plugin | None) -> TopoqaTrainError:
+    """Return the error for an unexpected exception of this package or of a plugin."""
+    plugin = None if called is None else called.distribution
+    is_ours = plugin in (None, discovery.OWN_DISTRIBUTION)
+    where = "internal error" if is_ours else f"internal error in the plugin {plugin}"
     return TopoqaTrainError(
-        f"a fault in {where}: {type(error).__name__}: {error}",
-        hint=f"The trace: {PROGRAM} --debug and then the same again. Please report it"
-        + ("." if ours else " to those who make it."),
+        f"{where}: {type(error).__name__}: {error}",
+        hint=f"For the traceback, repeat the command with {PROGRAM} --debug COMMAND ... "
+        "Please report it" + ("." if is_ours else " to the authors of the plugin."),
     )
 
 
-def _trace_if_wanted() -> None:
-    if _debugging():
-        import traceback
-
-        traceback.print_exc()
-
-
 def _debugging() -> bool:
-    # The arguments too: the error may have come before they were read.
+    # An error may come before Typer has read the arguments.
     return os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0") or "--debug" in sys.argv[1:2]
 
 

@@ -1,4 +1,4 @@
-"""Time as a dependency, so that tests set it and nothing asserts on the wall clock."""
+"""Time as a dependency that tests can set."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What code here needs to know of time."""
+    """Wall clock and monotonic clock."""
 
     def now(self) -> datetime:
-        """The present moment, aware, in UTC."""
+        """Return the present time, aware, in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds from an arbitrary start, never backwards."""
+        """Return seconds since an arbitrary start; never decreases."""
         ...
 
 
@@ -32,10 +32,10 @@ class SystemClock:
 
 
 def stamp(moment: datetime) -> str:
-    """Local time as it stands in names of runs and logs: `2026-01-31_23-59-59`."""
+    """Format local time for names of runs and logs: `2026-01-31_23-59-59`."""
     return moment.astimezone().strftime("%Y-%m-%d_%H-%M-%S")
 
 
 def iso(moment: datetime) -> str:
-    """UTC, ISO 8601, to the millisecond, as it stands in metadata."""
+    """Format as UTC in ISO 8601 to the millisecond, as in metadata."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")

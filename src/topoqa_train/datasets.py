@@ -1,7 +1,7 @@
-"""Data sets by name: what a plugin of `topoqa_train.datasets` gives, and how it is asked.
+"""Data sets of plugins, by name.
 
-A data set plugin is a callable `prepare(progress) -> DataSetPaths`. It builds what is missing
-(into a cache of its own, safely beside other processes) and returns where everything lies.
+A plugin of the group `topoqa_train.datasets` is a callable `prepare(progress) -> DataSetPaths`. It
+builds missing files in a cache, safely while other processes do the same, and returns their paths.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _logger = log.get(__name__)
 
 
 class Progress(Protocol):
-    """Shows that work goes on: `with progress("building", 24) as advance: advance(1)`."""
+    """Display of progress: `with progress("building", 24) as advance: advance(1)`."""
 
     def __call__(
         self, description: str, total: int | None
     ) -> AbstractContextManager[Callable[[int], None]]:
-        """Begin a task of `total` steps (None: unknown)."""
+        """Start a task of `total` steps (None: unknown)."""
         ...
 
 
 @dataclass(frozen=True)
 class DataSetPaths:
-    """Where a data set lies; all paths absolute.
+    """Absolute paths of a data set.
 
-    `version` changes whenever the same name would give other numbers.
+    `version` changes whenever the same name would give different results.
     """
 
     graph: Path
@@ -50,11 +50,11 @@ class DataSetPaths:
 
 
 def prepare(name: str, progress: Progress) -> DataSetPaths:
-    """Have the data set `name` made ready.
+    """Prepare the data set `name`.
 
     Raises:
-        RequestError: no plugin gives that name; the known ones are named.
-        PluginError: its plugin cannot be loaded.
+        RequestError: no plugin has that name; names the known ones.
+        PluginError: its plugin is broken.
     """
     plugin = discovery.find(
         discovery.DATASETS,
@@ -62,22 +62,19 @@ def prepare(name: str, progress: Progress) -> DataSetPaths:
         name,
         hint="'demo' comes with the plugin topoqa-graphs: pip install -r requirements.txt",
     )
-    prepare_it = plugin.load()
+    prepare_plugin = plugin.load()
     with plugin.attribute_errors():
-        result = prepare_it(progress)
+        result = prepare_plugin(progress)
     if not isinstance(result, DataSetPaths):
         raise discovery.PluginError(
-            f"the data set '{name}' of {plugin.distribution} gave "
+            f"the data set '{name}' of {plugin.distribution} returned "
             f"{type(result).__name__}, not DataSetPaths"
         )
     return result
 
 
 def cache_folder() -> Path:
-    """Where this machine's user keeps what can be built again.
-
-    It is `TOPOQA_TRAIN_CACHE`, else the platform's folder for caches.
-    """
+    """Return `TOPOQA_TRAIN_CACHE`, else the user's cache folder on this platform."""
     from platformdirs import user_cache_path
 
     given = os.environ.get(CACHE_VARIABLE)
@@ -85,24 +82,23 @@ def cache_folder() -> Path:
 
 
 def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
-    """`folder`, filled by `build` if it is not there yet.
+    """Return `folder`, and let `build` fill it first if it does not exist.
 
-    `build` gets an empty folder beside it, which takes the name when all is in it: so a folder of
-    that name is a whole one, whatever was killed. Of several processes one builds, and the others
-    wait for it.
+    `build` gets an empty folder that is renamed to `folder` at the end, so that `folder` is
+    complete if it exists. Of several processes one builds and the others wait.
 
     Raises:
-        MachineError: there is no room, or nothing may be written there.
+        MachineError: the disk is full or `folder` can't be written.
     """
     if folder.is_dir():
         return folder
-    with _may_be_written(folder.parent):
+    with _explain_unwritable(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = _locked(folder)
+        lock = _lock(folder)
     with lock:
         if not folder.is_dir():
             part = folder.with_name(f"{folder.name}.part")
-            with _may_be_written(folder.parent):
+            with _explain_unwritable(folder.parent):
                 if part.exists():
                     shutil.rmtree(part)
                 part.mkdir()
@@ -114,25 +110,25 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
     return folder
 
 
-def _locked(folder: Path) -> AbstractContextManager[object]:
-    """A lock for who makes `folder`, held; it goes with the process."""
+def _lock(folder: Path) -> AbstractContextManager[object]:
+    """Acquire the lock for building `folder`; the system releases it if the process dies."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         return lock.acquire(timeout=0)
     except Timeout:
-        _logger.warning("another process makes %s; waiting for it", folder)
+        _logger.warning("another process is building %s; waiting for it", folder)
         return lock.acquire()
 
 
 @contextmanager
-def _may_be_written(folder: Path) -> Iterator[None]:
+def _explain_unwritable(folder: Path) -> Iterator[None]:
     try:
         with atomic.translate_disk_full(folder):
             yield
     except OSError as error:
         raise MachineError(
-            f"{folder}: can't be written: {error.strerror or error}",
-            hint=f"Name a folder that can: {CACHE_VARIABLE}=/some/folder",
+            f"{folder} can't be written: {error.strerror or error}",
+            hint=f"Set another folder: {CACHE_VARIABLE}=/some/folder",
         ) from error

@@ -1,7 +1,7 @@
-"""The one family of errors: each carries the exit status and the way out.
+"""Errors of the package; each has an exit status and may have a hint.
 
-Code below the command line raises these; `topoqa_train.cli.main` is the only place that turns
-them into text. Anything else that reaches it is a fault of ours and is shown as one.
+All code raises these; only `topoqa_train.cli.main` converts them to text. Any other exception that
+reaches it is shown as an internal error.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _LONGEST_KEY = 120
 
 
 class TopoqaTrainError(Exception):
-    """Root of all errors that a user is meant to read.
+    """Base class of all errors that are reported to the user.
 
-    `message` says what is wrong, `details` are further lines (where, which), `hint` is what to do.
+    `message` is what happened, `details` are further lines (where, which), `hint` is what to do.
     """
 
     exit_status: ClassVar[int] = 1
@@ -32,7 +32,7 @@ class TopoqaTrainError(Exception):
         self.hint = hint
 
     def to_json(self) -> dict[str, Any]:
-        """Plain types only, so that an error can cross a process boundary."""
+        """Return the error as plain types, to pass it to another process."""
         return {
             "exit_status": self.exit_status,
             "message": self.message,
@@ -42,7 +42,7 @@ class TopoqaTrainError(Exception):
 
 
 class RequestError(TopoqaTrainError):
-    """The request was wrong: config, manifest, data, missing file, unknown option."""
+    """The request is wrong: config, manifest, data, missing file, unknown option."""
 
     exit_status = 2
 
@@ -87,7 +87,7 @@ class ConfigError(RequestError):
 
 
 class MachineError(TopoqaTrainError):
-    """The machine failed: no room, no memory, a file system that refuses."""
+    """The machine failed: no disk space, no memory, an I/O error."""
 
 
 class TrainingError(TopoqaTrainError):
@@ -101,13 +101,13 @@ class InterruptedRunError(TopoqaTrainError):
 
 
 class TerminatedRunError(TopoqaTrainError):
-    """Stopped from outside (SIGTERM), or by the loss of its terminal (SIGHUP)."""
+    """Stopped by SIGTERM or by the loss of the terminal (SIGHUP)."""
 
     exit_status = 143
 
 
 def from_json(document: Mapping[str, Any]) -> TopoqaTrainError:
-    """Undo `to_json`: the class is the one that has the same exit status."""
+    """Restore an error from `to_json`; its class follows from the exit status."""
     by_status: dict[int, type[TopoqaTrainError]] = {
         2: RequestError,
         130: InterruptedRunError,

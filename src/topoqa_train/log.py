@@ -1,4 +1,4 @@
-"""Loggers of the package: silent until the command line or a run asks for them."""
+"""Loggers of the package, silent until the command line or a run adds handlers."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ logging.getLogger(ROOT).addHandler(logging.NullHandler())
 
 
 def get(name: str) -> logging.Logger:
-    """The logger of a module; `name` is its `__name__`."""
+    """Return the logger of the module of that `__name__`."""
     return logging.getLogger(name)

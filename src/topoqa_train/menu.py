@@ -1,7 +1,7 @@
-"""The list of commands: each is a plugin, and none is imported before it is asked for.
+"""The list of commands, each a plugin that is imported only when it is used.
 
-Asked for means called, completed below its name, or its own help wanted. So a plugin that is slow
-to import, or can't be, harms nobody but who calls it.
+A command is used when it is called, completed, or asked for its help. A plugin that is slow or
+broken affects no other command.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from topoqa_train.plugins.discovery import Plugin, PluginError
 from topoqa_train.suggest import did_you_mean
 from topoqa_train.ui import console
 
-# The order teaches: train, look at what came out, prepare one's own data, keep things tidy.
-# A command that is named nowhere here stands under "Others", so this is no register.
+# In the order in which a new user needs them. Commands not named here are listed under "Others".
 PANELS: Final = {
     "Train": ("pipeline", "run", "batch", "fine-tune", "resume"),
-    "Look": ("monitor", "leaderboard", "summarise"),
+    "Inspect": ("monitor", "leaderboard", "summarise"),
     "Prepare": ("init", "graphs", "data", "config"),
     "Tools": ("runs", "plugins", "ramdisk"),
 }
@@ -31,7 +30,7 @@ _HELP = "help"
 
 
 class Entry(TyperCommand):
-    """A command that stands for one of a plugin, which is imported when it is called."""
+    """Placeholder for a plugin's command, which is imported when it is called."""
 
     def __init__(self, plugin: Plugin, panel: str) -> None:
         super().__init__(plugin.name, rich_help_panel=panel)
@@ -39,7 +38,7 @@ class Entry(TyperCommand):
         self.short_help: str | None = None
 
     def describe(self) -> None:
-        """Find out what to say of it in a list, without importing it."""
+        """Set the line of help without importing the plugin."""
         line, owner = self.plugin.line, self.plugin.distribution
         if owner != discovery.OWN_DISTRIBUTION:
             line = f"{line} ({owner})" if line else f"from {owner}"
@@ -52,24 +51,24 @@ class Entry(TyperCommand):
         parent: Any = None,  # noqa: ANN401
         **extra: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        """What every way to a command goes through, completion too."""
+        """Build the real command; calls, help and completion all come through here."""
         completing = bool(extra.get("resilient_parsing"))
         if not completing:
-            _tell_rivals([self.plugin])
+            _report_shadowed([self.plugin])
         try:
             command = typer_command.build(self.plugin)
         except PluginError:
             if not completing:
                 raise
             return super().make_context(info_name, args, parent=parent, **extra)
-        plain_flags(command, typer.Context(command, parent=parent))
+        hide_flag_types(command, typer.Context(command, parent=parent))
         return command.make_context(info_name, args, parent=parent, **extra)
 
 
 class Menu(TyperGroup):
-    """All commands that are installed; `called` is the plugin whose turn it is."""
+    """All installed commands; `called` is the plugin of the command that runs."""
 
-    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - what Typer knows of the app
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - attributes of the app
         super().__init__(**attributes)
         self.entries = {
             plugin.name: Entry(plugin, panel)
@@ -79,7 +78,7 @@ class Menu(TyperGroup):
         self.called: Plugin | None = None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
-        """The command that `args` begin with; raises `RequestError` if there is none."""
+        """Return the command at the start of `args`; raises `RequestError` if it is unknown."""
         if ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
         if args[0] == _HELP and _HELP not in self.entries:
@@ -93,15 +92,15 @@ class Menu(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
-        """The options, a line for each command, and what is wrong with what is installed."""
+        """Write options and commands; report shadowed plugins and unreadable distributions."""
         self._describe()
         super().format_help(ctx, formatter)
-        _tell_rivals(entry.plugin for entry in self.entries.values())
+        _report_shadowed(entry.plugin for entry in self.entries.values())
         for distribution, error in discovery.unreadable_distributions().items():
             console.notify(f"{distribution}: its entry points are unreadable: {error}")
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:  # noqa: ANN401
-        """Names of commands with their lines, and options."""
+        """Return names of commands with their lines of help, and options."""
         self._describe()
         return super().shell_complete(ctx, incomplete)
 
@@ -111,7 +110,7 @@ class Menu(TyperGroup):
 
 
 def _ordered(found: dict[str, Plugin]) -> Iterable[tuple[str, Plugin]]:
-    """Panel and plugin, in the order of the list."""
+    """Yield panel and plugin in the order of the list."""
     named = {name: panel for panel, names in PANELS.items() for name in names}
     for name in [*named, *(name for name in found if name not in named)]:
         if name in found:
@@ -120,21 +119,21 @@ def _ordered(found: dict[str, Plugin]) -> Iterable[tuple[str, Plugin]]:
 
 def _unknown(name: str, known: Iterable[str]) -> RequestError:
     return RequestError(
-        f"there is no command '{name}'{did_you_mean(name, known)}",
+        f"unknown command '{name}'{did_you_mean(name, known)}",
         hint="All commands: topoqa-train --help",
     )
 
 
-def _tell_rivals(found: Iterable[Plugin]) -> None:
+def _report_shadowed(found: Iterable[Plugin]) -> None:
     for plugin in found:
         for rival in plugin.shadowed:
             console.notify(f"'{plugin.name}' of {plugin.distribution} hides that of {rival}")
 
 
-def plain_flags(command: Any, context: typer.Context) -> None:  # noqa: ANN401
-    """Take the type from the help of flags: <bool> reads as if they took a value."""
+def hide_flag_types(command: Any, context: typer.Context) -> None:  # noqa: ANN401
+    """Remove <bool> from the help of flags, which reads as if they took a value."""
     for param in command.get_params(context):
         if getattr(param, "is_flag", False) and param.metavar is None:
             param.metavar = ""
     for child in getattr(command, "commands", {}).values():
-        plain_flags(child, context)
+        hide_flag_types(child, context)

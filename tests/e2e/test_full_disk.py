@@ -21,13 +21,13 @@ def small_disk(tmp_path):
 def test_a_full_disk_fails_the_run_and_spares_what_was_there(project, cli, small_disk):
     done = cli("pipeline", "-m", project.manifest, "--output-root", small_disk, "--jobs", 1)
     assert done.status == 1, done.err
-    assert "no room left" in done.err
+    assert "no space left" in done.err
     assert "--output-root" in done.err
     assert done.out == ""
     run = run_of(small_disk, "first")
     document = json.loads((run / "run_metadata.json").read_text())
     assert document["status"] == "failed"
-    assert "no room left" in document["error"]["message"]
+    assert "no space left" in document["error"]["message"]
     # What was written before is whole; nothing that looks like a checkpoint is half of one.
     for file in (run / "model_checkpoints").iterdir():
         assert file.read(file)["epoch"] >= 0

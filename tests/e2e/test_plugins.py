@@ -280,7 +280,7 @@ class TestTheRottenOne:
         lines = done.stderr.splitlines()
         assert lines[0].startswith(f"the plugin '{name}' of topoqa-rotten is broken: ")
         assert said in lines[0]
-        assert lines[-1] == "Mend or remove it: pip uninstall topoqa-rotten"
+        assert lines[-1] == "Fix or remove it: pip uninstall topoqa-rotten"
 
     @pytest.mark.parametrize(
         ("key", "said"),

@@ -45,7 +45,7 @@ class TestLabels:
         assert rows == [("1ABC_0", 0.5, "1ABC"), ("2XYZ/3", 0.25, "2XYZ")]
 
     def test_no_such_file(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match=r"there is no file of labels .*gone\.csv"):
+        with pytest.raises(DataError, match=r"label file .*gone\.csv does not exist"):
             api.read_labels(tmp_path / "gone.csv")
 
 

@@ -57,7 +57,7 @@ def test_no_such_file_loops_and_impossible_names(tmp_path: Path) -> None:
         bounded_read.content(tmp_path / "none", 10)
     (tmp_path / "round").symlink_to("round")
     assert "symbolic links" in told(tmp_path / "round")
-    assert told(Path("a\0b")) == "that is no path"
+    assert told(Path("a\0b")) == "not a valid path"
     assert told(tmp_path / ("x" * 300)) == os.strerror(errno.ENAMETOOLONG)
 
 
@@ -65,8 +65,8 @@ def test_more_than_was_allowed(tmp_path: Path) -> None:
     path = tmp_path / "a"
     with path.open("wb") as file:
         file.truncate(3 * 2**30)
-    assert told(path, 2**20) == "it has 3 GiB, and 1 MiB is the most"
-    assert told(path, 999) == "it has 3 GiB, and 999 bytes is the most"
+    assert told(path, 2**20) == "it has 3 GiB; the limit is 1 MiB"
+    assert told(path, 999) == "it has 3 GiB; the limit is 999 bytes"
 
 
 def test_a_file_that_grows_while_it_is_read(
@@ -76,4 +76,4 @@ def test_a_file_that_grows_while_it_is_read(
     path.write_bytes(b"x" * 5000)
     monkeypatch.setattr(bounded_read, "size", lambda file: 10)
     assert bounded_read.content(path, 5000) == b"x" * 5000
-    assert "is the most" in told(path, 4999)
+    assert "the limit is" in told(path, 4999)

@@ -27,7 +27,7 @@ from topoqa_train import errors
 
 def fail(kind: str) -> None:
     \"\"\"Fails as it is asked to.\"\"\"
-    raise getattr(errors, kind)("it went wrong", details=["a: [bold]1[/bold]"], hint="Mend it.")
+    raise getattr(errors, kind)("it went wrong", details=["a: [bold]1[/bold]"], hint="Fix it.")
 
 def config() -> None:
     raise errors.ConfigError("x.yaml is not a valid config", [errors.Problem("wrong", "a.b", 3)])
@@ -121,7 +121,7 @@ class TestErrorsBecomeText:
     def test_ours_with_its_status(self, call: Call, kind: str, status: int) -> None:
         ended = call("t", "fail", kind)
         assert ended.status == status
-        assert ended.err.splitlines() == ["it went wrong:", "  a: [bold]1[/bold]", "Mend it."]
+        assert ended.err.splitlines() == ["it went wrong:", "  a: [bold]1[/bold]", "Fix it."]
         assert ended.out == ""
 
     @pytest.mark.usefixtures("commands")
@@ -132,7 +132,10 @@ class TestErrorsBecomeText:
 
     @pytest.mark.parametrize(
         ("owner", "said"),
-        [(discovery.OWN_DISTRIBUTION, "topoqa-train itself"), ("zoo", "the plugin zoo")],
+        [
+            (discovery.OWN_DISTRIBUTION, "internal error"),
+            ("zoo", "internal error in the plugin zoo"),
+        ],
     )
     def test_a_fault_is_laid_at_the_right_door_without_a_trace(
         self, call: Call, install_plugin: Install, owner: str, said: str
@@ -141,7 +144,7 @@ class TestErrorsBecomeText:
         install_plugin(owner, COMMANDS, {"t": "commands_of_tests:do"}, modules)
         ended = call("t", "crash")
         assert ended.status == 1
-        assert f"a fault in {said}: LookupError: nobody thought of this" in ended.err
+        assert f"{said}: LookupError: nobody thought of this" in ended.err
         assert "--debug" in ended.err
         assert "Traceback" not in ended.err + ended.out
 
@@ -150,8 +153,8 @@ class TestErrorsBecomeText:
         [
             ("ENOENT", 2, "some/file: so it is"),
             ("EACCES", 2, "some/file: so it is"),
-            ("ENOSPC", 1, "no room left to write some/file"),
-            ("EDQUOT", 1, "no room left to write some/file"),
+            ("ENOSPC", 1, "no space left to write some/file"),
+            ("EDQUOT", 1, "no space left to write some/file"),
             ("EIO", 1, "some/file: so it is"),
             ("ENOMEM", 1, "some/file: so it is"),
         ],
@@ -164,7 +167,7 @@ class TestErrorsBecomeText:
         assert ended.status == status
         assert said in ended.err
         assert "Traceback" not in ended.err
-        assert "fault in topoqa-train" not in ended.err
+        assert "internal error" not in ended.err
 
     @pytest.mark.parametrize(("how", "status"), [("none", 0), ("three", 3), ("words", 1)])
     @pytest.mark.usefixtures("commands")
@@ -229,9 +232,9 @@ class TestDebug:
     def test_behind_the_command_it_is_told_where_it_stands(self, call: Call) -> None:
         ended = call("t", "fine", "--debug")
         assert ended.status == 2
-        assert ended.err.endswith("--debug stands before the command: topoqa-train --debug t ...\n")
-        assert "stands before" not in call("t", "fine", "--other").err
-        assert "stands before" not in call("--debug", "t", "fine", "--other").err
+        assert ended.err.endswith("put --debug before the command: topoqa-train --debug t ...\n")
+        assert "put --debug" not in call("t", "fine", "--other").err
+        assert "put --debug" not in call("--debug", "t", "fine", "--other").err
 
     @pytest.mark.usefixtures("commands")
     def test_success_has_no_trace(self, call: Call) -> None:
@@ -311,12 +314,12 @@ class TestUnknownCommands:
         ended = call("leaderbord", "--limit", "3")
         assert ended.status == 2
         assert ended.err.splitlines() == [
-            "there is no command 'leaderbord'; did you mean 'leaderboard'?",
+            "unknown command 'leaderbord'; did you mean 'leaderboard'?",
             "All commands: topoqa-train --help",
         ]
 
     def test_where_none_is_near(self, call: Call) -> None:
-        assert call("xyzzy").err.splitlines()[0] == "there is no command 'xyzzy'"
+        assert call("xyzzy").err.splitlines()[0] == "unknown command 'xyzzy'"
 
 
 LEAVES_A_MARK = """
@@ -388,7 +391,7 @@ class TestBrokenPlugins:
             ("b-exit", "SystemExit: 0"),
             ("b-text", "str can't be called"),
             ("b-odd", "Union"),
-            ("b-form", "names no object"),
+            ("b-form", "module:object"),
         ],
     )
     @pytest.mark.parametrize("arguments", [(), ("sub", "--option", "value"), ("--help",)], ids=len)
@@ -401,7 +404,7 @@ class TestBrokenPlugins:
         assert first.startswith(f"the plugin '{name}' of zoo-parts is broken: ")
         assert said in first
         assert "topoqa_train.commands: " in where
-        assert repair_hint == "Mend or remove it: pip uninstall zoo-parts"
+        assert repair_hint == "Fix or remove it: pip uninstall zoo-parts"
         assert ended.out == ""
 
     def test_debug_shows_the_trace(self, call: Call) -> None:

@@ -84,7 +84,7 @@ def test_an_unknown_name_gives_the_nearest_and_all_there_are() -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("wrong", "gave str, not DataSetPaths"), ("gone", "is broken"), ("number", "int")],
+    [("wrong", "returned str, not DataSetPaths"), ("gone", "is broken"), ("number", "int")],
 )
 def test_a_plugin_that_breaks_the_contract_is_named(name: str, said: str) -> None:
     with pytest.raises(PluginError) as caught:

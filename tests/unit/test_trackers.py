@@ -194,7 +194,7 @@ def test_an_error_of_the_run_is_not_hidden_by_its_tracker(
     bench: Bench, install, tmp_path: Path
 ) -> None:
     def full(event: Event) -> None:
-        raise MachineError("no room left")
+        raise MachineError("no space left")
 
     install(StandIn(closing="the problem"))
 

@@ -460,13 +460,13 @@ def test_a_full_disk_stops_with_what_there_is(
 
     def full(path: Path, *arrays: Any) -> None:
         if written:
-            raise MachineError(f"no room left to write {path}")
+            raise MachineError(f"no space left to write {path}")
         written.append(path)
         write_graph(path, *arrays)
 
     write_graph = build.write_graph
     monkeypatch.setattr(build, "write_graph", full)
-    with pytest.raises(MachineError, match="no room"):
+    with pytest.raises(MachineError, match="no space"):
         run()
     assert list(metadata(tmp_path / "out")) == ["T1_0"]
 

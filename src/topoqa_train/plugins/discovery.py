@@ -1,7 +1,7 @@
-"""Finding plugins: entry points of a group, sorted, each loaded only when it is wanted.
+"""Discovery of plugins: entry points, each loaded only when it is used.
 
-A plugin that cannot be loaded is a fault to be shown by name, never a crash of the rest. What it
-says of itself in a line is read from its source and its metadata: nothing is imported for it.
+A plugin that can't be loaded is reported by name and does not affect others. Its line of help is
+read from its source and metadata without an import.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _NAMELESS = "unknown"
 
 
 class PluginError(RequestError):
-    """A plugin is there but broken; the message names it, its distribution and its fault."""
+    """A plugin is broken; the message has its name, distribution and error."""
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point; `shadowed` are distributions that claim the same name and lost."""
+    """One entry point; `shadowed` are other distributions whose plugins have the same name."""
 
     name: str
     entry_point: EntryPoint
@@ -40,16 +40,16 @@ class Plugin:
     shadowed: tuple[str, ...] = ()
 
     def load(self) -> Any:  # noqa: ANN401 - what a plugin is depends on its group
-        """Import what the entry point names: a function, a class or a Typer app.
+        """Import the object of the entry point: a function, a class or a Typer app.
 
         Raises:
-            PluginError: whatever went wrong while importing it, or it can't be called.
+            PluginError: the import failed, or the object can't be called.
         """
         if EntryPoint.pattern.match(self.entry_point.value) is None:
-            raise self.broken("its entry point names no object; module:object is the form")
+            raise self.broken("its entry point is not of the form module:object")
         try:
             loaded = self.entry_point.load()
-        except (Exception, SystemExit) as error:  # a stranger's import can raise anything
+        except (Exception, SystemExit) as error:  # third-party code can raise anything
             raise self.broken(f"{type(error).__name__}: {error}") from error
         if not callable(loaded):
             raise self.broken(f"{type(loaded).__name__} can't be called")
@@ -57,15 +57,15 @@ class Plugin:
 
     @property
     def version(self) -> str | None:
-        """That of its distribution, where it says one."""
+        """Version of the distribution, if it has one."""
         found = self.entry_point.dist
         return None if found is None or "Version" not in found.metadata else found.version
 
     @property
     def line(self) -> str:
-        """What it is, in a line, without importing it.
+        """One line of help, without importing the plugin.
 
-        Its docstring or help as the source has it, else its distribution's summary, else nothing.
+        The docstring or help in the source, else the distribution's summary, else nothing.
         """
         text = written_help(self.entry_point) or self._summary()
         return " ".join(text.strip().partition("\n\n")[0].split())
@@ -78,10 +78,7 @@ class Plugin:
 
     @contextmanager
     def attribute_errors(self) -> Iterator[None]:
-        """Lay what goes wrong inside at the plugin's door.
-
-        What is meant for people as it stands, or is the machine's fault, passes.
-        """
+        """Raise exceptions of the block as `PluginError`, except errors of machine and request."""
         try:
             yield
         except (TopoqaTrainError, OSError, MemoryError):
@@ -89,26 +86,26 @@ class Plugin:
         except Exception as error:
             raise self.broken(f"{type(error).__name__}: {error}") from error
 
-    def broken(self, fault: str) -> PluginError:
-        """The error for a plugin that can't be used because of `fault`."""
+    def broken(self, reason: str) -> PluginError:
+        """Return the error for a plugin that can't be used."""
         return PluginError(
-            f"the plugin '{self.name}' of {self.distribution} is broken: {fault}",
+            f"the plugin '{self.name}' of {self.distribution} is broken: {reason}",
             details=[f"{self.entry_point.group}: {self.entry_point.value}"],
             hint=repair_hint(self.distribution),
         )
 
 
 def discover(group: str) -> dict[str, Plugin]:
-    """All plugins of `group` by name, sorted; nothing is imported.
+    """Return all plugins of `group` by name, sorted, without importing them.
 
-    Where two distributions claim a name, ours wins, else the first by distribution name; the
-    others are kept as `shadowed`, so that nothing is overridden in silence.
+    If several distributions have the same name, topoqa-train's plugin is used, else that of the
+    first distribution by name. The others are in `shadowed`, so that they can be reported.
     """
     return {name: plugins[0] for name, plugins in claims(group).items()}
 
 
 def claims(group: str) -> dict[str, list[Plugin]]:
-    """All that claim each name of `group`: first the one that has it, then those it hides."""
+    """Return all plugins of each name in `group`: first the one used, then those it hides."""
     found: dict[str, list[tuple[str, EntryPoint]]] = {}
     for entry_point in _entry_points(group):
         found.setdefault(entry_point.name, []).append((_owner(entry_point), entry_point))
@@ -116,28 +113,28 @@ def claims(group: str) -> dict[str, list[Plugin]]:
 
 
 def repair_hint(distribution: str) -> str:
-    """What to do about a plugin of `distribution` that is broken."""
+    """Return what to do about a broken plugin of `distribution`."""
     if distribution == OWN_DISTRIBUTION:
-        return f"Install it again: pip install --force-reinstall {distribution}"
-    return f"Mend or remove it: pip uninstall {distribution}"
+        return f"Reinstall it: pip install --force-reinstall {distribution}"
+    return f"Fix or remove it: pip uninstall {distribution}"
 
 
 def unreadable_distributions() -> dict[str, str]:
-    """Distributions whose list of entry points can't be read, and why; they give no plugin."""
-    faults = {}
+    """Return the distributions whose entry points can't be read, each with the reason."""
+    reasons = {}
     for distribution in distributions():
         try:
             _ = distribution.entry_points
-        except Exception as error:  # noqa: BLE001 - a stranger's file can be wrong in any way
-            faults[distribution.name or _NAMELESS] = f"{type(error).__name__}: {error}"
-    return faults
+        except Exception as error:  # noqa: BLE001 - any error in a third-party file
+            reasons[distribution.name or _NAMELESS] = f"{type(error).__name__}: {error}"
+    return reasons
 
 
 def find(group: str, kind: str, name: str, *, hint: str | None = None) -> Plugin:
-    """The plugin `name` of `group`; `kind` is what people call such a one: 'data set'.
+    """Return the plugin `name` of `group`; `kind` is its name in messages: 'data set'.
 
     Raises:
-        RequestError: there is none; the nearest and all installed ones are named.
+        RequestError: it is not installed; names the nearest and all installed ones.
     """
     known = discover(group)
     if name in known:
@@ -152,7 +149,7 @@ def find(group: str, kind: str, name: str, *, hint: str | None = None) -> Plugin
 def _entry_points(group: str) -> Iterable[EntryPoint]:
     try:
         return entry_points(group=group)
-    except Exception:  # noqa: BLE001 - a stranger's file is wrong: see `unreadable_distributions`
+    except Exception:  # noqa: BLE001 - see `unreadable_distributions`
         bad = unreadable_distributions()
         good = (each for each in distributions() if (each.name or _NAMELESS) not in bad)
         return [
@@ -163,8 +160,8 @@ def _entry_points(group: str) -> Iterable[EntryPoint]:
 
 
 def _owner(entry_point: EntryPoint) -> str:
-    # A distribution that was removed half has no name. Where the backport importlib_metadata was
-    # imported, its finder answers, and says so by an error.
+    # A half-removed distribution has no name. Once the backport importlib_metadata is imported,
+    # its finder raises instead.
     try:
         return (entry_point.dist.name if entry_point.dist is not None else None) or _NAMELESS
     except (ImportError, OSError):

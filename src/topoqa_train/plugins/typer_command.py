@@ -1,4 +1,4 @@
-"""A plugin's command, built by Typer."""
+"""Conversion of a plugin's function or Typer app to a command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from topoqa_train.plugins.discovery import Plugin
 
-# Paragraphs of help are wrapped to the terminal, not where the source breaks them.
+# Wraps paragraphs of help to the terminal instead of keeping the source's line breaks.
 MARKUP: Final = "markdown"
 
 
@@ -22,7 +22,7 @@ def build(plugin: Plugin) -> Any:  # noqa: ANN401 - Typer vendors click and does
     if isinstance(loaded, typer.Typer):
         app.add_typer(loaded, name=plugin.name)
     else:
-        # Set by `api.forward_unknown_options`; Typer reads it from nowhere else.
+        # Set by `api.forward_unknown_options`.
         settings = getattr(loaded, "context_settings", None)
         app.command(plugin.name, context_settings=settings)(loaded)
     try:

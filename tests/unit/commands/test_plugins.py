@@ -15,7 +15,7 @@ REPORT = PluginReport(
         Installed(GROUP, "command", "dock", "c:d", "docks", None, "", "broken", "ImportError: x"),
     ],
     {},
-    ["Mend or remove it: pip uninstall docks"],
+    ["Fix or remove it: pip uninstall docks"],
 )
 
 
@@ -39,7 +39,7 @@ def test_a_broken_plugin_is_reported_with_exit_status_0(typed: Any, asked: list[
     assert err.splitlines() == [
         "command dock of docks is broken: ImportError: x",
         "  topoqa_train.commands: c:d",
-        "Mend or remove it: pip uninstall docks",
+        "Fix or remove it: pip uninstall docks",
     ]
 
 

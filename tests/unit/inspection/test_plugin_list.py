@@ -139,4 +139,4 @@ def test_a_distribution_that_cannot_be_read(third_party: Any) -> None:
     (folder / "third_party-1.0.dist-info" / "entry_points.txt").write_text("[a]\nnothing\n")
     report = plugin_list.list_plugins(quiet, seconds=60)
     assert "third-party" in report.damaged
-    assert "Mend or remove it: pip uninstall third-party" in report.hints
+    assert "Fix or remove it: pip uninstall third-party" in report.hints

@@ -185,7 +185,7 @@ def test_a_failure_in_the_middle_leaves_nothing(
 
     def full(path: Path, text: str) -> None:
         if len(written) == 4:
-            raise MachineError("no room left")
+            raise MachineError("no space left")
         written.append(path)
         write(path, text)
 

@@ -145,7 +145,7 @@ def test_a_file_of_absurd_size_is_not_read(file: Path, monkeypatch: pytest.Monke
     file.write_text('{"run_name": "x", "created": "y"}')
     assert metadata.read(file).run_name == "x"
     monkeypatch.setattr(metadata, "MAXIMUM_BYTES", 10)
-    with pytest.raises(RequestError, match="10 bytes is the most"):
+    with pytest.raises(RequestError, match="the limit is 10 bytes"):
         metadata.read(file)
 
 

@@ -33,7 +33,7 @@ def job(project: Any, resolver: DataResolver) -> Job:
     ("fault", "exit_status", "said"),
     [
         (PermissionError(13, "Permission denied", "/elsewhere"), 2, "/elsewhere"),
-        (OSError(28, "No space left on device", "/elsewhere"), 1, "no room left"),
+        (OSError(28, "No space left on device", "/elsewhere"), 1, "no space left"),
         (RuntimeError("odd"), 1, "RuntimeError: odd"),
         (RequestError("told"), 2, "told"),
     ],
@@ -61,7 +61,7 @@ def test_an_error_before_the_run_is_reported_and_the_process_lives(
         (PermissionError(13, "Permission denied", "/elsewhere"), "/elsewhere: Permission denied"),
         (OSError(30, "Read-only file system", "/elsewhere"), "/elsewhere: Read-only file system"),
         (OSError(5, "Input/output error", "/elsewhere"), "/elsewhere: Input/output error"),
-        (OSError(28, "No space left on device", "/elsewhere"), "no room left to write /elsewhere"),
+        (OSError(28, "No space left on device", "/elsewhere"), "no space left to write /elsewhere"),
         (MemoryError(), "out of memory"),
         (RuntimeError("CUDA out of memory. Tried to allocate 20 MiB"), "out of memory"),
         (

@@ -132,7 +132,7 @@ def test_missing_folder_pipe_and_oversize(
     os.mkfifo(tmp_path / "pipe.pt")
     assert "it is a pipe" in fault(tmp_path / "pipe.pt")
     monkeypatch.setattr(pyg_file, "BOUNDS", pyg_file.BOUNDS._replace(file_bytes=100))
-    assert "100 bytes is the most" in fault(graph_file)
+    assert "the limit is 100 bytes" in fault(graph_file)
 
 
 def test_compressed_parts_are_refused_before_they_are_read(

@@ -96,7 +96,7 @@ def test_lines_of_parallel_jobs_begin_with_their_names(
 FAILED = RunEnded(
     job="a",
     status="failed",
-    error=MachineError("no room left", details=["/runs: 0 MiB free"], hint="Make room.").to_json(),
+    error=MachineError("no space left", details=["/runs: 0 MiB free"], hint="Make room.").to_json(),
 )
 
 
@@ -112,7 +112,7 @@ def test_but_shown_while_other_jobs_run(plain: PlainJobs, said: list[str]) -> No
     for job in "ab":
         plain.event(RunCreated(job=job, run_dir="/r"))
     plain.event(FAILED)
-    assert said[2:] == ["a: failed, 0:00", "a: no room left"]
+    assert said[2:] == ["a: failed, 0:00", "a: no space left"]
 
 
 def test_or_others_go_on_after_it(
@@ -122,7 +122,7 @@ def test_or_others_go_on_after_it(
     plain.plan(replace(make_plan({"batch": ["a", "b"]}), keep_going=True))
     plain.phase("batch", ["a", "b"])
     plain.event(FAILED)
-    assert said[-1] == "a: no room left"
+    assert said[-1] == "a: no space left"
 
 
 def test_a_log_has_all_of_it(clock: Any, said: list[str], make_plan: Callable[..., Plan]) -> None:
@@ -130,7 +130,7 @@ def test_a_log_has_all_of_it(clock: Any, said: list[str], make_plan: Callable[..
     log.plan(make_plan({"batch": ["a"]}))
     log.phase("batch", ["a"])
     log.event(FAILED)
-    assert said[-3:] == ["a: failed, 0:00", "a: no room left", "a:   /runs: 0 MiB free"]
+    assert said[-3:] == ["a: failed, 0:00", "a: no space left", "a:   /runs: 0 MiB free"]
 
 
 def test_notes_notices_and_what_was_done_before(plain: PlainJobs, said: list[str]) -> None:

@@ -212,7 +212,7 @@ def test_a_failure_is_shown_while_other_jobs_continue(
     screen: Callable[[int], JobsScreen], make_plan: MakePlan
 ) -> None:
     shown = screen(80)
-    error = MachineError("no room left").to_json()
+    error = MachineError("no space left").to_json()
     with shown:
         shown.plan(make_plan({"sweep": ["a", "b"]}))
         shown.phase("sweep", ["a", "b"])
@@ -221,7 +221,7 @@ def test_a_failure_is_shown_while_other_jobs_continue(
         shown.event(RunEnded(job="b", status="failed", error=MachineError("last").to_json()))
     assert isinstance(shown.target.file, io.StringIO)
     plain = re_control(shown.target.file.getvalue())
-    assert "a failed: no room left" in plain
+    assert "a failed: no space left" in plain
     assert "b failed: last" not in plain  # the command's own error says it next
 
 
