@@ -119,7 +119,7 @@ def test_reading_a_run_that_is_being_written_never_fails(project, cli, train):
         ):
             told = json.loads(json_models.to_json(document, indent=None))
             assert told["status"] == "running"
-            assert "training is in progress: these figures may still change" in told["warnings"]
+            assert "training is in progress: these metrics may still change" in told["warnings"]
             check_figures(told)
             seen.append(told["runtime"]["epochs_done"])
     assert seen == sorted(seen)

@@ -46,7 +46,7 @@ def look(paths: RunPaths, clock: Clock, shown: Shown) -> MonitorDocument:
         learning_parameters=dict(run.parameters),
         metrics_history=rows,
         runtime=runtime,
-        warnings=diagnostics.caveats(run, runtime),
+        warnings=diagnostics.warnings_of(run, runtime),
     )
 
 

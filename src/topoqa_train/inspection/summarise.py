@@ -60,7 +60,7 @@ def _summarise(paths: RunPaths, clock: Clock) -> SummaryDocument:
         feature_schema=features,
         runtime=runtime,
         warnings=[
-            *diagnostics.caveats(run, runtime),
+            *diagnostics.warnings_of(run, runtime),
             *diagnostics.of_coverage(coverage or {}),
             *no_coverage,
             *no_features,

@@ -1,4 +1,4 @@
-"""What a training tells whoever watches: plain data that can cross a process as a line of JSON."""
+"""Events of a training: plain data that crosses processes as a line of JSON."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class RunCreated(_Event):
 
 
 class Begun(_Event):
-    """A process has taken the job; loading its libraries takes some seconds."""
+    """A process has started the job; it loads libraries for some seconds."""
 
     kind: Literal["begun"] = "begun"
 
 
 class GraphsRead(_Event):
-    """Graphs read of those there are. Sent about once a second at the most."""
+    """Progress of reading graphs; sent at most once a second."""
 
     kind: Literal["reading"] = "reading"
     graphs_read: int
@@ -35,7 +35,7 @@ class GraphsRead(_Event):
 
 
 class DataReady(_Event):
-    """All graphs were read and checked; number of graphs per split."""
+    """All graphs were read and checked; `graphs` counts them per split."""
 
     kind: Literal["data"] = "data"
     graphs: dict[str, int]
@@ -45,7 +45,7 @@ class DataReady(_Event):
 
 
 class StepsDone(_Event):
-    """Inside an epoch: batches done of those it has. Sent about once a second at the most."""
+    """Progress inside an epoch; sent at most once a second."""
 
     kind: Literal["steps"] = "steps"
     epoch: int
@@ -54,7 +54,7 @@ class StepsDone(_Event):
 
 
 class EpochEnded(_Event):
-    """An epoch is over and everything of it is on the disk. Epochs count from 1 here."""
+    """An epoch has ended and all its files are on the disk. Epochs count from 1 here."""
 
     kind: Literal["epoch"] = "epoch"
     epoch: int
@@ -67,14 +67,14 @@ class EpochEnded(_Event):
 
 
 class Notice(_Event):
-    """A line for people: a warning, or something worth knowing."""
+    """A line for the user: a warning or a note."""
 
     kind: Literal["notice"] = "notice"
     text: str
 
 
 class RunEnded(_Event):
-    """The run is over; `error` is `TopoqaTrainError.to_json` unless it completed."""
+    """The run has ended; `error` is `TopoqaTrainError.to_json` unless it completed."""
 
     kind: Literal["ended"] = "ended"
     status: Literal["completed", "failed", "interrupted"]
@@ -87,10 +87,10 @@ _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator=
 
 
 def to_line(event: Event) -> str:
-    """One line of JSON, without the newline."""
+    """Return the event as one line of JSON, without a newline."""
     return event.model_dump_json()
 
 
 def from_line(line: str | bytes) -> Event:
-    """Undo `to_line`; raises `pydantic.ValidationError`."""
+    """Return the event that `to_line` wrote; raises `pydantic.ValidationError`."""
     return _ADAPTER.validate_json(line)

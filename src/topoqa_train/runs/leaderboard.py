@@ -1,24 +1,25 @@
-"""Runs in order of merit. Reads files alone."""
+"""Runs ordered by their best checkpoints. Reads no file."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from topoqa_train.errors import RequestError
+from topoqa_train.runs.metadata import finite
 from topoqa_train.runs.ranking import SELECTION, VAL_LOSS, lower_is_better
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.summary import Candidate, RunSummary
 
-# Names of runs that a note gives before it only counts.
+# Names of runs in a note, before it gives only their number.
 _NAMED = 6
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One run on the board. `rank` is None where it has no figure to be ranked by."""
+    """One run; `rank` is None if it has no value to rank by."""
 
     rank: int | None
     run: RunSummary
@@ -28,22 +29,22 @@ class Entry:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """The board, best first; `notes` are lines that a reader must not miss."""
+    """Runs, best first; `notes` are lines that a reader must see."""
 
     metric: str
     entries: tuple[Entry, ...]
     notes: tuple[str, ...]
 
     def winner(self) -> Entry | None:
-        """The best entry that has a checkpoint, whichever way the board is turned.
+        """Return the best entry that has a checkpoint, in whichever order they are.
 
-        Of equals a finished run is the winner, then the first by name.
+        Of equals a completed run wins, then the first by name.
         """
         ranked = [entry for entry in self.entries if entry.rank is not None]
-        return min(ranked, key=_place, default=None)
+        return min(ranked, key=_order_of_winners, default=None)
 
 
-def _place(entry: Entry) -> tuple[int, bool, str]:
+def _order_of_winners(entry: Entry) -> tuple[int, bool, str]:
     run = entry.run
     return entry.rank or 0, run.status != Status.COMPLETED, run.paths.run_id
 
@@ -57,56 +58,65 @@ def rank(
 ) -> Leaderboard:
     """Order `runs` by `metric`; without one, by what ranked their checkpoints.
 
-    Selection metrics of different settings can't be compared: then the board says so and ranks by
-    val_loss. Equal figures share a rank.
+    Selection metrics of different settings can't be compared: the ranking is then by val_loss, and
+    a note says so. Runs with equal values share a rank.
     """
     chosen, note = _metric(runs, metric)
     _check_metric(chosen, runs)
-    scored = [
-        (run, candidate, _value(candidate, chosen)) for run, candidate in _bests(runs, chosen)
-    ]
     sign = 1.0 if lower_is_better(chosen) else -1.0
-    with_value = [item for item in scored if item[2] is not None]
-    with_value.sort(key=lambda item: (sign * (item[2] or 0.0), item[0].paths.run_id))
-    without = [item for item in scored if item[2] is None]
-    entries = [*_ranked(with_value), *(Entry(None, run, best, None) for run, best, _ in without)]
-    if reverse:
-        entries.reverse()
-    told = (
-        *_incomparable([run for run, _, _ in with_value]),
-        *_without(chosen, [run for run, best, _ in without if best is not None]),
+    entries = [_entry(run, chosen) for run in runs]
+    measured = [entry for entry in entries if entry.value is not None]
+    measured.sort(key=lambda entry: (sign * (entry.value or 0.0), entry.run.paths.run_id))
+    without = [entry for entry in entries if entry.value is None]
+    ordered = [*_with_ranks(measured), *without]
+    found = (
+        *_incomparable([entry.run for entry in measured]),
+        *_without(chosen, [entry.run for entry in without if entry.best is not None]),
         *(
-            f"{run.paths.run_id}: {best.doubt}"
-            for run, best, _ in with_value
-            if best and best.doubt
+            f"{entry.run.paths.run_id}: {entry.best.doubt}"
+            for entry in measured
+            if entry.best and entry.best.doubt
         ),
     )
-    return Leaderboard(chosen, tuple(entries), (*note, *told, *notes))
+    return Leaderboard(chosen, tuple(ordered[:: -1 if reverse else 1]), (*note, *found, *notes))
 
 
-def _incomparable(runs: Sequence[RunSummary]) -> tuple[str, ...]:
-    """What a reader must know before comparing figures that were not measured alike."""
-    notes = []
-    found = (run.metadata.data.get("fingerprint") for run in runs)
-    # As text: whatever stands in a file that was edited can then be compared.
-    data = {str(fingerprint) for fingerprint in found if fingerprint is not None}
-    if len(data) > 1:
-        notes.append(
-            f"These runs were measured on {len(data)} different data sets: "
-            "their figures can't be compared."
+def _entry(run: RunSummary, metric: str) -> Entry:
+    best = run.best(metric)
+    value = math.nan if best is None else best.metrics.get(metric, math.nan)
+    return Entry(None, run, best, value if math.isfinite(value) else None)
+
+
+def _with_ranks(entries: Sequence[Entry]) -> list[Entry]:
+    ranked: list[Entry] = []
+    for position, entry in enumerate(entries, start=1):
+        tied = bool(ranked) and ranked[-1].value == entry.value
+        number = ranked[-1].rank if tied else position
+        ranked.append(Entry(number, entry.run, entry.best, entry.value))
+    return ranked
+
+
+def _incomparable(runs: Sequence[RunSummary]) -> Iterator[str]:
+    """Yield why the metrics of these runs can't be compared."""
+    # As text, because the fingerprint in an edited file may not be hashable.
+    data = {run.paths.run_id: str(run.metadata.data.get("fingerprint") or "") for run in runs}
+    known = set(data.values()) - {""}
+    if len(known) > 1:
+        yield (
+            f"These runs were measured on {len(known)} different data sets: "
+            "their metrics can't be compared."
         )
-    silent = [run.paths.run_id for run in runs if "fingerprint" not in run.metadata.data]
-    if data and silent:
-        notes.append(f"Nothing says which data these were measured on: {_named(silent)}")
+    unknown = [run_id for run_id, fingerprint in data.items() if not fingerprint]
+    if known and unknown:
+        yield f"The data set of these runs is not recorded: {_named(unknown)}"
     limited = [run.paths.run_id for run in runs if run.limited]
     if limited:
-        notes.append(f"Validated on a part of the graphs only: {_named(limited)}")
-    return tuple(notes)
+        yield f"Validated on a part of the graphs only: {_named(limited)}"
 
 
-def _without(metric: str, runs: Sequence[RunSummary]) -> tuple[str, ...]:
-    names = [run.paths.run_id for run in runs]
-    return (f"No {metric} to be ranked by: {_named(names)}",) if names else ()
+def _without(metric: str, runs: Sequence[RunSummary]) -> Iterator[str]:
+    if runs:
+        yield f"Not ranked, without {metric}: {_named([run.paths.run_id for run in runs])}"
 
 
 def _named(run_ids: Sequence[str]) -> str:
@@ -115,7 +125,7 @@ def _named(run_ids: Sequence[str]) -> str:
 
 
 def to_document(board: Leaderboard, limit: int | None = None) -> dict[str, Any]:
-    """The first `limit` entries as JSON types; paths are absolute."""
+    """Return the first `limit` entries as JSON types, with absolute paths."""
     return {
         "metric": board.metric,
         "notes": list(board.notes),
@@ -128,9 +138,10 @@ def to_document(board: Leaderboard, limit: int | None = None) -> dict[str, Any]:
                 "value": entry.value,
                 "checkpoint": None if entry.best is None else str(entry.best.path),
                 "epoch": None if entry.best is None else entry.best.epoch,
-                "metrics": {} if entry.best is None else _finite(entry.best.metrics),
+                "metrics": {} if entry.best is None else finite(entry.best.metrics),
                 "created": entry.run.metadata.created,
-                "training_seconds": _seconds(entry.run),
+                # Null if epochs were trained, but their time was not recorded.
+                "training_seconds": entry.run.seconds or (None if entry.run.rows else 0.0),
                 "read_only": entry.run.read_only,
                 "warnings": list(entry.run.warnings),
             }
@@ -139,12 +150,8 @@ def to_document(board: Leaderboard, limit: int | None = None) -> dict[str, Any]:
     }
 
 
-def _seconds(run: RunSummary) -> float | None:
-    """Return the training time; None where epochs were trained and nothing recorded it."""
-    return run.seconds or (None if run.rows else 0.0)
-
-
 def _metric(runs: Sequence[RunSummary], asked: str | None) -> tuple[str, tuple[str, ...]]:
+    """Return the metric to rank by, and a note if it is not the one asked for."""
     if asked not in (None, SELECTION):
         return asked or VAL_LOSS, ()
     ranked = [run for run in runs if run.rows]
@@ -165,28 +172,5 @@ def _check_metric(metric: str, runs: Sequence[RunSummary]) -> None:
     known = sorted({name for run in runs for row in run.rows for name in row})
     if known and metric not in known:
         raise RequestError(
-            f"no run has a metric '{metric}'", details=[f"there are: {', '.join(known)}"]
+            f"no run has a metric '{metric}'", details=[f"known: {', '.join(known)}"]
         )
-
-
-def _bests(runs: Sequence[RunSummary], metric: str) -> list[tuple[RunSummary, Candidate | None]]:
-    return [(run, run.best(metric)) for run in runs]
-
-
-def _value(candidate: Candidate | None, metric: str) -> float | None:
-    value = math.nan if candidate is None else candidate.metrics.get(metric, math.nan)
-    return value if math.isfinite(value) else None
-
-
-def _ranked(
-    items: Sequence[tuple[RunSummary, Candidate | None, float | None]],
-) -> list[Entry]:
-    entries: list[Entry] = []
-    for position, (run, best, value) in enumerate(items, start=1):
-        tied = bool(entries) and entries[-1].value == value
-        entries.append(Entry(entries[-1].rank if tied else position, run, best, value))
-    return entries
-
-
-def _finite(figures: Any) -> dict[str, float | None]:  # noqa: ANN401 - a mapping of floats
-    return {name: value if math.isfinite(value) else None for name, value in figures.items()}

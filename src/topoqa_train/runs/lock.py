@@ -1,4 +1,4 @@
-"""One writer a run: a lock that the kernel drops when its holder dies, however it dies."""
+"""One writer per run: a lock that the kernel releases when the process dies."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class BusyRunError(RequestError):
 
 @contextmanager
 def writing(paths: RunPaths) -> Iterator[None]:
-    """Be the only writer of the run.
+    """Be the only writer of the run inside the block.
 
     Raises:
         BusyRunError: another process is writing it.
     """
     busy = BusyRunError(
         f"run {paths.run_id} is being written by another process",
-        hint="Wait until it is done, or stop that one first. How far it is: "
+        hint="Wait until it is done, or stop it first. Its progress: "
         f"topoqa-train monitor --run-dir {paths.root}",
     )
     with at_once(paths.lock, busy):
@@ -34,7 +34,7 @@ def writing(paths: RunPaths) -> Iterator[None]:
 
 @contextmanager
 def at_once(path: Path, busy: RequestError) -> Iterator[None]:
-    """Hold the lock file `path`; raises `busy` where another process holds it."""
+    """Hold the lock file `path`, or raise `busy` if another process holds it."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
@@ -48,10 +48,10 @@ def at_once(path: Path, busy: RequestError) -> Iterator[None]:
 
 @contextmanager
 def alone(path: Path, seconds: float) -> Iterator[None]:
-    """Hold the lock file `path`; others are waited for, `seconds` at the most.
+    """Hold the lock file `path`, after waiting for others up to `seconds`.
 
     Raises:
-        MachineError: another process has held it for so long.
+        MachineError: another process held it for all that time.
     """
     lock = FileLock(path)
     try:

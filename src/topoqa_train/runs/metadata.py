@@ -1,4 +1,4 @@
-"""`run_metadata.json`: what a run is, how it was made and how far it came."""
+"""`run_metadata.json`: what a run is, how it was made and how far it has come."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ MAXIMUM_DEPTH = 64
 class RunMetadata(BaseModel):
     """The document, field by field; unknown fields are kept.
 
-    `status` is the last word that the run's process wrote. Whether that still holds is for
-    `runs.status.derive` to say.
+    `status` is what the run's process wrote last; `runs.status.derive` checks whether it still
+    holds.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -63,19 +63,19 @@ class RunMetadata(BaseModel):
     error: dict[str, Any] | None = None
 
     def write(self, path: Path) -> None:
-        """Replace the file atomically; a NaN or infinity is written as null."""
+        """Replace the file atomically; NaN and infinity are written as null."""
         atomic.write_json(path, finite(self.model_dump(mode="json")))
 
 
 class MetadataFile:
-    """The document of a run in the hands of its one writer."""
+    """The document of a run and where its only writer keeps it."""
 
     def __init__(self, path: Path, document: RunMetadata) -> None:
         self.path = path
         self.document = document
 
     def update(self, **fields: Any) -> None:  # noqa: ANN401 - the fields of RunMetadata
-        """Set fields and write the file; a field that is not in the document is a fault of ours."""
+        """Set fields and write the file; raises `AttributeError` for an unknown field."""
         unknown = set(fields) - set(RunMetadata.model_fields)
         if unknown:
             raise AttributeError(f"RunMetadata has no {', '.join(sorted(unknown))}")
@@ -87,30 +87,40 @@ def read(path: Path) -> RunMetadata:
     """Read the document.
 
     Raises:
-        RequestError: there is none, or it is not one; the file is named.
+        RequestError: it does not exist or is not valid; the message names the file.
     """
     return checked(load(path), path)
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The JSON object in the file, unchecked.
+    """Return the JSON object in the file, without validation.
 
     Raises:
-        RequestError: there is none, or it can't be read; the file is named.
+        RequestError: it does not exist or can't be read; the message names the file.
     """
     try:
         if path.exists() and not leads_within(path, path.parent):
             raise RequestError(f"{path} is a link that leads out of the run")
         document = json.loads(bounded_read.content(path, MAXIMUM_BYTES))
+        _check_shape(document)
     except (FileNotFoundError, NotADirectoryError):
         raise not_a_run(path.parent, _missing(path)) from None
     except (ValueError, RecursionError, OSError) as error:
         raise _unreadable(path, error) from error
+    found: dict[str, Any] = document
+    return found
+
+
+def _check_shape(document: object) -> None:
+    """Raise `ValueError` for what is no object, or is nested too deeply to be written again."""
     if not isinstance(document, dict):
-        raise _unreadable(path, ValueError("it holds no JSON object"))
-    if _is_deeper(document, MAXIMUM_DEPTH):
-        raise _unreadable(path, ValueError("it is nested too deeply"))
-    return document
+        raise ValueError("it holds no JSON object")  # noqa: TRY004 - reported as the others
+    level: list[Any] = [document]
+    for _ in range(MAXIMUM_DEPTH):
+        values = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [inner for each in values for inner in each if isinstance(inner, dict | list)]
+    if level:
+        raise ValueError("it is nested too deeply")
 
 
 def is_own(document: Mapping[str, Any]) -> bool:
@@ -128,26 +138,13 @@ def not_a_run(folder: Path, reason: str) -> RequestError:
 
 
 def _missing(path: Path) -> str:
-    """Return what is missing of a run."""
     if path.parent.is_dir():
         return f"it has no {path.name}"
     return "it is a file" if path.parent.exists() else "there is no such folder"
 
 
-def _is_deeper(document: object, limit: int) -> bool:
-    level: list[object] = [document]
-    for _ in range(limit):
-        containers = [item for item in level if isinstance(item, dict | list)]
-        level = [
-            inner
-            for item in containers
-            for inner in (item.values() if isinstance(item, dict) else item)
-        ]
-    return bool(level)
-
-
 def checked(document: Mapping[str, Any], path: Path) -> RunMetadata:
-    """`document`, which was loaded from `path`; raises `RequestError` if it is not one of ours."""
+    """Return the valid `document` that was loaded from `path`, or raise `RequestError`."""
     try:
         return RunMetadata.model_validate(document)
     except ValidationError as error:
@@ -155,7 +152,7 @@ def checked(document: Mapping[str, Any], path: Path) -> RunMetadata:
 
 
 def lenient(document: Mapping[str, Any], path: Path) -> RunMetadata:
-    """Return `document`, which another program wrote; fields of another shape are `as_written`."""
+    """Return the document of another program; fields of another shape go to `as_written`."""
     known = finite(document)
     try:
         return RunMetadata.model_validate(known)
@@ -166,13 +163,19 @@ def lenient(document: Mapping[str, Any], path: Path) -> RunMetadata:
 
 
 def _unreadable(path: Path, error: Exception) -> RequestError:
-    return RequestError(f"{path} can't be read as a run's metadata: {_first(error)}")
+    reason = str(error) or type(error).__name__
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    elif isinstance(error, OSError) and error.strerror:
+        reason = error.strerror
+    return RequestError(f"{path} can't be read as a run's metadata: {reason}")
 
 
 def moment(text: str | None) -> datetime | None:
-    """The moment that `created` or `completed` gives; None where it gives none.
+    """Return the time that `created` or `completed` gives, or None.
 
-    A time without a zone is taken for one of this machine.
+    A time without a zone is local time of this machine.
     """
     try:
         return datetime.fromisoformat(text or "").astimezone(UTC)
@@ -181,7 +184,7 @@ def moment(text: str | None) -> datetime | None:
 
 
 def finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """`value` with every NaN and infinity as None, which is what JSON can hold."""
+    """Return `value` with None for every NaN and infinity, which JSON does not have."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -189,12 +192,3 @@ def finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
     return value
-
-
-def _first(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        fault = error.errors()[0]
-        return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""`metrics/metrics.csv`: one row an epoch, only ever added to; cut back when a run resumes."""
+"""`metrics/metrics.csv`: one row per epoch, append-only; cut back when a run resumes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from topoqa_train import atomic, bounded_read
 
-# Some hundred thousand epochs.
+# Enough for some hundred thousand epochs.
 MAXIMUM_BYTES = 64 * 2**20
 LEADING_COLUMNS = (
     "epoch",
@@ -27,13 +27,13 @@ _WHOLE = ("epoch", "step")
 
 
 class MetricsFile:
-    """The table of one run. Epochs in it count from 0, as Lightning and the reference count."""
+    """The table of one run; epochs count from 0, as in Lightning."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def append(self, row: Mapping[str, float]) -> None:
-        """Add one epoch; the first row also writes the header. Flushed before it returns."""
+        """Append one epoch, with the header before the first; it is on the disk on return."""
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             atomic.write_text(self.path, _line(_columns(row)))
@@ -41,14 +41,13 @@ class MetricsFile:
         atomic.append_line(self.path, _line([_text(name, row.get(name)) for name in names]))
 
     def rows(self) -> list[dict[str, float]]:
-        """All whole rows, in order; a half-written last line (a killed writer) is left out."""
+        """Return all whole rows, in order; see `read`."""
         return read(self.path)
 
     def cut(self, next_epoch: int, history: Sequence[Mapping[str, float]] = ()) -> list[int]:
-        """Have the rows of the epochs before `next_epoch`, each once; returns those that are lost.
+        """Keep the rows of the epochs before `next_epoch`, each once; return the lost epochs.
 
-        `history` are the rows as they were written, where a checkpoint knows them: with those a
-        table that was damaged or lost is whole again.
+        `history` are rows as a checkpoint recorded them; they replace damaged and missing ones.
         """
         known = {int(row["epoch"]): row for row in history if row["epoch"] < next_epoch}
         kept = {int(row["epoch"]): row for row in self.rows() if row["epoch"] < next_epoch} | known
@@ -65,7 +64,7 @@ class MetricsFile:
 
 
 def columns(path: Path) -> list[str]:
-    """The columns of a metrics table; none where there is no table, or its header is not whole."""
+    """Return the columns of a table; none if there is no table, or its header is cut off."""
     try:
         with bounded_read.opened(path) as file:
             line = file.readline(MAXIMUM_BYTES).decode("utf-8", errors="replace")
@@ -75,21 +74,19 @@ def columns(path: Path) -> list[str]:
 
 
 def read(path: Path) -> list[dict[str, float]]:
-    """The whole rows of a metrics table, numbers as floats, empty fields as NaN.
+    """Return the rows of a table as floats, empty fields as NaN.
 
-    A missing file is an empty table; a line that is no row of numbers is left out.
+    A missing file is an empty table. A line that is not a row of numbers is skipped, and so is a
+    last line that is only half written, because its writer was killed.
 
     Raises:
-        OSError: it can't be read, is no file, or is larger than any table of a run.
+        OSError: it can't be read, is not a file, or is larger than any table of a run.
     """
     return [row for _, row in _lines(path) if row is not None]
 
 
 def damaged_lines(path: Path) -> list[int]:
-    """The lines that `read` leaves out, counted from 1; a half-written last one is not yet one.
-
-    None of a table that can't be read at all.
-    """
+    """Return the numbers of the lines that `read` skips, from 1; none if it can't be read."""
     try:
         return [number for number, row in _lines(path) if row is None]
     except OSError:
@@ -97,8 +94,8 @@ def damaged_lines(path: Path) -> list[int]:
 
 
 def _lines(path: Path) -> list[tuple[int, dict[str, float] | None]]:
-    """Each whole line below the header with its number, and the row that it is, if any."""
-    # Line by line, so that a damaged one spares the others.
+    """Return each whole line below the header: its number, and its row if it is one."""
+    # Each line is parsed for itself, so that a damaged one does not affect the others.
     header, *lines = _text_of(path).split("\n")[:-1] or [""]
     names = _fields(header)
     if "epoch" not in names:
@@ -140,7 +137,7 @@ def _columns(row: Mapping[str, float]) -> list[str]:
 def _text(name: str, value: float | None) -> str:
     if value is None or math.isnan(value):
         return ""
-    # repr of a float reads back as the very same float: the table is exact.
+    # repr of a float reads back as exactly that float.
     return str(int(value)) if name in _WHOLE else repr(float(value))
 
 

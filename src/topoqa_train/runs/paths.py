@@ -1,4 +1,4 @@
-"""Every file of a run is a property of one object; nothing else spells these names."""
+"""All file names of a run directory, as properties of one object."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ CHECKPOINTS = "model_checkpoints"
 
 @dataclass(frozen=True)
 class RunPaths:
-    """The files of the run in `root`. Creates nothing by itself."""
+    """The files of the run in `root`; creates nothing."""
 
     root: Path
 
     @property
     def run_id(self) -> str:
-        """The directory's own name, by which people call the run."""
+        """Name of the directory, which is the name of the run."""
         return self.root.name
 
     @property
@@ -29,7 +29,7 @@ class RunPaths:
 
     @property
     def config(self) -> Path:
-        """The config after overrides; running it again gives the same run."""
+        """Config after overrides; training with it gives the same run."""
         return self.config_dir / "config.yaml"
 
     @property
@@ -39,17 +39,17 @@ class RunPaths:
 
     @property
     def applied_overrides(self) -> Path:
-        """What the overrides were; there only with overrides."""
+        """Overrides; exists only if there were any."""
         return self.config_dir / "applied_overrides.yaml"
 
     @property
     def metadata(self) -> Path:
-        """What was run, where, how far it came."""
+        """What was run, where, and how far it has come."""
         return self.root / METADATA
 
     @property
     def console_log(self) -> Path:
-        """All that the trainer printed."""
+        """Output of the training process."""
         return self.root / "training_console.log"
 
     @property
@@ -64,7 +64,7 @@ class RunPaths:
 
     @property
     def metrics(self) -> Path:
-        """One row an epoch."""
+        """One row per epoch."""
         return self.root / "metrics" / "metrics.csv"
 
     @property
@@ -84,19 +84,19 @@ class RunPaths:
 
     @property
     def last(self) -> Path:
-        """Where to go on."""
+        """Checkpoint to resume from."""
         return self.checkpoints / "last.ckpt"
 
     @property
     def error(self) -> Path:
-        """The trace of a failed run."""
+        """Traceback of a failed run."""
         return self.root / "error.txt"
 
     @property
     def lock(self) -> Path:
-        """Held by the one process that may write here."""
+        """Lock file of the only process that may write here."""
         return self.root / ".lock"
 
     def relative(self, path: Path) -> str:
-        """`path` as it stands inside the run: relative, with forward slashes."""
+        """Return `path` relative to the run, with forward slashes."""
         return path.relative_to(self.root).as_posix()

@@ -1,4 +1,4 @@
-"""Which checkpoints are the best: names, order and links. Plain data; touches no tensor."""
+"""Which checkpoints are kept: names, order and links. Plain data, without tensors."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _LOWER = frozenset(
 
 
 def lower_is_better(metric: str) -> bool:
-    """Losses are better small; correlations and hit rates large."""
+    """Return whether small values of a metric are good, as for losses."""
     return metric == SELECTION or not _LOWER.isdisjoint(re.split(r"[^a-z0-9]", metric.lower()))
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """One checkpoint file with the figures it has; `epoch` counts from 0."""
+    """One checkpoint file with its metrics; `epoch` counts from 0."""
 
     file: str
     epoch: int
@@ -33,7 +33,7 @@ class Ranked:
     val_spearman_corr: float
 
     def value(self, metric: str) -> float:
-        """The figure that `metric` names: `val_loss` or `selection_metric`."""
+        """Return the value of `metric`: `val_loss` or `selection_metric`."""
         return self.val_loss if metric == VAL_LOSS else self.selection_metric
 
 
@@ -41,8 +41,8 @@ class Ranked:
 class Ranking:
     """The three best by `metric` and the best by the other of the two, best first.
 
-    A NaN never ranks. Of equals the earlier epoch is the better, so that a resumed run ranks as
-    an undisturbed one does.
+    A NaN never ranks. Of equals the earlier epoch is better, so that a resumed run ranks as one
+    that was never stopped.
     """
 
     metric: str
@@ -55,23 +55,23 @@ class Ranking:
         return SELECTION if self.metric == VAL_LOSS else VAL_LOSS
 
     def would_keep(self, candidate: Ranked) -> bool:
-        """Whether `candidate` is worth a file."""
+        """Return whether `candidate` would be kept."""
         return candidate in self._best_with(candidate) or self._is_best_other(candidate)
 
     def add(self, candidate: Ranked) -> None:
-        """Rank `candidate`; what falls out is no longer in `files()`."""
+        """Rank `candidate`; a checkpoint that drops out is no longer in `files()`."""
         self.best = self._best_with(candidate)
         if self._is_best_other(candidate):
             self.other = candidate
 
     def files(self) -> set[str]:
-        """The names of all checkpoints that are worth keeping."""
+        """Return the names of all checkpoints to keep."""
         return {entry.file for entry in (*self.best, self.other) if entry is not None}
 
     def keep_only(self, there: Container[str]) -> None:
-        """Forget the checkpoints whose files are not `there`: a rank is never held by nothing.
+        """Forget the checkpoints whose files are not `there`.
 
-        Where the best by the other metric is lost, the best of the others is it.
+        If the best by the other metric is lost, the best one left takes its place.
         """
         self.best = [entry for entry in self.best if entry.file in there]
         if self.other is not None and self.other.file not in there:
@@ -79,14 +79,14 @@ class Ranking:
             self.other = next(iter(_in_order(known, self.other_metric)), None)
 
     def links(self) -> dict[str, str]:
-        """Link name to file name, as they stand in `model_checkpoints/`."""
+        """Return link name to file name, as in `model_checkpoints/`."""
         links = {name: entry.file for name, entry in zip(LINKS, self.best, strict=False)}
         if self.other is not None:
             links[f"best_{self.other_metric}.ckpt"] = self.other.file
         return links
 
     def to_json(self) -> dict[str, Any]:
-        """JSON types only; see `from_json`."""
+        """Return it as JSON types; see `from_json`."""
         return {
             "metric": self.metric,
             "best": [asdict(entry) for entry in self.best],
@@ -95,7 +95,7 @@ class Ranking:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Ranking:
-        """Undo `to_json`."""
+        """Return the ranking that `to_json` wrote."""
         other = document.get("other")
         return cls(
             metric=str(document["metric"]),
@@ -116,7 +116,7 @@ class Ranking:
 
 
 def file_name(metric: str, epoch: int, val_loss: float, selection_metric: float) -> str:
-    """`checkpoint.val-0.05307_epoch127.chkpt`, or with `sel-...` first when that ranks."""
+    """Return `checkpoint.val-0.05307_epoch127.chkpt`, with `sel-...` first if that ranks."""
     selected = f"sel-{selection_metric:.5f}_" if metric == SELECTION else ""
     return f"checkpoint.{selected}val-{val_loss:.5f}_epoch{epoch}.chkpt"
 

@@ -1,4 +1,4 @@
-"""Whether a run runs, from its files and the process they name; asked anew each time."""
+"""The status of a run, derived from its files and the process that they name."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from topoqa_train.clock import Clock
 from topoqa_train.runs.metadata import RunMetadata
 from topoqa_train.runs.paths import RunPaths
 
-# A run on another host counts as alive while one of its files is younger than this.
+# A run on another host counts as running while one of its files is younger than this.
 HEARTBEAT_SECONDS = 15 * 60
 _START_TOLERANCE_SECONDS = 2.0
-# A file of another host that is so much younger than now was stamped by a clock gone wrong.
+# A file time this far in the future comes from a wrong clock and is ignored.
 _AHEAD_SECONDS = 24 * 3600
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
-# Of those in /proc/PID/stat that stand behind the name, see proc(5): starttime, the 22nd of all.
+# Index of starttime, field 22 in proc(5), among the fields of /proc/PID/stat after the name.
 _START_FIELD = 19
 
 
@@ -37,10 +37,10 @@ class Status(StrEnum):
 
 
 def this_process() -> dict[str, Any]:
-    """What tells this process from any other, now and later: pids are used again.
+    """Return what identifies this process, although pids are used again.
 
-    Where the kernel tells it, also by the machine's start and the ticks since: a clock that is set
-    moves `started`, that of a process at work too.
+    On Linux that includes the boot of the machine and the ticks since then: setting the clock
+    changes `started`, even of a running process.
     """
     return {
         "pid": os.getpid(),
@@ -74,7 +74,7 @@ def _known(text: str) -> Status:
 
 
 def process_lives(process: Mapping[str, Any]) -> bool | None:
-    """Whether the very process that `this_process` once told of lives; None: on another host."""
+    """Return whether the process that `this_process` described lives; None if on another host."""
     if process.get("host") != socket.gethostname():
         return None
     try:
@@ -92,10 +92,10 @@ def _is_same(found: psutil.Process, process: Mapping[str, Any]) -> bool:
 
 
 def _since_boot(pid: int) -> dict[str, Any]:
-    """Which start of the machine this is, and the ticks from it to that of a process; on Linux."""
+    """Return the id of this boot and the ticks from it to the start of a process; Linux only."""
     try:
         boot = _BOOT.read_text("ascii").strip()
-        # The name of the program is in brackets and may hold anything, spaces and brackets too.
+        # The name of the program is in brackets and may itself contain spaces and brackets.
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         return {"boot": boot, "ticks": int(fields[_START_FIELD])}
     except (OSError, ValueError, IndexError):
@@ -103,7 +103,7 @@ def _since_boot(pid: int) -> dict[str, Any]:
 
 
 def beats(files: Iterable[Path], clock: Clock) -> bool:
-    """Whether one of `files` was written lately: all there is to tell of another host's run."""
+    """Return whether one of `files` was written recently, as files of a running run are."""
     moments = []
     for file in files:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What is to be deleted or was moved: plain data that workflows make and screens show."""
+"""What `runs clean` deletes and keeps, as plain data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Doomed:
 
 @dataclass(frozen=True)
 class Spared:
-    """A run that was asked for and stays, and why."""
+    """A run that the request fits but that is kept, and why."""
 
     run_id: str
     why: str
@@ -29,9 +29,9 @@ class Spared:
 
 @dataclass(frozen=True)
 class CleanPlan:
-    """What a cleaning comes to; `leftovers` are folders that cut-off deletions left, with sizes.
+    """What would be deleted; `leftovers` are folders of interrupted deletions, with sizes.
 
-    `notes` are lines that a reader must not miss.
+    `notes` are lines that a reader must see.
     """
 
     root: Path
@@ -42,5 +42,5 @@ class CleanPlan:
 
     @property
     def size(self) -> int:
-        """Bytes that it makes free."""
+        """Bytes that the deletion frees."""
         return sum(run.size for run in self.doomed) + sum(size for _, size in self.leftovers)

@@ -1,7 +1,4 @@
-"""What is said of data: which labels are of use, how many and how large their graphs are.
-
-Plain data that workflows make and screens show.
-"""
+"""Statistics of a data set, as plain data: usable labels, and number and size of their graphs."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ class FilterReport:
 
 @dataclass(frozen=True)
 class Spread:
-    """Least, median and most of a count."""
+    """Minimum, median and maximum of a count."""
 
     least: int
     median: int
@@ -40,10 +37,10 @@ class Spread:
 
 @dataclass(frozen=True)
 class SplitStats:
-    """One label file and its graphs; those left out are in none of the other figures.
+    """One label file and its graphs; labels that are left out count nowhere else.
 
-    `nodes` and `edges` are a graph's, an edge in each direction counted; None where no label has a
-    sound graph. `classes` counts decoys by CAPRI class. `memory_bytes` is what training holds.
+    `nodes` and `edges` are per graph, each direction of an edge counted; None if no label has a
+    valid graph. `classes` counts decoys by CAPRI class. `memory_bytes` is what training holds.
     """
 
     split: str
@@ -59,9 +56,9 @@ class SplitStats:
 
 @dataclass(frozen=True)
 class BatchMemory:
-    """Bytes of a batch of the mean size, of one of the largest graphs, and of a step with that one.
+    """Bytes of a batch of mean size, of one of the largest graphs, and of a step with the latter.
 
-    The step is one of training on a CPU in 32 bit, network and optimizer included.
+    The step is a training step on a CPU in 32 bit, with network and optimizer.
     """
 
     batch_size: int
@@ -74,7 +71,7 @@ class BatchMemory:
 
 @dataclass(frozen=True)
 class DataStats:
-    """All splits of a data set and a batch of it; None where no split has a sound graph."""
+    """All splits of a data set and a batch of it; None if no split has a valid graph."""
 
     name: str
     graphs: Path

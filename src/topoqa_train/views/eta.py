@@ -1,15 +1,15 @@
-"""How long a training took and how long it will take, from what its epochs took.
+"""How long a training took and how long it will take, estimated from the times of its epochs.
 
-An epoch takes what epochs of late took: `pace` holds the 10th, 50th and 90th percentile of the
-last 20. Epochs left are `most = num_epochs - epochs_done`, and `fewest`, which early stopping
-leaves if no epoch is a gain any more: `min(most, max(1, patience) - epochs without a gain)`. Then
+`pace` holds the 10th, 50th and 90th percentile of the last 20 epochs' times. At most
+`most = num_epochs - epochs_done` epochs remain. With early stopping and no further improvement
+these are `fewest = min(most, max(1, patience) - epochs without improvement)`. Then
 
     best   = fewest at pace.fast
     median = most at pace.median
     worst  = most at pace.slow
 
-where `n at p` is `(n - 1) * p + max(0, p - open)` seconds and `open` is how long the epoch that is
-under way has taken. `worst` is no bound: a machine can always become slower.
+where `n at p` is `(n - 1) * p + max(0, p - open)` seconds and `open` is the time of the epoch in
+progress. `worst` is not a bound: a machine can become slower.
 """
 
 from __future__ import annotations
@@ -30,31 +30,31 @@ _FAST, _SLOW = 0.1, 0.9
 
 
 @dataclass(frozen=True)
-class Course:
-    """How far a training has come. `seconds` are the times of its epochs, as far as known.
+class Progress:
+    """How far a training has come; `seconds` are the known times of its epochs.
 
-    `total_seconds` is the whole, for epochs that have no times of their own; `open_seconds` is
-    None unless the training runs.
+    `total_seconds` is the time of all epochs, for those without times of their own; `open_seconds`
+    is None unless the training is running.
     """
 
     epochs_done: int
     num_epochs: int | None
     patience: int | None
-    without_gain: int
+    without_improvement: int
     seconds: Sequence[float]
     total_seconds: float | None
     open_seconds: float | None
 
 
 def runtime_of(run: RunSummary, clock: Clock) -> Runtime:
-    """Measured times of a run, and the estimates that this module describes."""
+    """Return the measured times of a run, and the estimates that this module describes."""
     running = run.status in (Status.CREATED, Status.RUNNING)
     return estimate(
-        Course(
+        Progress(
             epochs_done=int(max((row["epoch"] for row in run.rows), default=-1)) + 1,
             num_epochs=_whole(run.parameters.get("num_epochs")),
             patience=_whole(run.parameters.get("early_stopping_patience")),
-            without_gain=epochs_without_gain(run.rows, run.ranking_metric),
+            without_improvement=epochs_without_improvement(run.rows, run.ranking_metric),
             seconds=[row.get("epoch_seconds", math.nan) for row in run.rows],
             total_seconds=run.recorded_seconds,
             open_seconds=_since_last_write(run, clock) if running else None,
@@ -62,27 +62,27 @@ def runtime_of(run: RunSummary, clock: Clock) -> Runtime:
     )
 
 
-def estimate(course: Course) -> Runtime:
-    """The estimates for a training that has come so far."""
-    seconds = [value for value in course.seconds if math.isfinite(value) and value >= 0]
-    mean = _mean(course, seconds)
+def estimate(progress: Progress) -> Runtime:
+    """Return the estimates for a training."""
+    seconds = [value for value in progress.seconds if math.isfinite(value) and value >= 0]
+    mean = _mean(progress, seconds)
     pace = _pace(seconds, mean)
-    left = _epochs_left(course)
+    left = _epochs_left(progress)
     return Runtime(
-        epochs_done=course.epochs_done,
-        num_epochs=course.num_epochs,
-        elapsed_seconds=_elapsed(course, seconds),
-        open_epoch_seconds=course.open_seconds,
+        epochs_done=progress.epochs_done,
+        num_epochs=progress.num_epochs,
+        elapsed_seconds=_elapsed(progress, seconds),
+        open_epoch_seconds=progress.open_seconds,
         mean_epoch_seconds=mean,
         median_epoch_seconds=statistics.median(seconds) if seconds else None,
         pace=pace,
         epochs_left=left,
-        time_left=_time_left(left, pace, course.open_seconds or 0.0),
+        time_left=_time_left(left, pace, progress.open_seconds or 0.0),
     )
 
 
-def epochs_without_gain(rows: Sequence[Mapping[str, float]], metric: str) -> int:
-    """Epochs since `metric` was last lower than ever before; a NaN is no gain."""
+def epochs_without_improvement(rows: Sequence[Mapping[str, float]], metric: str) -> int:
+    """Return the number of epochs since the best `metric`; a NaN is not an improvement."""
     best, waited = math.inf, 0
     for row in rows:
         value = row.get(metric, math.nan)
@@ -98,7 +98,7 @@ def _whole(value: object) -> int | None:
 
 
 def _since_last_write(run: RunSummary, clock: Clock) -> float:
-    """The metadata are written when a run or a sitting begins and at each epoch's end."""
+    """Return the time since metadata or metrics were written, as at the end of each epoch."""
     moments = []
     for file in (run.paths.metadata, *run.tables):
         with suppress(OSError):
@@ -106,18 +106,18 @@ def _since_last_write(run: RunSummary, clock: Clock) -> float:
     return max(0.0, clock.now().timestamp() - max(moments, default=math.inf))
 
 
-def _elapsed(course: Course, seconds: Sequence[float]) -> float | None:
+def _elapsed(progress: Progress, seconds: Sequence[float]) -> float | None:
     if seconds:
-        return math.fsum(seconds) + (course.open_seconds or 0.0)
-    return course.total_seconds if course.total_seconds is not None else course.open_seconds
+        return math.fsum(seconds) + (progress.open_seconds or 0.0)
+    return progress.total_seconds if progress.total_seconds is not None else progress.open_seconds
 
 
-def _mean(course: Course, seconds: Sequence[float]) -> float | None:
+def _mean(progress: Progress, seconds: Sequence[float]) -> float | None:
     if seconds:
         return math.fsum(seconds) / len(seconds)
-    if course.total_seconds is None or not course.epochs_done:
+    if progress.total_seconds is None or not progress.epochs_done:
         return None
-    return course.total_seconds / course.epochs_done
+    return progress.total_seconds / progress.epochs_done
 
 
 def _pace(seconds: Sequence[float], mean: float | None) -> Pace | None:
@@ -132,20 +132,20 @@ def _pace(seconds: Sequence[float], mean: float | None) -> Pace | None:
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:
-    """Linear between the two nearest."""
+    """Return a quantile, interpolated linearly."""
     place = share * (len(ordered) - 1)
     below = math.floor(place)
     above = min(below + 1, len(ordered) - 1)
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
-def _epochs_left(course: Course) -> EpochsLeft | None:
-    if course.open_seconds is None or course.num_epochs is None:
+def _epochs_left(progress: Progress) -> EpochsLeft | None:
+    if progress.open_seconds is None or progress.num_epochs is None:
         return None
-    most = max(0, course.num_epochs - course.epochs_done)
-    if course.patience is None:
+    most = max(0, progress.num_epochs - progress.epochs_done)
+    if progress.patience is None:
         return EpochsLeft(fewest=most, most=most)
-    until_stop = max(0, max(1, course.patience) - course.without_gain)
+    until_stop = max(0, max(1, progress.patience) - progress.without_improvement)
     return EpochsLeft(fewest=min(most, until_stop), most=most)
 
 

@@ -1,6 +1,6 @@
-"""What `summarise` and `monitor` print: one typed document each, from which its schema is made.
+"""The JSON documents of `summarise` and `monitor`; their schemas are generated from these models.
 
-JSON types only: a NaN or infinity becomes null.
+NaN and infinity become null.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _or_null(value: object) -> object:
 
 
 def _encodable(value: object) -> object:
-    """A name that is no UTF-8 can't stand in JSON as it is."""
+    """Replace what UTF-8 can't encode, as in file names of other encodings."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode("utf-8")
     return value
@@ -35,14 +35,14 @@ Json = Annotated[dict[str, Any], BeforeValidator(finite)]
 
 
 class _Part(BaseModel):
-    # Every field is in every document, so the schema may ask for it.
+    # Every document has every field, so the schema requires them all.
     model_config = ConfigDict(
         extra="forbid", frozen=True, json_schema_serialization_defaults_required=True
     )
 
 
 class Metrics(BaseModel):
-    """The figures of one epoch; null where there is none. Columns beyond these are kept."""
+    """The metrics of one epoch; null if unknown. Other columns are kept."""
 
     model_config = ConfigDict(
         extra="allow", frozen=True, json_schema_serialization_defaults_required=True
@@ -50,7 +50,7 @@ class Metrics(BaseModel):
     __pydantic_extra__: dict[str, Number] = Field(init=False)
 
     step: int | None = Field(default=None, description="optimizer steps so far")
-    learning_rate: Number = Field(default=None, description="that the epoch was trained with")
+    learning_rate: Number = Field(default=None, description="learning rate of the epoch")
     train_mse: Number = Field(default=None, description="mean squared error, training graphs")
     val_loss: Number = Field(default=None, description="mean squared error, validation graphs")
     val_pearson_corr: Number = Field(default=None, description="Pearson's correlation")
@@ -69,22 +69,22 @@ class EpochMetrics(Metrics):
 
 
 class Checkpoint(_Part):
-    """A checkpoint file that is on the disk, with the figures of the very epoch it is of."""
+    """A checkpoint file that exists, with the metrics of its own epoch."""
 
     path: Text = Field(description="relative to the run (summarise), or as `run_dir` (monitor)")
-    links: list[Text] = Field(description="names in model_checkpoints that lead to it")
-    epoch: int | None = Field(description="counts from 0; null where no name or row tells")
-    metrics: Metrics = Field(description="figures of that epoch")
+    links: list[Text] = Field(description="links to it in model_checkpoints")
+    epoch: int | None = Field(description="counts from 0; null if unknown")
+    metrics: Metrics = Field(description="metrics of that epoch")
 
 
 class RankedCheckpoint(Checkpoint):
-    """A checkpoint in its place."""
+    """A checkpoint and its rank."""
 
     rank: int = Field(description="1 is the best by the ranking metric")
 
 
 class Pace(_Part):
-    """What an epoch took of late, in seconds: percentiles of the last epochs' times."""
+    """Percentiles of the last epochs' times, in seconds."""
 
     fast: float = Field(description="10th percentile of the last 20 epochs")
     median: float = Field(description="their median")
@@ -92,14 +92,14 @@ class Pace(_Part):
 
 
 class EpochsLeft(_Part):
-    """How many epochs may still come."""
+    """How many epochs may remain."""
 
-    fewest: int = Field(description="until early stopping, if no epoch is a gain any more")
+    fewest: int = Field(description="until early stopping, if no epoch improves the metric")
     most: int = Field(description="until num_epochs")
 
 
 class TimeLeft(_Part):
-    """Seconds until the training ends, less what the open epoch has taken already."""
+    """Seconds until the training ends, without the time of the epoch in progress so far."""
 
     best: float = Field(description="epochs_left.fewest at pace.fast")
     median: float = Field(description="epochs_left.most at pace.median")
@@ -109,36 +109,38 @@ class TimeLeft(_Part):
 class Runtime(_Part):
     """How long it took, and how long it will take."""
 
-    epochs_done: int = Field(description="whole epochs in the metrics table")
-    num_epochs: int | None = Field(description="at most; null where nothing tells")
+    epochs_done: int = Field(description="completed epochs in the metrics table")
+    num_epochs: int | None = Field(description="maximum; null if unknown")
     elapsed_seconds: Number = Field(
-        description="time in epochs, all sittings together; while it runs, with the open epoch. "
-        "Where epochs have no times: what was written down of the whole"
+        description="time in epochs over all sessions, with the epoch in progress; "
+        "if epochs have no times, the recorded total"
     )
     open_epoch_seconds: Number = Field(
-        description="since the run last wrote, while it runs; else null"
+        description="time since the last write; null unless it is running"
     )
     mean_epoch_seconds: Number = Field(description="over all epochs")
     median_epoch_seconds: Number = Field(description="over all epochs")
     pace: Pace | None = Field(description="null before the first epoch")
-    epochs_left: EpochsLeft | None = Field(description="null unless it runs")
-    time_left: TimeLeft | None = Field(description="null unless it runs and has a pace")
+    epochs_left: EpochsLeft | None = Field(description="null unless it is running")
+    time_left: TimeLeft | None = Field(description="null unless it is running and has a pace")
 
 
 class LearningRate(_Part):
-    """The learning rate of the last epoch, and the one before it fell."""
+    """The learning rate of the last epoch, and the one before that was different."""
 
     value: float = Field(description="of the last epoch")
-    before: Number = Field(default=None, description="what it fell from; null if it never did")
+    before: Number = Field(
+        default=None, description="previous learning rate; null if it never changed"
+    )
     before_until_epoch: int | None = Field(default=None, description="last epoch with `before`")
 
 
 class _Run(_Part):
-    """What both documents begin with."""
+    """Fields that both documents have."""
 
-    schema_version: Literal[1] = Field(default=1, description="changes when a field goes")
+    schema_version: Literal[1] = Field(default=1, description="changes when a field is removed")
     run_id: Text = Field(description="the directory's name")
-    status: Status = Field(description="as its files and its process tell now")
+    status: Status = Field(description="derived from its files and its process")
     read_only: bool = Field(
         description="another program wrote the run: it can be read, not resumed"
     )
@@ -151,8 +153,8 @@ class SummaryDocument(_Run):
     metadata: Json = Field(description="run_metadata.json")
     learning_parameters: Json = Field(description="network, batches, trainer, learning rate")
     selection: Json = Field(description="the selection settings")
-    ranking_metric: Text = Field(description="what ranks checkpoints; lower is better")
-    metrics_history: list[EpochMetrics] = Field(description="one row an epoch, in order")
+    ranking_metric: Text = Field(description="metric that ranks checkpoints; lower is better")
+    metrics_history: list[EpochMetrics] = Field(description="one row per epoch, in order")
     best_by_val_loss: Checkpoint | None = Field(description="of the checkpoints on the disk")
     best_by_selection_metric: Checkpoint | None = Field(
         description="of the checkpoints on the disk"
@@ -163,48 +165,50 @@ class SummaryDocument(_Run):
     checkpoint_ranking: list[RankedCheckpoint] = Field(
         description="all ranked checkpoints on the disk, best first"
     )
-    last_checkpoint: Text | None = Field(description="where to go on, relative to the run")
-    links: dict[Text, Text] = Field(description="name in model_checkpoints to the file it leads to")
-    broken_links: dict[Text, Text] = Field(description="name to the target that is not there")
-    coverage: Json | None = Field(description="dataset_coverage.json; null where there is none")
+    last_checkpoint: Text | None = Field(
+        description="checkpoint to resume from, relative to the run"
+    )
+    links: dict[Text, Text] = Field(description="link in model_checkpoints to its file")
+    broken_links: dict[Text, Text] = Field(description="dangling link to its target")
+    coverage: Json | None = Field(description="dataset_coverage.json; null if it does not exist")
     feature_schema: Json | None = Field(
-        description="feature_metadata.json; null where there is none"
+        description="feature_metadata.json; null if it does not exist"
     )
     runtime: Runtime = Field(description="measured and estimated times")
-    warnings: list[Text] = Field(description="what to know before using these figures")
+    warnings: list[Text] = Field(description="what to know before using these metrics")
 
 
 class MonitorDocument(_Run):
     """The best checkpoint of a run, now."""
 
-    run_dir: Text = Field(description="relative to the working directory where below it")
-    ranking_metric: Text = Field(description="the metric that the best wins by; lower is better")
-    best: Checkpoint | None = Field(description="null while there is no checkpoint")
-    second_best: Checkpoint | None = Field(description="null while there is none")
-    third_best: Checkpoint | None = Field(description="null while there is none")
-    latest: EpochMetrics | None = Field(description="the last whole epoch")
-    learning_rate: LearningRate | None = Field(description="null where the metrics have none")
+    run_dir: Text = Field(description="relative to the working directory if below it")
+    ranking_metric: Text = Field(description="metric that ranks checkpoints; lower is better")
+    best: Checkpoint | None = Field(description="null if there is no checkpoint")
+    second_best: Checkpoint | None = Field(description="null if there is none")
+    third_best: Checkpoint | None = Field(description="null if there is none")
+    latest: EpochMetrics | None = Field(description="the last completed epoch")
+    learning_rate: LearningRate | None = Field(description="null if the metrics have none")
     learning_parameters: Json = Field(description="network, batches, trainer, learning rate")
     metrics_history: list[EpochMetrics] = Field(description="the last epochs, in order")
     runtime: Runtime = Field(description="measured and estimated times")
-    warnings: list[Text] = Field(description="what to know before using these figures")
+    warnings: list[Text] = Field(description="what to know before using these metrics")
 
     def recent(self, limit: int) -> MonitorDocument:
-        """The same with the last `limit` rows of its history alone."""
+        """Return a copy with the last `limit` rows of the history."""
         rows = self.metrics_history[-limit:] if limit else []
         return self.model_copy(update={"metrics_history": rows})
 
 
 def to_json(document: BaseModel, *, indent: int | None) -> str:
-    """One JSON text, ASCII alone; a single line where `indent` is None; raises as `plain` does."""
+    """Return ASCII JSON, on one line if `indent` is None; raises as `plain` does."""
     return json.dumps(plain(document), indent=indent, allow_nan=False)
 
 
 def plain(document: BaseModel) -> dict[str, Any]:
-    """A document as JSON types.
+    """Return a document as JSON types.
 
     Raises:
-        RequestError: what a file of the run held is nested too deeply to be written again.
+        RequestError: a value from a file of the run is nested too deeply to be written again.
     """
     try:
         return document.model_dump(mode="json")
@@ -213,22 +217,22 @@ def plain(document: BaseModel) -> dict[str, Any]:
 
 
 def epoch_metrics(row: Mapping[str, float]) -> EpochMetrics:
-    """A row of the metrics table."""
-    return EpochMetrics.model_validate({**_figures(row), "epoch": int(row["epoch"])})
+    """Return a row of the metrics table."""
+    return EpochMetrics.model_validate({**_metrics(row), "epoch": int(row["epoch"])})
 
 
 def checkpoint(candidate: Candidate, path: str) -> Checkpoint:
-    """A checkpoint that is shown as `path`."""
+    """Return the document of a checkpoint that is shown as `path`."""
     return Checkpoint(
         path=path,
         links=list(candidate.links),
         epoch=candidate.epoch,
-        metrics=Metrics.model_validate(_figures(candidate.metrics)),
+        metrics=Metrics.model_validate(_metrics(candidate.metrics)),
     )
 
 
-def _figures(row: Mapping[str, float]) -> dict[str, float | None]:
-    """`row` without its epoch, steps as the whole number that they are."""
+def _metrics(row: Mapping[str, float]) -> dict[str, float | None]:
+    """Return `row` without its epoch, with `step` as an integer."""
     step = row.get("step", math.nan)
-    figures = {name: value for name, value in row.items() if name not in ("epoch", "step")}
-    return {**figures, "step": int(step) if math.isfinite(step) else None}
+    metrics = {name: value for name, value in row.items() if name not in ("epoch", "step")}
+    return {**metrics, "step": int(step) if math.isfinite(step) else None}

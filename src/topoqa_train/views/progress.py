@@ -1,4 +1,4 @@
-"""Who is told how a workflow goes; the screens implement it, the workflows only call it."""
+"""What a workflow reports: the plan, outcomes, and the protocol that screens implement."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from topoqa_train.runs.events import Event
 
 @dataclass(frozen=True)
 class DataSummary:
-    """One line's worth of a data set; `coverage` in percent over all splits."""
+    """One line about a data set; `coverage` is in percent over all splits."""
 
     name: str
     targets: int
@@ -22,7 +22,7 @@ class DataSummary:
 
 @dataclass(frozen=True)
 class PlannedPhase:
-    """A phase and the jobs that it will have."""
+    """A phase and the names of its jobs."""
 
     name: str
     jobs: tuple[str, ...]
@@ -30,7 +30,7 @@ class PlannedPhase:
 
 @dataclass(frozen=True)
 class Change:
-    """What an override does to a job: `before` is what the config has, None where nothing."""
+    """What an override changes in a job; `before` is None if the config has no such value."""
 
     key: str
     before: str | None
@@ -40,7 +40,7 @@ class Change:
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """A job as a plan shows it; `options` are what it has beside its config, a few words each."""
+    """A job in a plan; `options` are its other options, a few words each."""
 
     phase: str
     name: str
@@ -53,7 +53,7 @@ class PlannedJob:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a workflow is about to do; with `keep_going` one failure does not end it."""
+    """What a workflow will do; with `keep_going` it continues after a failed job."""
 
     title: str
     phases: tuple[PlannedPhase, ...]
@@ -68,7 +68,7 @@ JobState = Literal["done", "done before", "failed", "interrupted", "running", "n
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """What has come of a job. `best` is by `metric`, of the epoch `epoch`, which counts from 0."""
+    """The outcome of a job. `best` is the best `metric`, in `epoch`, which counts from 0."""
 
     name: str
     state: JobState
@@ -80,26 +80,26 @@ class JobOutcome:
 
 
 class Reporter(Protocol):
-    """Called on one thread, in the order of what happens."""
+    """Receiver of what happens in a workflow, called in order and on one thread."""
 
     def plan(self, plan: Plan) -> None:
-        """All is checked and about to begin."""
+        """Report the plan: all is checked, the first job starts next."""
         ...
 
     def phase(self, name: str, jobs: Sequence[str]) -> None:
-        """A phase begins with these jobs."""
+        """Report that a phase starts with these jobs."""
         ...
 
     def done_before(self, job: str, run_id: str) -> None:
-        """A job was found finished and is left alone."""
+        """Report a job that an earlier session completed; it is not run."""
         ...
 
     def event(self, event: Event) -> None:
-        """Something happened in a job."""
+        """Report an event of a job."""
         ...
 
     def note(self, text: str) -> None:
-        """A line that people should read."""
+        """Report a line that the user should read."""
         ...
 
 
@@ -110,26 +110,26 @@ class Reporters:
         self.reporters = reporters
 
     def plan(self, plan: Plan) -> None:
-        """See `Reporter.plan`."""
+        """Pass it on; see `Reporter.plan`."""
         for reporter in self.reporters:
             reporter.plan(plan)
 
     def phase(self, name: str, jobs: Sequence[str]) -> None:
-        """See `Reporter.phase`."""
+        """Pass it on; see `Reporter.phase`."""
         for reporter in self.reporters:
             reporter.phase(name, jobs)
 
     def done_before(self, job: str, run_id: str) -> None:
-        """See `Reporter.done_before`."""
+        """Pass it on; see `Reporter.done_before`."""
         for reporter in self.reporters:
             reporter.done_before(job, run_id)
 
     def event(self, event: Event) -> None:
-        """See `Reporter.event`."""
+        """Pass it on; see `Reporter.event`."""
         for reporter in self.reporters:
             reporter.event(event)
 
     def note(self, text: str) -> None:
-        """See `Reporter.note`."""
+        """Pass it on; see `Reporter.note`."""
         for reporter in self.reporters:
             reporter.note(text)

@@ -74,7 +74,7 @@ class TestLook:
         document = look(run_files("r", [], **RUNNING))
         assert (document.best, document.latest, document.learning_rate) == (None, None, None)
         assert document.status == "running"
-        assert "no epoch is whole yet" in document.warnings
+        assert "no epoch has ended yet" in document.warnings
 
     def test_in_history_by_its_old_path(self, look: Any, run_files: Any) -> None:
         run_files("r", folder="history")
@@ -161,7 +161,7 @@ class TestFollow:
         run = run_files("r", **RUNNING)
         *_, last = followed(run, lambda: change(run, process=DEAD))
         assert last.status == "interrupted"
-        assert any("its process is gone" in line for line in last.warnings)
+        assert any("process died" in line for line in last.warnings)
 
     def test_it_goes_with_the_run_to_history(self, followed: Any, run_files: Any) -> None:
         run = run_files("r", **RUNNING)

@@ -78,7 +78,7 @@ def test_broken_links(told: Any, two_bests: Path) -> None:
     document = told(two_bests)
     assert document.broken_links == {"best.ckpt": "gone.chkpt"}
     assert "best.ckpt" not in document.links
-    assert "best.ckpt leads to no file (gone.chkpt)" in document.warnings
+    assert "best.ckpt is a dangling link to gone.chkpt" in document.warnings
 
 
 def test_where_to_go_on(told: Any, two_bests: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_run_without_an_epoch(told: Any, run_files: Any) -> None:
         {},
     )
     assert document.status == "failed"
-    assert "failed, before its first epoch's end: no data" in document.warnings
+    assert "failed before the end of its first epoch: no data" in document.warnings
 
 
 def test_nan_is_null_and_never_the_best(told: Any, run_files: Any, epoch: Any) -> None:

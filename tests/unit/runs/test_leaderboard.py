@@ -156,7 +156,7 @@ class TestMetric:
         run_files("c", [], status="failed")
         ranked = leaderboard.rank(runs(), metric="val_new")
         assert order(ranked) == [(1, "a"), (None, "c"), (None, "b")]
-        assert ranked.notes == ("No val_new to be ranked by: b",)
+        assert ranked.notes == ("Not ranked, without val_new: b",)
 
     def test_one_that_came_with_a_later_epoch_is_known(
         self, run_files: RunFiles, runs: Any, epoch: Any

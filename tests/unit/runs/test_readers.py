@@ -155,7 +155,7 @@ def test_the_leaderboard_says_what_can_t_be_compared(run_files: Any, tmp_path: P
     theirs = read(write_legacy_run(tmp_path, "theirs", training(3)))
     ranked = leaderboard.rank([ours, theirs])
     assert ranked.metric == "selection_metric"
-    assert ranked.notes == ("Nothing says which data these were measured on: theirs",)
+    assert ranked.notes == ("The data set of these runs is not recorded: theirs",)
     document = metadata("other", selection=None)
     other = read(write_legacy_run(tmp_path, "other", training(3), document=document))
     ranked = leaderboard.rank([ours, theirs, other])

@@ -135,7 +135,7 @@ def test_the_ranking_metric_is_first(document: Document, run_files: Any, clock: 
 def test_before_the_first_epoch(document: Document) -> None:
     text = shown(document(0), 80)
     assert "epoch 0 of 260" in text
-    assert "no epoch is whole yet" in text
+    assert "no epoch has ended yet" in text
     assert "left" not in text
     assert "train_mse" not in text
     assert not run_view.closing_line(document(0, "other"))

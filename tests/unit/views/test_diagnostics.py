@@ -23,7 +23,7 @@ def told(clock: Any) -> Callable[..., list[str]]:
 
     def _told(run: Path, **changes: Any) -> list[str]:
         read = replace(summary.read(RunPaths(run), clock), **changes)
-        return diagnostics.caveats(read, eta.runtime_of(read, clock))
+        return diagnostics.warnings_of(read, eta.runtime_of(read, clock))
 
     return _told
 
@@ -39,7 +39,7 @@ class TestState:
 
     def test_no_epoch_yet(self, told: Any, run_files: Any) -> None:
         run = run_files("r", [], status="running", process=ME)
-        assert told(run) == [diagnostics.IN_PROGRESS, "no epoch is whole yet"]
+        assert told(run) == [diagnostics.IN_PROGRESS, "no epoch has ended yet"]
 
     def test_a_process_that_died(self, told: Any, run_files: Any) -> None:
         run = run_files(
@@ -49,20 +49,20 @@ class TestState:
             training_parameters={"num_epochs": 9},
         )
         (line,) = told(run)
-        assert line.startswith("its process is gone without a word, after 4 of 9 epochs")
+        assert line.startswith("process died after 4 of 9 epochs")
         assert "topoqa-train resume" in line
 
     def test_one_that_was_stopped(self, told: Any, run_files: Any) -> None:
         lines = told(run_files("r", [], status="interrupted"))
-        assert lines[0].startswith("interrupted, before its first epoch's end")
-        assert lines[1] == "no epoch was ever whole"
+        assert lines[0].startswith("interrupted before the end of its first epoch")
+        assert lines[1] == "no epoch was completed"
 
     def test_one_that_failed_says_why(self, told: Any, run_files: Any) -> None:
         error = {"message": "out of memory"}
         (line,) = told(run_files("r", status="failed", error=error))
-        assert line == "failed, after 4 epochs: out of memory"
+        assert line == "failed after 4 epochs: out of memory"
         (line,) = told(run_files("s", status="failed"))
-        assert line == "failed, after 4 epochs"
+        assert line == "failed after 4 epochs"
 
     def test_one_of_another_program(self, told: Any, run_files: Any) -> None:
         run = run_files("r", status="interrupted")
@@ -77,21 +77,21 @@ class TestState:
         run = run_files("r", status="running", process=ME)
         for file in (run / "run_metadata.json", run / "metrics" / "metrics.csv"):
             os.utime(file, (clock.now().timestamp() - silent,) * 2)
-        assert any("does it hang?" in line for line in told(run)) == said
+        assert any("it may hang" in line for line in told(run)) == said
 
     def test_rows_that_are_gone(self, told: Any, run_files: Any) -> None:
         run = run_files("r", progress={"epochs_done": 4})
         assert told(run) == []
         table = run / "metrics" / "metrics.csv"
         table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
-        assert "of 4 epochs that were done, 1 have no row in the metrics" in told(run)
+        assert "of 4 completed epochs, 1 have no row in the metrics" in told(run)
 
 
 class TestCheckpoints:
     def test_none_at_all(self, told: Any, run_files: Any) -> None:
         run = run_files("r")
         shutil.rmtree(run / "model_checkpoints")
-        assert told(run) == ["there is no checkpoint of it"]
+        assert told(run) == ["it has no checkpoint"]
 
     def test_a_link_that_leads_nowhere_is_named_with_its_target(
         self, told: Any, run_files: Any
@@ -100,7 +100,7 @@ class TestCheckpoints:
         link = run / "model_checkpoints" / "second_best.ckpt"
         target = link.readlink()
         (run / "model_checkpoints" / target).unlink()
-        assert told(run) == [f"second_best.ckpt leads to no file ({target})"]
+        assert told(run) == [f"second_best.ckpt is a dangling link to {target}"]
 
     def test_the_best_epoch_without_its_checkpoint(self, told: Any, run_files: Any) -> None:
         run = run_files("r")
@@ -110,9 +110,9 @@ class TestCheckpoints:
         lines = told(run)
         assert lines == [
             "the best epoch by val_loss, 1, has no checkpoint; "
-            "the best that is kept has 0.0700, of epoch 2",
+            "the best one that is kept has 0.0700, of epoch 2",
             "the best epoch by selection_metric, 1, has no checkpoint; "
-            "the best that is kept has -0.4300, of epoch 2",
+            "the best one that is kept has -0.4300, of epoch 2",
         ]
 
     def test_one_that_is_about_to_be_written_is_not_missed(
@@ -130,8 +130,8 @@ class TestFigures:
         lost = epoch(math.nan, 0.5)
         run = run_files("r", [epoch(0.05), lost, lost, lost, epoch(0.06), lost])
         lines = told(run)
-        assert "val_loss is no number in epochs 1-3, 5" in lines
-        assert "train_mse is no number in epochs 1-3, 5" in lines
+        assert "val_loss is not a number in epochs 1-3, 5" in lines
+        assert "train_mse is not a number in epochs 1-3, 5" in lines
 
     def test_constant_predictions(self, told: Any, run_files: Any, epoch: Any) -> None:
         run = run_files("r", [epoch(0.05, 0.0), epoch(0.04, 0.1)])
@@ -141,7 +141,7 @@ class TestFigures:
     def test_many_are_not_all_listed(self, told: Any, run_files: Any, epoch: Any) -> None:
         run = run_files("r", [epoch(0.05, 0.5 * (number % 2)) for number in range(30)])
         (line,) = told(run)
-        assert line.endswith("epochs 0, 2, 4, 6, 8, 10 and 9 more stretches")
+        assert line.endswith("epochs 0, 2, 4, 6, 8, 10 and 9 more ranges")
 
     def test_damaged_lines(self, told: Any, run_files: Any) -> None:
         run = run_files("r")
@@ -149,7 +149,7 @@ class TestFigures:
         lines = table.read_text().splitlines()
         lines[1] = "nonsense"
         table.write_text("\n".join(lines) + "\nhalf a line")
-        assert "left out of the metrics, as no row of numbers: line 2" in told(run)
+        assert "skipped in the metrics, as no row of numbers: line 2" in told(run)
 
     def test_a_part_of_the_validation(self, told: Any, run_files: Any) -> None:
         run = run_files("r", training_parameters={"fast_dev_run": True})

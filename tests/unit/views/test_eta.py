@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from topoqa_train.runs import status, summary
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.views import eta
-from topoqa_train.views.eta import Course
+from topoqa_train.views.eta import Progress
 from topoqa_train.views.json_models import Runtime
 
-COURSE = Course(
+COURSE = Progress(
     epochs_done=4,
     num_epochs=10,
     patience=5,
-    without_gain=2,
+    without_improvement=2,
     seconds=[4.0, 2.0, 2.0, 3.0],
     total_seconds=None,
     open_seconds=0.5,
@@ -58,13 +58,13 @@ def test_only_the_last_epochs_set_the_pace() -> None:
 
 
 @pytest.mark.parametrize(
-    ("patience", "without_gain", "fewest"),
+    ("patience", "without_improvement", "fewest"),
     [(None, 3, 6), (5, 0, 5), (5, 5, 0), (5, 9, 0), (0, 0, 1), (50, 2, 6)],
 )
 def test_early_stopping_may_end_it_sooner(
-    patience: int | None, without_gain: int, fewest: int
+    patience: int | None, without_improvement: int, fewest: int
 ) -> None:
-    course = replace(COURSE, patience=patience, without_gain=without_gain)
+    course = replace(COURSE, patience=patience, without_improvement=without_improvement)
     left = eta.estimate(course).epochs_left
     assert left is not None
     assert (left.fewest, left.most) == (fewest, 6)
@@ -97,7 +97,7 @@ def test_a_total_stands_in_for_epochs_without_times() -> None:
     done=st.integers(0, 300),
     num_epochs=st.none() | st.integers(1, 300),
     patience=st.none() | st.integers(0, 50),
-    without_gain=st.integers(0, 300),
+    without_improvement=st.integers(0, 300),
     gone=st.none() | st.floats(0, 1e6),
 )
 def test_best_is_never_later_than_worst(
@@ -105,10 +105,10 @@ def test_best_is_never_later_than_worst(
     done: int,
     num_epochs: int | None,
     patience: int | None,
-    without_gain: int,
+    without_improvement: int,
     gone: float | None,
 ) -> None:
-    course = Course(done, num_epochs, patience, without_gain, seconds, None, gone)
+    course = Progress(done, num_epochs, patience, without_improvement, seconds, None, gone)
     left = eta.estimate(course).time_left
     if left is not None:
         assert 0 <= left.best <= left.median <= left.worst
@@ -127,8 +127,8 @@ def test_best_is_never_later_than_worst(
 )
 def test_epochs_without_a_gain(values: list[float], waited: int) -> None:
     rows = [{"val_loss": value} for value in values]
-    assert eta.epochs_without_gain(rows, "val_loss") == waited
-    assert eta.epochs_without_gain(rows, "no_such") == len(values)
+    assert eta.epochs_without_improvement(rows, "val_loss") == waited
+    assert eta.epochs_without_improvement(rows, "no_such") == len(values)
 
 
 class TestOfARun:
