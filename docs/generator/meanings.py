@@ -8,8 +8,8 @@ RUN_METADATA = {
     "completed": "when it completed or failed; null before",
     "status": "see above",
     "job": "the job of the manifest, or the config's name",
-    "begun_by": "the ledger of the batch or pipeline that it belongs to and the identity of the "
-    "job there; null for one by itself",
+    "session": "the ledger of the batch or pipeline that it belongs to and the identity of the "
+    "job there; null for one by itself. Its former name is `begun_by`",
     "source_config": "the config it was made from",
     "overrides": "dotted key to value",
     "notes": "as given",

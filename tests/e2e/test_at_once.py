@@ -86,7 +86,7 @@ def test_of_those_that_go_on_with_one_pipeline_one_does(trained, project):
     assert sorted(each.returncode for each in many) == [0, 2, 2], texts
     for each, (_, err) in zip(many, texts, strict=True):
         if each.returncode:
-            assert "going on with the last pipeline" in err or "is still at work" in err
+            assert "resuming the last pipeline" in err or "is still running" in err
     assert len(runs_in(project.runs)) == len(trained.all)
     for job in ("first", "second"):
         assert outcome(run_of(project.runs, job)) == outcome(trained.run(job))

@@ -1,4 +1,4 @@
-"""Every job of a manifest through the real executable: killed, stopped, gone on with."""
+"""Every job of a manifest through the real executable: killed, stopped, resumed."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_stopped_it_shows_how_far_it_came_and_resumed_ends_with_the_same_numbers
     # Nothing is begun anew without a word.
     plan = cli(*batch, "--dry-run")
     assert "did not finish" in plan.err
-    assert "--resume goes on with it" in plan.err
+    assert "--resume continues it" in plan.err
 
     done = cli(*batch, "--resume")
     assert done.status == 0, done.err
@@ -86,7 +86,7 @@ def test_stopped_it_shows_how_far_it_came_and_resumed_ends_with_the_same_numbers
     ("arguments", "says"),
     [
         (("--only", "failed"), "no batch of manifest.yaml"),
-        (("--only", "missing", "--resume"), "--resume goes on with what was begun"),
+        (("--only", "missing", "--resume"), "--resume continues jobs"),
         (("-o", "jobs.third.notes=x"), "no job of that name"),
         (("-o", "shared.overrides.trainer.num_epoch=3"), "num_epochs"),
         (("-o", "jobs.second.overrides.paths.val_labels=nowhere.csv"), "nowhere.csv"),

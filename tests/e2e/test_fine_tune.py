@@ -43,7 +43,7 @@ def test_it_takes_the_lowest_val_loss_of_all_also_from_history(trained, cli, run
     before = names(runs)
     done = cli("fine-tune", "-m", trained.project.manifest, "--output-root", runs)
     assert done.status == 0, done.err
-    assert f"Picked {best.name}: val_loss {lowest(best):.5f}" in done.err
+    assert f"Selected {best.name}: val_loss {lowest(best):.5f}" in done.err
     made = names(runs) - before
     assert made == {
         f"{best.name}_{end}" for end in ("finetune_phase1", "phase2_seed5", "phase2_seed6")
@@ -57,7 +57,7 @@ def test_it_takes_the_lowest_val_loss_of_all_also_from_history(trained, cli, run
         started = metadata(runs / f"{best.name}_{end}")["started_from"]
         assert started["run_id"] == f"{best.name}_finetune_phase1"
     (log,) = runs.glob("fine_tune_manifest_*.log")
-    assert "Picked " in log.read_text()
+    assert "Selected " in log.read_text()
     winner = next(line for line in done.out.splitlines() if line.startswith("Winner: "))
     assert Path(winner.removeprefix("Winner: ")).is_file()
 
@@ -65,7 +65,7 @@ def test_it_takes_the_lowest_val_loss_of_all_also_from_history(trained, cli, run
     again = cli("fine-tune", "-m", trained.project.manifest, "--output-root", runs, "--resume")
     assert again.status == 0, again.err
     assert names(runs) - before == made
-    assert f"Goes on from {best.name}" in again.err
+    assert f"starts from {best.name}, as before" in again.err
 
 
 def test_a_checkpoint_and_a_run_that_are_named(trained, cli, runs):

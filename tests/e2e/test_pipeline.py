@@ -149,7 +149,7 @@ def test_the_pipeline_log_says_what_was_said(trained):
     (log,) = trained.project.runs.glob("full_pipeline_manifest_*.log")
     text = log.read_text()
     assert "first: done after 4 epochs" in text
-    assert "Picked " in text
+    assert "Selected " in text
 
 
 def test_latest_is_a_relative_link_to_a_run(trained):
@@ -179,7 +179,7 @@ def test_skip_sweep_and_fine_only_picks(trained, cli):
     )  # fmt: skip
     assert done.status == 0, done.err
     losses = {run.name: min(float(row["val_loss"]) for row in rows(run)) for run in trained.all}
-    assert f"Picked {min(losses, key=lambda name: losses[name])}" in done.err
+    assert f"Selected {min(losses, key=lambda name: losses[name])}" in done.err
     assert len(trained.all) == 5
 
 

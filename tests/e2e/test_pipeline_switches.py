@@ -118,4 +118,4 @@ def test_there_is_a_log_though_nothing_is_trained(trained, cli, tmp_path):
     )  # fmt: skip
     assert done.status == 0, done.err
     (log,) = set(runs.glob("full_pipeline_manifest_*.log")) - before
-    assert "Picked " in Path(log).read_text()
+    assert "Selected " in Path(log).read_text()

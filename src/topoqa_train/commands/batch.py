@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from topoqa_train.commands.common import completion, options, session
+from topoqa_train.commands.common import arguments, completion, options, session
 
 
 def batch(
@@ -60,26 +60,29 @@ def batch(
 
     Example: topoqa-train batch --manifest run_core -o shared.overrides.trainer.num_epochs=20
     """
+    from topoqa_train.clock import SystemClock
     from topoqa_train.config.recipes import default_manifest
     from topoqa_train.config.run_options import RunOptions
     from topoqa_train.errors import RequestError
+    from topoqa_train.ui.live.progress import progress
     from topoqa_train.workflows import batch as workflow
+    from topoqa_train.workflows.data_resolver import DataResolver
 
     if continue_on_error and stop_on_error:
         raise RequestError("give --continue-on-error or --stop-on-error, not both")
     request = workflow.BatchRequest(
         manifest=manifest or default_manifest(Path.cwd()),
-        overrides=session.overrides(override),
+        overrides=arguments.overrides(override),
         jobs=jobs,
         keep_going=continue_on_error if continue_on_error or stop_on_error else None,
         only=None if only is None else workflow.Only(only),
         resume=resume,
         options=RunOptions.given(fast_dev_run=fast_dev_run),
         output_root=output_root,
-        launcher=session.launcher_name(),
+        launcher=arguments.launcher_name(),
     )
-    plan = session.planned_batch(request)
+    plan = workflow.plan_batch(request, DataResolver(progress), SystemClock())
     if dry_run:
-        session.rehearse_batch(plan)
+        session.rehearse(plan)
     else:
-        session.carry_out_batch(plan)
+        session.train_batch(plan)

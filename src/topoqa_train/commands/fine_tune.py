@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands.common import options, session
+from topoqa_train.commands.common import arguments, options, session
 
 
 def fine_tune(
@@ -49,13 +49,16 @@ def fine_tune(
 
     Example: topoqa-train fine-tune --manifest run_core --jobs 2
     """
+    from topoqa_train.clock import SystemClock
     from topoqa_train.config.recipes import default_manifest
+    from topoqa_train.ui.live.progress import progress
     from topoqa_train.workflows import pipeline as workflow
+    from topoqa_train.workflows.data_resolver import DataResolver
 
     request = workflow.PipelineRequest(
         kind=workflow.FINE_TUNE,
         manifest=manifest or default_manifest(Path.cwd()),
-        overrides=session.overrides(override, graph_dir, num_workers),
+        overrides=arguments.overrides(override, graph_dir, num_workers),
         skip_sweep=True,
         resume_from=checkpoint,
         run_dir=run_dir,
@@ -63,10 +66,10 @@ def fine_tune(
         jobs=jobs,
         resume=resume,
         output_root=output_root,
-        launcher=session.launcher_name(),
+        launcher=arguments.launcher_name(),
     )
-    plan = session.planned(request)
+    plan = workflow.plan_pipeline(request, DataResolver(progress), SystemClock())
     if dry_run:
-        session.rehearse_pipeline(plan)
+        session.rehearse(plan)
     else:
-        session.carry_out_pipeline(plan, log=f"fine_tune_{plan.manifest.name}")
+        session.train_pipeline(plan, log=f"fine_tune_{plan.manifest.name}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands.common import completion, options, session
+from topoqa_train.commands.common import completion, options, show
 
 
 def leaderboard(
@@ -44,4 +44,4 @@ def leaderboard(
     if as_json:
         typer.echo(json.dumps(leaderboard.to_document(ranked, limit), indent=2))
     else:
-        session.show_board(ranked, limit)
+        show.board(ranked, limit)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands.common import options, session
+from topoqa_train.commands.common import arguments, options
 
 
 def monitor(
@@ -41,5 +41,5 @@ def monitor(
     """
     from topoqa_train.commands.common import follow as follower
 
-    run = session.chosen_run(run_dir, run_id, run_root)
+    run = arguments.chosen_run(run_dir, run_id, run_root)
     follower.show(run, following=follow, interval=interval, rows=metrics_limit, as_json=as_json)

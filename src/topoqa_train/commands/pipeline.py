@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands.common import options, session
+from topoqa_train.commands.common import arguments, options, session
 
 
 def pipeline(
@@ -67,16 +67,18 @@ def pipeline(
     """
     import json
 
+    from topoqa_train.clock import SystemClock
     from topoqa_train.config.recipes import default_manifest
     from topoqa_train.errors import RequestError
+    from topoqa_train.ui.live.progress import progress
     from topoqa_train.workflows import pipeline as workflow
-    from topoqa_train.workflows.plan_document import plan_document
+    from topoqa_train.workflows.data_resolver import DataResolver
 
     if as_json and not dry_run:
         raise RequestError("--json goes with --dry-run", hint="leaderboard --json lists the runs.")
     request = workflow.PipelineRequest(
         manifest=manifest or default_manifest(Path.cwd()),
-        overrides=session.overrides(override, graph_dir, num_workers),
+        overrides=arguments.overrides(override, graph_dir, num_workers),
         skip_sweep=skip_sweep,
         skip_fine=skip_fine,
         resume_from=resume_from,
@@ -84,12 +86,12 @@ def pipeline(
         jobs=jobs,
         resume=resume,
         output_root=output_root,
-        launcher=session.launcher_name(),
+        launcher=arguments.launcher_name(),
     )
-    plan = session.planned(request)
+    plan = workflow.plan_pipeline(request, DataResolver(progress), SystemClock())
     if as_json:
-        typer.echo(json.dumps(plan_document(plan), indent=2))
+        typer.echo(json.dumps(workflow.to_json(plan), indent=2))
     elif dry_run:
-        session.rehearse_pipeline(plan)
+        session.rehearse(plan)
     else:
-        session.carry_out_pipeline(plan, log=f"full_pipeline_{plan.manifest.name}")
+        session.train_pipeline(plan, log=f"full_pipeline_{plan.manifest.name}")

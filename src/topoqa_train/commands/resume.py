@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands.common import options, session
+from topoqa_train.commands.common import arguments, options, session
 
 
 def resume(
@@ -37,9 +37,9 @@ def resume(
     from topoqa_train.workflows.data_resolver import DataResolver
 
     request = workflow.ResumeRequest(
-        run=session.chosen_run(run_dir, run_id, run_root),
+        run=arguments.chosen_run(run_dir, run_id, run_root),
         overrides=[parse_override(text, base=Path.cwd()) for text in override or ()],
         checkpoint=checkpoint,
     )
     plan = workflow.plan_resume(request, DataResolver(progress), SystemClock())
-    session.carry_out(plan)
+    session.train(plan)

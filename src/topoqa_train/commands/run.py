@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from topoqa_train.commands.common import completion, options, session
+from topoqa_train.commands.common import arguments, completion, options, session
 
 
 def run(
@@ -65,6 +65,7 @@ def run(
 
     Example: topoqa-train run -c sched_boost_seed222 -o trainer.num_epochs=20
     """
+    from topoqa_train.clock import SystemClock
     from topoqa_train.config.job_plan import JobPlan
     from topoqa_train.config.load import load_config
     from topoqa_train.config.names import plain_name
@@ -72,13 +73,17 @@ def run(
     from topoqa_train.config.recipes import locate, shipped_names
     from topoqa_train.config.run_options import RunOptions
     from topoqa_train.errors import RequestError
-    from topoqa_train.workflows.rerun import RerunRequest
+    from topoqa_train.ui.live.progress import progress
+    from topoqa_train.workflows import rerun
+    from topoqa_train.workflows import run as workflow
+    from topoqa_train.workflows.data_resolver import DataResolver
 
+    resolver = DataResolver(progress)
     overrides = [parse_override(text, base=Path.cwd()) for text in override or ()]
     options = RunOptions.given(
         fast_dev_run=fast_dev_run,
-        limit_train_batches=session.batch_limit(limit_train_batches, "--limit-train-batches"),
-        limit_val_batches=session.batch_limit(limit_val_batches, "--limit-val-batches"),
+        limit_train_batches=arguments.batch_limit(limit_train_batches, "--limit-train-batches"),
+        limit_val_batches=arguments.batch_limit(limit_val_batches, "--limit-val-batches"),
         log_lr=log_lr,
         trainer_args=parse_trainer_args(trainer_arg or []),
         weights_from=resume_from,
@@ -86,13 +91,13 @@ def run(
         trial_label=trial_label,
     )
     if from_run is not None and config is None:
-        request = RerunRequest(
-            run=session.run_to_do_again(from_run, output_root),
+        request = rerun.RerunRequest(
+            run=arguments.run_to_repeat(from_run, output_root),
             overrides=overrides,
             run_name=run_name,
             options=options,
         )
-        session.rerun(request, output_root=output_root)
+        session.train(rerun.plan_rerun(request, resolver, SystemClock(), output_root=output_root))
         return
     if config is None or from_run is not None:
         if config is not None:
@@ -108,4 +113,4 @@ def run(
         run_name=run_name,
         options=options,
     )
-    session.run_one(plan, output_root=output_root)
+    session.train(workflow.plan_run(plan, resolver, output_root=output_root))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from topoqa_train.commands.common import options, session
+from topoqa_train.commands.common import arguments, options
 
 
 def summarise(
@@ -23,5 +23,5 @@ def summarise(
     from topoqa_train.inspection import summarise as workflow
     from topoqa_train.views import json_models
 
-    run = session.chosen_run(run_dir, run_id, run_root)
+    run = arguments.chosen_run(run_dir, run_id, run_root)
     typer.echo(json_models.to_json(workflow.summarise(run, SystemClock()), indent=2))

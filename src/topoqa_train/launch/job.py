@@ -72,11 +72,11 @@ class RerunOf(BaseModel):
 
 
 class Job(_OnData):
-    """One training to be done. `resume_run` goes on in that directory; else a new one is made.
+    """One training to be done: `resume_run` is the run to resume, else a new run is created.
 
-    The new one is called `run_name`; without it `name`, with the time behind it if `stamped`.
-    `begun_by` is what its metadata say of the batch or pipeline that it belongs to: a run that was
-    made a moment before its ledger could take it up is known by that.
+    A new run is called `run_name`, or else `name`, with a timestamp if `stamped`. `session` names
+    the ledger of the batch or pipeline that the job belongs to and the job's identity there. The
+    run's metadata keep it, so that a run which its ledger never recorded can be recovered.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -95,14 +95,15 @@ class Job(_OnData):
     options: RunOptions = Field(default_factory=RunOptions)
     started_from: dict[str, Any] | None = None
     rerun_of: RerunOf | None = None
-    begun_by: dict[str, Any] | None = None
+    session: dict[str, str] | None = None
     command: list[str] = Field(default_factory=list)
 
 
 class Check(_OnData):
-    """Read all graphs of a data set and see that each of `jobs` could train on them.
+    """A check that all graphs of a data set are readable and each of `jobs` can train on them.
 
-    Done before any run begins: a wrong third job must not come to light after two trainings.
+    It comes before the first run, so that an error in the third job does not show up after two
+    trainings.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -117,10 +118,10 @@ _ADAPTER: TypeAdapter[Task] = TypeAdapter(Annotated[Task, Field(discriminator="t
 
 
 def to_line(task: Task) -> str:
-    """One line of JSON, without the newline."""
+    """Return a task as one line of JSON, without the newline."""
     return task.model_dump_json()
 
 
 def from_line(line: str | bytes) -> Task:
-    """Undo `to_line`."""
+    """Return the task of a line that `to_line` made."""
     return _ADAPTER.validate_json(line)

@@ -33,7 +33,10 @@ class RunMetadata(BaseModel):
     completed: str | None = None
     status: str = "created"
     job: str | None = None
-    begun_by: dict[str, Any] | None = None
+    # Written as `begun_by` by earlier versions.
+    session: dict[str, Any] | None = Field(
+        default=None, validation_alias=AliasChoices("session", "begun_by")
+    )
     source_config: str | None = None
     overrides: dict[str, Any] = Field(default_factory=dict)
     notes: str | None = None

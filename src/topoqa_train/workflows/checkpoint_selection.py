@@ -1,4 +1,4 @@
-"""Which checkpoint fine-tuning starts from: one that is named, the best of a sweep, or of all."""
+"""Select the checkpoint that fine-tuning starts from: a given one, or the best of some runs."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from topoqa_train.workflows.job_factory import existing_checkpoint
 _NAMED = 5
 
 
-class NothingToPickError(RequestError):
-    """There is no finished run to pick a checkpoint from."""
+class NoFinishedRunError(RequestError):
+    """Error for a selection among finished runs where there are none."""
 
 
 @dataclass(frozen=True)
-class Pick:
-    """The checkpoint that fine-tuning starts from, and the name that its runs are called by.
+class SelectedCheckpoint:
+    """The checkpoint that fine-tuning starts from; its runs are named after `base`.
 
-    `notes` say what was picked, and of what, in a line each.
+    `notes` report what was selected, and from which runs.
     """
 
     base: str
@@ -40,7 +40,7 @@ class Pick:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """What `remembered` takes."""
+        """Return what `from_json` reads."""
         return {
             "base": self.base,
             "checkpoint": str(self.checkpoint),
@@ -49,22 +49,22 @@ class Pick:
         }
 
 
-def of_file(path: Path) -> Pick:
-    """A checkpoint named by its path; its run gives the base name where it lies in one."""
-    # The file itself: `latest` and `best.ckpt` may lead elsewhere before it is read.
+def of_file(path: Path) -> SelectedCheckpoint:
+    """Return the checkpoint at `path`; the base name is its run's, if it is in a run."""
+    # Resolved, because `latest` and `best.ckpt` may point elsewhere by the time it is read.
     file = existing_checkpoint(path).resolve()
     epoch = epoch_of(file.name)
     run = RunPaths(file.parent.parent)
     if file.parent == run.checkpoints:
-        return Pick(run.run_id, file, run.run_id, epoch)
-    return Pick(plain_name(file.stem), file, None, epoch)
+        return SelectedCheckpoint(run.run_id, file, run.run_id, epoch)
+    return SelectedCheckpoint(plain_name(file.stem), file, None, epoch)
 
 
-def of_run(run_dir: Path, checkpoint: Path, clock: Clock) -> Pick:
-    """A checkpoint named by its path, for runs that are called by the run in `run_dir`.
+def of_run(run_dir: Path, checkpoint: Path, clock: Clock) -> SelectedCheckpoint:
+    """Return the checkpoint at a path, with the run in `run_dir` as the base name.
 
     Raises:
-        RequestError: there is no such run, or no such checkpoint.
+        RequestError: there is no such run or checkpoint.
     """
     root = run_dir.expanduser().resolve()
     if not root.is_dir():
@@ -72,30 +72,30 @@ def of_run(run_dir: Path, checkpoint: Path, clock: Clock) -> Pick:
     run = summary.read(RunPaths(root), clock)
     found = of_file(checkpoint)
     notes = (
-        (f"The checkpoint is of {found.run_id}; the new runs are called by {run.paths.run_id}.",)
+        (f"The checkpoint is of {found.run_id}; the new runs are named after {run.paths.run_id}.",)
         if found.run_id not in (None, run.paths.run_id)
         else ()
     )
-    return Pick(run.paths.run_id, found.checkpoint, found.run_id, found.epoch, notes)
+    return SelectedCheckpoint(run.paths.run_id, found.checkpoint, found.run_id, found.epoch, notes)
 
 
-def of_sweep(runs: Sequence[RunPaths], clock: Clock, metric: str | None) -> Pick:
-    """The best checkpoint of these runs, by what ranks them or by another column."""
+def of_sweep(runs: Sequence[RunPaths], clock: Clock, metric: str | None) -> SelectedCheckpoint:
+    """Return the best checkpoint of these runs, by their ranking metric or another column."""
     good, unreadable = summary.read_all(list(runs), clock)
-    picked = _winner(leaderboard.rank(good, metric=metric, notes=unreadable))
-    if picked is None:
-        raise RequestError("no run of this sweep has a checkpoint that could be ranked")
-    return picked
+    best = _winner(leaderboard.rank(good, metric=metric, notes=unreadable))
+    if best is None:
+        raise RequestError("no run of this sweep has a checkpoint that can be ranked")
+    return best
 
 
-def of_finished(store: RunStore, clock: Clock, metric: str | None, ways_out: str) -> Pick:
-    """The best checkpoint of all finished runs under `store`, by val_loss or another column.
+def of_finished(store: RunStore, clock: Clock, metric: str | None, hint: str) -> SelectedCheckpoint:
+    """Return the best checkpoint of all finished runs under `store`, by val_loss or `metric`.
 
-    Runs of other programs are skipped (they validated in another way), and so are
-    runs that validated on a part of the graphs, where there are others.
+    Runs of other programs are skipped, because they validated in another way; and so are runs that
+    validated on a part of the graphs, if there are others.
 
     Raises:
-        NothingToPickError: there is no finished run; `ways_out` are told.
+        NoFinishedRunError: there is no finished run; `hint` goes into the error.
     """
     runs, unreadable = summary.read_all(store.all(), clock)
     finished = [run for run in runs if run.status == Status.COMPLETED]
@@ -103,49 +103,51 @@ def of_finished(store: RunStore, clock: Clock, metric: str | None, ways_out: str
     whole = [run for run in ours if not run.limited]
     notes = [
         *unreadable,
-        *_passed_over(
+        *_skipped(
             "runs of another program, which validated in another way; select one by its name",
             [run for run in finished if run.read_only],
         ),
-        *(_passed_over("validated on a part of the graphs", _others(ours, whole)) if whole else ()),
+        *(_skipped("validated on a part of the graphs", _others(ours, whole)) if whole else ()),
     ]
-    picked = _winner(leaderboard.rank(whole or ours, metric=metric or VAL_LOSS, notes=notes))
-    if picked is None:
-        raise NothingToPickError(
-            f"there is no finished run under {store.root} to pick a checkpoint from",
+    best = _winner(leaderboard.rank(whole or ours, metric=metric or VAL_LOSS, notes=notes))
+    if best is None:
+        raise NoFinishedRunError(
+            f"there is no finished run under {store.root} to select a checkpoint from",
             details=notes,
-            hint=ways_out,
+            hint=hint,
         )
-    return picked
+    return best
 
 
-def remembered(document: Mapping[str, Any]) -> Pick | None:
-    """What was picked before, and is still there, in its run or in `history/`; else None."""
+def from_json(document: Mapping[str, Any]) -> SelectedCheckpoint | None:
+    """Return what an earlier session selected; None if its file does not exist any more."""
     try:
         file = current_checkpoint(Path(document["checkpoint"]))
-        pick = Pick(str(document["base"]), file, document["run_id"], document["epoch"])
+        selected = SelectedCheckpoint(
+            str(document["base"]), file, document["run_id"], document["epoch"]
+        )
     except (KeyError, TypeError):
         return None
     if not file.is_file():
         return None
-    return replace(pick, notes=(f"Goes on from {pick.base}, as before.",))
+    return replace(selected, notes=(f"Fine-tuning starts from {selected.base}, as before.",))
 
 
-def best_of(run: RunPaths, clock: Clock) -> Pick:
-    """The best checkpoint of one run by its ranking metric."""
+def best_of(run: RunPaths, clock: Clock) -> SelectedCheckpoint:
+    """Return the best checkpoint of one run by its ranking metric."""
     best = summary.read(run, clock).best()
     if best is None:
-        raise RequestError(f"{run.run_id} has no checkpoint that could be ranked")
-    return Pick(run.run_id, best.path, run.run_id, best.epoch)
+        raise RequestError(f"{run.run_id} has no checkpoint that can be ranked")
+    return SelectedCheckpoint(run.run_id, best.path, run.run_id, best.epoch)
 
 
-def _winner(ranked: Leaderboard) -> Pick | None:
+def _winner(ranked: Leaderboard) -> SelectedCheckpoint | None:
     winner = ranked.winner()
     if winner is None or winner.best is None:
         return None
     run_id, best = winner.run.paths.run_id, winner.best
-    said = f"Picked {run_id}: {ranked.metric} {winner.value:.5f} @ {best.epoch}"
-    return Pick(run_id, best.path, run_id, best.epoch, (*ranked.notes, said))
+    note = f"Selected {run_id}: {ranked.metric} {winner.value:.5f} @ {best.epoch}"
+    return SelectedCheckpoint(run_id, best.path, run_id, best.epoch, (*ranked.notes, note))
 
 
 def _others(all_of_them: Sequence[RunSummary], these: Sequence[RunSummary]) -> list[RunSummary]:
@@ -153,9 +155,9 @@ def _others(all_of_them: Sequence[RunSummary], these: Sequence[RunSummary]) -> l
     return [run for run in all_of_them if run.paths.root not in kept]
 
 
-def _passed_over(why: str, runs: Sequence[RunSummary]) -> list[str]:
+def _skipped(why: str, runs: Sequence[RunSummary]) -> list[str]:
     if not runs:
         return []
     names = [run.paths.run_id for run in runs]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return [f"Passed over, {why}: {', '.join(names[:_NAMED])}{more}"]
+    return [f"Skipped, {why}: {', '.join(names[:_NAMED])}{more}"]

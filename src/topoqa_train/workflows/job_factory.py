@@ -1,13 +1,13 @@
-"""From a job of a manifest, or a single config, to a job that a launcher takes."""
+"""Turn a planned job of a manifest, or a single config, into a job that a launcher takes."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from topoqa_train import bounded_read, trackers
 from topoqa_train.config.job_plan import JobPlan, LoadedManifest
@@ -22,6 +22,9 @@ from topoqa_train.views.progress import Change, DataSummary, Plan, PlannedJob, P
 from topoqa_train.workflows.data_resolver import DataResolver
 
 FAST_DEV_EPOCHS = 1
+# A phase's name and its jobs, as planned and as a launcher takes them.
+Phase = tuple[str, Sequence[tuple[JobPlan, Job]]]
+Checked = TypeVar("Checked")
 
 
 def make_job(
@@ -31,7 +34,7 @@ def make_job(
     output_root: Path | None,
     started_from: Mapping[str, Any] | None = None,
 ) -> Job:
-    """The job of `plan`, its data found and its checkpoint there.
+    """Return the job of `plan`, with its data and its checkpoint located.
 
     Raises:
         RequestError: data, checkpoint, name or tracker can't be used.
@@ -65,16 +68,16 @@ def make_job(
 
 
 def root_of_jobs(manifest: LoadedManifest, output_root: Path | None) -> Path:
-    """Where the runs of a manifest are, ledger and log too: where its first job's go."""
+    """Return the folder of a manifest's runs, ledger and log: the one its first job goes to."""
     first = manifest.jobs[0]
     return root_of_runs(output_root or first.output_root, first.config.config.paths.save_dir)
 
 
 def existing_checkpoint(path: Path) -> Path:
-    """The file that `path` leads to now; raises `RequestError` if there is none.
+    """Return the file at `path`, with links resolved; raises `RequestError` if there is none.
 
-    Links are followed: `latest` and `best.ckpt` may lead elsewhere before the file is read. A run
-    that was moved to `history/` is found there.
+    `latest` and `best.ckpt` may point elsewhere by the time the file is read. A run that was moved
+    to `history/` is found there.
     """
     file = current_checkpoint(path)
     if not file.is_file():
@@ -86,7 +89,7 @@ def existing_checkpoint(path: Path) -> Path:
 
 
 def network_differences(one: TrainingConfig, other: TrainingConfig) -> list[tuple[str, Any, Any]]:
-    """Key and both values of all that keeps the weights of `one` from fitting `other`."""
+    """Return key and both values of what keeps the weights of `one` from fitting `other`."""
     pairs = [
         (f"{section}.{key}", value, getattr(getattr(other, section), key))
         for section in ("model", "edge_schema")
@@ -95,37 +98,46 @@ def network_differences(one: TrainingConfig, other: TrainingConfig) -> list[tupl
     return [pair for pair in pairs if pair[1] != pair[2]]
 
 
-def check_jobs(jobs: Sequence[Job], resolver: DataResolver) -> list[DataSummary]:
-    """Check labels and coverage of all jobs before any starts; all faults in one error.
+def check_and_show(
+    title: str,
+    phases: Sequence[Phase],
+    resolver: DataResolver,
+    *,
+    resumed: Callable[[Job], bool],
+    at_once: int,
+    keep_going: bool,
+) -> Plan:
+    """Check labels, coverage and run names of all jobs; return the plan to show.
 
-    Returns the data of each job, in the order of the jobs.
+    Jobs that are `resumed` have a run already, so that their names are not checked.
+
+    Raises:
+        RequestError: with every error that was found.
     """
-    faults: list[tuple[str, RequestError]] = []
-    summaries: list[DataSummary] = []
-    for job in jobs:
-        try:
-            summaries.append(resolver.check(job.data, job.config))
-        except RequestError as error:
-            faults.append((job.name, error))
-    if faults:
-        raise combine_errors(faults)
-    return summaries
+    jobs = [job for _, pairs in phases for _, job in pairs]
+    data = _for_each(jobs, lambda job: resolver.check(job.data, job.config))
+    new = [job for job in jobs if not resumed(job)]
+    _for_each(new, lambda job: RunStore(job.output_root).check(job.run_name))
+    not_empty = [(name, pairs) for name, pairs in phases if pairs]
+    return shown_plan(title, not_empty, data, at_once=at_once, keep_going=keep_going)
 
 
-def check_places(jobs: Sequence[Job]) -> None:
-    """Whether runs can go where they should, and their names are free; all faults in one error."""
-    faults: list[tuple[str, RequestError]] = []
+def _for_each(jobs: Iterable[Job], check: Callable[[Job], Checked]) -> list[Checked]:
+    """Return what `check` returns for each job, or raise all its errors as one."""
+    errors: list[tuple[str, RequestError]] = []
+    results = []
     for job in jobs:
         try:
-            RunStore(job.output_root).check(job.run_name)
+            results.append(check(job))
         except RequestError as error:
-            faults.append((job.name, error))
-    if faults:
-        raise combine_errors(faults)
+            errors.append((job.name, error))
+    if errors:
+        raise combine_errors(errors)
+    return results
 
 
 def graph_checks(jobs: Sequence[Job]) -> list[Check]:
-    """One check a data set, of its graphs and of every job that wants it, before the first one."""
+    """Return one check per data set, of its graphs and of every job that uses it."""
     groups: dict[str, list[Job]] = {}
     for job in jobs:
         groups.setdefault(job.data_key, []).append(job)
@@ -142,13 +154,13 @@ def graph_checks(jobs: Sequence[Job]) -> list[Check]:
 
 def shown_plan(
     title: str,
-    phases: Sequence[tuple[str, Sequence[tuple[JobPlan, Job]]]],
+    phases: Sequence[Phase],
     data: Sequence[DataSummary],
     *,
     at_once: int,
     keep_going: bool = False,
 ) -> Plan:
-    """A plan as screens show it: `phases` with their jobs, `data` in the order of all jobs."""
+    """Return a plan as screens show it; `data` is in the order of all jobs."""
     planned = [(name, *pair) for name, pairs in phases for pair in pairs]
     return Plan(
         title=title,
@@ -178,17 +190,17 @@ def _planned_job(phase: str, plan: JobPlan, job: Job, graphs: dict[str, int]) ->
 
 
 def _changes(loaded: LoadedConfig) -> tuple[Change, ...]:
-    """What the overrides make of the config, the last one of each key."""
+    """Return what the overrides change in the config, the last one of each key."""
     document = loaded.overrides_document()
     changes = []
     for key, value in document["overrides"].items():
         before = loaded.before_overrides(key)
-        told = None if before is None else _told(before)
-        changes.append(Change(key, told, _told(value), document["origins"][key]))
+        shown = None if before is None else _text(before)
+        changes.append(Change(key, shown, _text(value), document["origins"][key]))
     return tuple(changes)
 
 
-def _told(value: Any) -> str:  # noqa: ANN401 - any YAML value
+def _text(value: Any) -> str:  # noqa: ANN401 - any YAML value
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
@@ -208,7 +220,7 @@ def _options(job: Job) -> Iterator[str]:
 
 
 def jobs_at_once(asked: int | None, jobs: Sequence[Job]) -> int:
-    """How many jobs run side by side: `--jobs`, else one a core (one in all on an accelerator)."""
+    """Return how many jobs run at once: `--jobs`, else one per core, or one on an accelerator."""
     if asked is not None:
         return max(1, asked)
     if any(job.config.trainer.accelerator != "cpu" for job in jobs):
@@ -244,7 +256,7 @@ def identity(job: Job) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimals."""
+    """Return the SHA-256 of a file as hexadecimal digits."""
     with bounded_read.opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

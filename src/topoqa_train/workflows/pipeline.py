@@ -1,6 +1,6 @@
-"""Sweep, pick, fine-tune twice: the chain that the whole program is for.
+"""The pipeline: train a sweep, select its best checkpoint, fine-tune it in two phases.
 
-Fine-tuning alone is the same chain without the sweep.
+Fine-tuning alone is the same pipeline without the sweep.
 """
 
 from __future__ import annotations
@@ -8,298 +8,276 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from topoqa_train.clock import Clock
-from topoqa_train.config.job_plan import JobPlan, LoadedManifest
 from topoqa_train.config.manifest import load_manifest
-from topoqa_train.config.overrides import Override
 from topoqa_train.errors import RequestError, TopoqaTrainError
-from topoqa_train.launch import base as launchers
 from topoqa_train.launch.job import Job
 from topoqa_train.runs import history, leaderboard, summary
 from topoqa_train.runs.leaderboard import Leaderboard
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.store import RunStore
-from topoqa_train.views.progress import Plan, Reporter
+from topoqa_train.views.progress import PlannedJob, Reporter
 from topoqa_train.workflows import checkpoint_selection, fine_tune, previous_session
-from topoqa_train.workflows.checkpoint_selection import Pick
+from topoqa_train.workflows.checkpoint_selection import SelectedCheckpoint
 from topoqa_train.workflows.data_resolver import DataResolver
 from topoqa_train.workflows.job_factory import (
-    check_jobs,
-    check_places,
+    check_and_show,
     identity,
     jobs_at_once,
     make_job,
     network_differences,
     root_of_jobs,
-    shown_plan,
 )
-from topoqa_train.workflows.job_runner import Rounds, check_graphs
-from topoqa_train.workflows.previous_session import Earlier
+from topoqa_train.workflows.job_runner import JobRunner, SessionPlan, SessionRequest
+from topoqa_train.workflows.previous_session import PreviousSession
 
 PIPELINE, FINE_TUNE = "pipeline", "fine-tune"
 SWEEP = "sweep"
-# How people name a checkpoint themselves, by the kind of what they started.
-_WAYS_OUT = {
+# How to get a checkpoint where there is no finished run, by the kind of session.
+_HINTS = {
     PIPELINE: "Run the sweep (leave out --skip-sweep), or name one with --resume-from.",
     FINE_TUNE: "Name one with --checkpoint and --run-dir, or train one: topoqa-train pipeline",
 }
 
 
-@dataclass(frozen=True)
-class PipelineRequest:
-    """What was asked for; `kind` is `PIPELINE` or `FINE_TUNE`.
+@dataclass(frozen=True, kw_only=True)
+class PipelineRequest(SessionRequest):
+    """A pipeline as requested; `kind` is `PIPELINE` or `FINE_TUNE`.
 
-    `resume_from` is the checkpoint to fine-tune in place of a pick, and `run_dir` the run that its
-    outputs are called by. `metric` is a column of metrics.csv to pick by.
+    `resume_from` is a checkpoint to fine-tune instead of the best one, and `run_dir` the run that
+    the new runs are named after. `metric` is a column of metrics.csv to select by.
     """
 
-    manifest: Path
-    overrides: tuple[Override, ...] = ()
     skip_sweep: bool = False
     skip_fine: bool = False
     resume_from: Path | None = None
     run_dir: Path | None = None
     metric: str | None = None
-    jobs: int | None = None
-    resume: bool = False
-    output_root: Path | None = None
-    launcher: str = launchers.DEFAULT
     kind: str = PIPELINE
 
 
 @dataclass(frozen=True)
 class PipelineResult:
-    """All that was made, ranked, and the pick of the sweep; `failures` are of jobs passed over."""
+    """All completed runs, ranked, and the checkpoint that was fine-tuned.
+
+    `failures` are those that did not end the session.
+    """
 
     board: Leaderboard
-    pick: Pick
+    selected: SelectedCheckpoint
     failures: tuple[TopoqaTrainError, ...] = ()
 
 
-@dataclass(frozen=True)
-class PipelinePlan:
-    """Everything checked, nothing begun.
+@dataclass(frozen=True, kw_only=True)
+class PipelinePlan(SessionPlan):
+    """A pipeline that was checked.
 
-    `pick` is None where it is for the sweep to give, and where there is `lacking` a run to pick
-    from: such a plan can be shown, but not carried out. `notes` are lines that people should read.
+    `selected` is None where the sweep is to give it, or where there is no run to select from.
     """
 
     request: PipelineRequest
-    manifest: LoadedManifest
     resolver: DataResolver
     sweep: tuple[Job, ...]
     fine: tuple[Job, ...]
-    pick: Pick | None
-    root: Path
-    shown: Plan
-    earlier: Earlier
-    notes: tuple[str, ...] = ()
-    lacking: RequestError | None = None
+    selected: SelectedCheckpoint | None
 
 
 def plan_pipeline(request: PipelineRequest, resolver: DataResolver, clock: Clock) -> PipelinePlan:
-    """Load and check it all: manifest, configs, checkpoint, labels, coverage, where runs go.
+    """Check manifest, configs, checkpoint, labels, coverage and where runs go.
 
     Raises:
-        RequestError: with every fault that was found.
+        RequestError: with every error that was found.
     """
     history.keep_runs()
     _check_request(request)
     manifest = load_manifest(request.manifest, request.overrides)
-    root = root_of_jobs(manifest, request.output_root)
-    earlier = previous_session.look(root, request.kind, manifest.source, clock)
-    if request.resume:
-        earlier.check_over()
-    pick, lacking = None, None
+    output_root, root = request.output_root, root_of_jobs(manifest, request.output_root)
+    plans = () if request.skip_sweep else manifest.jobs
+    sweep = [(plan, make_job(plan, resolver, output_root=output_root)) for plan in plans]
+    previous = previous_session.find(
+        root,
+        request.kind,
+        manifest.source,
+        clock,
+        identities={job.name: identity(job) for _, job in sweep if request.resume},
+        resume=request.resume,
+    )
+    selected, missing_start = None, None
     try:
-        pick = _known_pick(request, RunStore(root), earlier, clock)
-    except checkpoint_selection.NothingToPickError as error:
-        lacking = error
-    sweep = [] if request.skip_sweep else _sweep_jobs(manifest, request, resolver)
-    fine = (
-        []
-        if request.skip_fine
-        else fine_tune.planned(manifest, pick, resolver, request.output_root)
-    )
-    jobs = [job for _, job in (*sweep, *fine)]
+        selected = _known_checkpoint(request, RunStore(root), previous, clock)
+    except checkpoint_selection.NoFinishedRunError as error:
+        missing_start = error
+    fine = [] if request.skip_fine else fine_tune.planned(manifest, selected, resolver, output_root)
     _check_same_network(
-        [job for _, job in ([] if pick else sweep) + fine[1:]], [job for _, job in fine[:1]]
+        [job for _, job in ([] if selected else sweep) + fine[1:]], [job for _, job in fine[:1]]
     )
-    data = check_jobs(jobs, resolver)
-    check_places([job for job in jobs if not (request.resume and _was_begun(job, earlier))])
-    phases = [(SWEEP, sweep), (fine_tune.PHASE1, fine[:1]), (fine_tune.PHASE2, fine[1:])]
-    side_by_side = [job for _, job in sweep or fine[1:] or fine]
+    shown = check_and_show(
+        manifest.name,
+        [(SWEEP, sweep), (fine_tune.PHASE1, fine[:1]), (fine_tune.PHASE2, fine[1:])],
+        resolver,
+        resumed=lambda job: request.resume and previous.run_of(job.name, identity(job)) is not None,
+        at_once=jobs_at_once(request.jobs, [job for _, job in sweep or fine[1:] or fine]),
+        keep_going=manifest.continue_on_error,
+    )
     return PipelinePlan(
         request=request,
         manifest=manifest,
         resolver=resolver,
         sweep=tuple(job for _, job in sweep),
         fine=tuple(job for _, job in fine),
-        pick=pick,
+        to_check=tuple(job for _, job in (*sweep, *fine)),
+        selected=selected,
         root=root,
-        shown=shown_plan(
-            manifest.name,
-            [(name, pairs) for name, pairs in phases if pairs],
-            data,
-            at_once=jobs_at_once(request.jobs, side_by_side),
-            keep_going=manifest.continue_on_error,
-        ),
-        earlier=earlier,
-        notes=tuple(
-            _notes(request, earlier, pick, [job for _, job in sweep], [job for _, job in fine])
-        ),
-        lacking=lacking,
+        shown=shown,
+        previous=previous,
+        notes=_notes(request, previous if sweep or fine else None, selected),
+        missing_start=missing_start,
     )
-
-
-def rehearse_pipeline(plan: PipelinePlan, reporter: Reporter) -> None:
-    """Read every graph and build every network, as before the first job; train nothing.
-
-    Raises:
-        TopoqaTrainError: the first fault found.
-    """
-    jobs = [*plan.sweep, *plan.fine]
-    if jobs:
-        with launchers.make(plan.request.launcher, plan.shown.at_once) as launcher:
-            check_graphs(launcher, reporter, jobs)
 
 
 def run_pipeline(plan: PipelinePlan, reporter: Reporter, clock: Clock) -> PipelineResult:
     """Carry out a plan.
 
     Raises:
-        TopoqaTrainError: there is no run to pick from, a job failed (with `continue_on_error`: all
-            of a phase did), or it was told to stop.
+        TopoqaTrainError: there is no run to select from, a job failed (with `continue_on_error`:
+            all of a phase did), or the process was asked to stop.
     """
-    if plan.lacking is not None:
-        raise plan.lacking
-    request, manifest = plan.request, plan.manifest
-    reporter.plan(plan.shown)
-    for line in plan.notes:
-        reporter.note(line)
-    if plan.pick is not None and not plan.sweep and not plan.fine:
-        return PipelineResult(_board(RunStore(plan.root).all(), clock), plan.pick)
-    with launchers.make(request.launcher, plan.shown.at_once) as launcher:
-        check_graphs(launcher, reporter, [*plan.sweep, *plan.fine])
-        # Not before all is checked: a start that came to nothing is nothing to go on with.
-        with plan.earlier.begun(plan.root, clock, goes_on=request.resume) as ledger:
-            previous = plan.earlier if request.resume else None
-            rounds = Rounds(launcher, reporter, clock, ledger, previous)
-            pick = _swept(plan, rounds)
-            if plan.fine:
-                fine_tune.carry_out(manifest, pick, rounds, plan.resolver, request.output_root)
-            ledger.finish(clock)
-    return PipelineResult(_board(rounds.made, clock), pick, tuple(rounds.failures.values()))
+    if plan.missing_start is not None:
+        raise plan.missing_start
+    if plan.selected is not None and not plan.to_check:
+        plan.report(reporter)
+        return PipelineResult(_board(RunStore(plan.root).all(), clock), plan.selected)
+    with plan.started(reporter, clock, takes_over=plan.request.resume) as runner:
+        selected = _sweep_and_select(plan, runner)
+        if plan.fine:
+            output_root = plan.request.output_root
+            fine_tune.carry_out(plan.manifest, selected, runner, plan.resolver, output_root)
+        runner.ledger.finish(clock)
+    return PipelineResult(
+        _board(runner.completed, clock), selected, tuple(runner.failures.values())
+    )
 
 
-def _swept(plan: PipelinePlan, rounds: Rounds) -> Pick:
-    """Do the sweep, if there is one, and say what is fine-tuned."""
+def _sweep_and_select(plan: PipelinePlan, runner: JobRunner) -> SelectedCheckpoint:
+    """Train the sweep, if there is one, and return the checkpoint to fine-tune."""
+    # In the ledger before the sweep, so that the sweep does not archive its run; and after it,
+    # because selected again after a stop it could be a run of this very fine-tuning.
+    if plan.selected is not None:
+        _record_selected(runner, plan.selected)
     swept: list[RunPaths] = []
-    if plan.pick is not None and plan.pick.run_id is not None:
-        rounds.ledger.pin(plan.pick.run_id)  # the sweep is not to put it aside
     if plan.sweep:
-        swept = rounds.run(SWEEP, plan.sweep, keep_going=plan.manifest.continue_on_error)
-    pick = plan.pick
-    if pick is None:
-        pick = checkpoint_selection.of_sweep(swept, rounds.clock, plan.request.metric)
-        for line in pick.notes:
-            rounds.reporter.note(line)
-    # Picked again after a stop it could be another: a run of this very fine-tuning, say.
-    rounds.ledger.pick = pick.to_json()
-    rounds.ledger.write()
-    return pick
+        swept = runner.run(SWEEP, plan.sweep, keep_going=plan.manifest.continue_on_error)
+    if plan.selected is not None:
+        return plan.selected
+    selected = checkpoint_selection.of_sweep(swept, runner.clock, plan.request.metric)
+    for line in selected.notes:
+        runner.reporter.note(line)
+    _record_selected(runner, selected)
+    return selected
+
+
+def _record_selected(runner: JobRunner, selected: SelectedCheckpoint) -> None:
+    runner.ledger.selected = selected.to_json()
+    runner.ledger.write()
 
 
 def _check_request(request: PipelineRequest) -> None:
     if request.kind == FINE_TUNE and (request.resume_from is None) != (request.run_dir is None):
-        given, lacking = "--checkpoint", "--run-dir"
+        given, missing = "--checkpoint", "--run-dir"
         if request.resume_from is None:
-            given, lacking = lacking, given
+            given, missing = missing, given
         raise RequestError(
-            f"{given} goes with {lacking}",
-            hint="--checkpoint CKPT is what to fine-tune, --run-dir DIR the run that its outputs "
-            "are called by. Without both, the best of all finished runs is picked.",
+            f"{given} needs {missing} too",
+            hint="--checkpoint CKPT is what to fine-tune, --run-dir DIR the run that the new runs "
+            "are named after. Without both, the best of all finished runs is selected.",
         )
     if request.metric is not None and request.resume_from is not None:
         named = "--resume-from" if request.kind == PIPELINE else "--checkpoint"
         raise RequestError(
-            f"--metric picks a checkpoint, and {named} names one", hint="Leave one of them out."
+            f"--metric selects a checkpoint, and {named} names one", hint="Leave one of them out."
         )
 
 
-def _known_pick(
-    request: PipelineRequest, store: RunStore, earlier: Earlier, clock: Clock
-) -> Pick | None:
-    """What to fine-tune where no sweep has to be waited for: the one named, or the best of all."""
+def _known_checkpoint(
+    request: PipelineRequest, store: RunStore, previous: PreviousSession, clock: Clock
+) -> SelectedCheckpoint | None:
+    """Return what to fine-tune unless the sweep decides: the given checkpoint, or the best."""
     if request.resume_from is not None:
         if request.run_dir is not None:
             return checkpoint_selection.of_run(request.run_dir, request.resume_from, clock)
         return checkpoint_selection.of_file(request.resume_from)
     if not request.skip_sweep:
         return None
-    if request.resume and earlier.ledger is not None and earlier.ledger.pick is not None:
-        before = checkpoint_selection.remembered(earlier.ledger.pick)
-        if before is not None:
-            return before
-    return checkpoint_selection.of_finished(store, clock, request.metric, _WAYS_OUT[request.kind])
-
-
-def _sweep_jobs(
-    manifest: LoadedManifest, request: PipelineRequest, resolver: DataResolver
-) -> list[tuple[JobPlan, Job]]:
-    return [
-        (plan, make_job(plan, resolver, output_root=request.output_root)) for plan in manifest.jobs
-    ]
-
-
-def _was_begun(job: Job, earlier: Earlier) -> bool:
-    return earlier.run_of(job.name, identity(job)) is not None
+    if previous.selected is not None:
+        return previous.selected
+    return checkpoint_selection.of_finished(store, clock, request.metric, _HINTS[request.kind])
 
 
 def _check_same_network(jobs: Sequence[Job], phase1: Sequence[Job]) -> None:
-    """Weights go from the sweep through phase 1 to phase 2: say now if they can't."""
-    faults = [
+    """Refuse networks that differ: weights go from the sweep to phase 1 and on to phase 2."""
+    differences = [
         f"{job.name}: {key} is {here!r}, in {first.name} {there!r}"
         for first in phase1
         for job in jobs
         for key, here, there in network_differences(job.config, first.config)
     ]
-    if faults:
+    if differences:
         raise RequestError(
-            "the sweep and fine-tuning are not of one network, so no weights can be handed on",
-            details=faults,
+            "the sweep and fine-tuning have different networks, so weights can't be passed on",
+            details=differences,
             hint="Give them the same model and edge_schema, or leave fine-tuning out: --skip-fine",
         )
 
 
 def _notes(
     request: PipelineRequest,
-    earlier: Earlier,
-    pick: Pick | None,
-    sweep: Sequence[Job],
-    fine: Sequence[Job],
-) -> list[str]:
-    """What people should read before it begins."""
-    notes = []
-    if request.resume_from is not None and not request.skip_sweep:
-        notes.append(
-            "--resume-from is given: fine-tuning starts from it, not from the best of this sweep "
-            "(--skip-sweep saves the sweep)."
-        )
-    offer = None if request.resume or not (sweep or fine) else earlier.offer()
-    if offer is not None:
-        notes.append(offer)
-    if request.resume:
-        notes += earlier.faults
-    if request.resume and earlier.ledger is None:
-        notes.append(f"There is no {request.kind} of this manifest to go on with: this begins one.")
-    elif request.resume:
-        changed = earlier.changed({job.name: identity(job) for job in sweep})
-        notes += [] if changed is None else [changed]
-    return [*notes, *(() if pick is None else pick.notes)]
+    previous: PreviousSession | None,
+    selected: SelectedCheckpoint | None,
+) -> tuple[str, ...]:
+    """Return what to report before the pipeline starts."""
+    ignored = (
+        "--resume-from is given: fine-tuning starts from it, not from the best of this sweep "
+        "(--skip-sweep saves the sweep)."
+    )
+    return (
+        *([ignored] if request.resume_from is not None and not request.skip_sweep else []),
+        *(previous.notes if previous is not None else ()),
+        *(selected.notes if selected is not None else ()),
+    )
 
 
 def _board(runs: Sequence[RunPaths], clock: Clock) -> Leaderboard:
-    good, bad = summary.read_all(list(runs), clock)
-    return leaderboard.rank(good, notes=bad)
+    readable, unreadable = summary.read_all(list(runs), clock)
+    return leaderboard.rank(readable, notes=unreadable)
+
+
+def to_json(plan: PipelinePlan) -> dict[str, Any]:
+    """Return what `pipeline --dry-run --json` prints: all that is decided before the first job."""
+    request = plan.request
+    jobs = zip(plan.shown.jobs, plan.to_check, strict=True)
+    return {
+        "manifest": str(plan.manifest.source.absolute()),
+        "output_root": str(plan.root),
+        "skip_sweep": request.skip_sweep,
+        "skip_fine": request.skip_fine,
+        "resume": request.resume,
+        "resume_from": None if request.resume_from is None else str(request.resume_from),
+        "at_once": plan.shown.at_once,
+        "jobs": [_job_to_json(shown, job) for shown, job in jobs],
+    }
+
+
+def _job_to_json(shown: PlannedJob, job: Job) -> dict[str, Any]:
+    return {
+        "phase": shown.phase,
+        "name": shown.name,
+        "run_name": job.run_name,
+        "config": shown.config,
+        "epochs": shown.epochs,
+        "overrides": {change.key: change.now for change in shown.changes},
+        "data": job.data.title,
+        "graph": str(job.data.graph),
+        "labels": {split: str(path) for split, path in job.data.labels().items()},
+    }

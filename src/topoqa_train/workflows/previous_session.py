@@ -1,4 +1,4 @@
-"""What the last start of a batch or pipeline came to, and what a new one has to know of it."""
+"""The previous session of a batch, pipeline or fine-tune, and what `--resume` takes from it."""
 
 from __future__ import annotations
 
@@ -16,167 +16,178 @@ from topoqa_train.runs.paths import HISTORY
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import RunStore
 from topoqa_train.runs.summary import Glance
+from topoqa_train.workflows import checkpoint_selection
+from topoqa_train.workflows.checkpoint_selection import SelectedCheckpoint
 
 ALIVE = (Status.CREATED, Status.RUNNING)
 _WORDS = {Status.COMPLETED: "done", Status.CREATED: "running"}
+_WAIT = "Wait until it is done, or stop it first; topoqa-train monitor shows its progress."
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """The last start of one kind with one manifest under one root; none where `ledger` is None.
+class PreviousSession:
+    """The last session of one kind with one manifest; `ledger` is None where there was none.
 
-    `runs` holds, by job, the runs of it that are still there; `faults` are lines on what of it
-    can't be read.
+    `runs` holds the runs of its jobs that still exist. `warnings` are about files that can't be
+    read, `notes` are what to report before the new session starts.
     """
 
     kind: str
     manifest: Path
     ledger: Ledger | None = None
     runs: Mapping[str, Glance] = field(default_factory=dict)
-    lives: bool = False
-    faults: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    selected: SelectedCheckpoint | None = None
 
     def run_of(self, job: str, identity: str | None = None) -> Glance | None:
-        """The run that was begun for this very job (without `identity`: under its name)."""
+        """Return the run of the job of this name (and of this `identity`, if given)."""
         known = self.ledger is not None and self.ledger.run_of(job, identity) is not None
         return self.runs.get(job) if known else None
 
     @contextmanager
-    def begun(self, root: Path, clock: Clock, *, goes_on: bool) -> Iterator[Ledger]:
-        """The ledger of a new start; if it `goes_on`, it knows from the first what this one did.
+    def new_ledger(self, root: Path, clock: Clock, *, takes_over: bool) -> Iterator[Ledger]:
+        """Create the ledger of the next session; one that `takes_over` starts as a copy of this.
 
         Raises:
-            RequestError: another process is going on with it, or has since this was read.
+            RequestError: another process has resumed this session.
         """
-        before = self.ledger if goes_on else None
-        with nullcontext() if before is None else self._alone(root, before):
-            new = ledger.begin(root, self.kind, self.manifest, clock, before)
+        previous = self.ledger if takes_over else None
+        with nullcontext() if previous is None else self._locked(root, previous):
+            new = ledger.begin(root, self.kind, self.manifest, clock, previous)
             try:
                 yield new
             finally:
                 new.leave()
 
     @contextmanager
-    def _alone(self, root: Path, before: Ledger) -> Iterator[None]:
-        """Be the only one that goes on with `before`: a job of it must not be done by two."""
-        busy = RequestError(
-            f"another process is going on with the last {self.kind} of {self.manifest.name}",
-            hint="Wait until it is done, or stop it first; topoqa-train monitor shows how far "
-            "it is.",
-        )
-        with lock.at_once(before.path.with_suffix(".lock"), busy):
+    def _locked(self, root: Path, previous: Ledger) -> Iterator[None]:
+        """Let one process at a time resume `previous`, so that no job is done by two."""
+        last = f"the last {self.kind} of {self.manifest.name}"
+        busy = RequestError(f"another process is resuming {last}", hint=_WAIT)
+        with lock.at_once(previous.path.with_suffix(".lock"), busy):
             now = ledger.last(root, self.kind, self.manifest)
-            if now is not None and now.number > before.number:
+            if now is not None and now.number > previous.number:
                 raise RequestError(
-                    f"the last {self.kind} of {self.manifest.name} was gone on with meanwhile",
-                    hint="The same command again goes on from there.",
+                    f"another process has already resumed {last}",
+                    hint="Run the same command again to continue from there.",
                 )
             yield
 
-    def check_over(self) -> None:
-        """Raise `RequestError` if it is still at work: what it writes can't be gone on with."""
-        running = [job for job, run in self.runs.items() if run.status in ALIVE]
-        if self.ledger is None or not (running or self.lives):
-            return
-        raise RequestError(
-            f"the last {self.kind} of {self.manifest.name} is still at work",
-            details=[f"running: {', '.join(running)}"] if running else [],
-            hint="Wait until it is done, or stop it first; topoqa-train monitor shows how far "
-            "it is.",
-        )
 
-    def changed(self, identities: Mapping[str, str]) -> str | None:
-        """A line that names the jobs that are not what they were, and so are begun anew."""
-        names = [
-            job
-            for job, identity in identities.items()
-            if self.run_of(job) is not None and self.run_of(job, identity) is None
-        ]
-        if not names:
-            return None
-        return (
-            f"Begun anew, for config, overrides or data are not those of the last {self.kind}: "
-            f"{', '.join(names)}"
-        )
+def find(
+    root: Path,
+    kind: str,
+    manifest: Path,
+    clock: Clock,
+    *,
+    identities: Mapping[str, str],
+    resume: bool,
+) -> PreviousSession:
+    """Return the last session with this manifest, for a session that is to `resume` it or not.
 
-    def offer(self) -> str | None:
-        """A line for who begins anew while the last one did not finish; else None."""
-        if self.ledger is None or self.ledger.completed is not None:
-            return None
-        if self.lives:
-            return f"Another {self.kind} of {self.manifest.name} is at work here; this is a second."
-        states = Counter(_WORDS.get(run.status, str(run.status)) for run in self.runs.values())
-        came = ", ".join(f"{count} {state}" for state, count in states.items())
-        return (
-            f"The last {self.kind} of {self.manifest.name} did not finish"
-            f"{f' ({came})' if came else ''}: --resume goes on with it; this begins anew."
-        )
+    `identities` are those of the jobs that are known now, by name. Runs that the session started
+    but never recorded in its ledger are recovered from their metadata, and so is a ledger that
+    can't be read.
 
-
-def look(root: Path, kind: str, manifest: Path, clock: Clock) -> Earlier:
-    """Read the last ledger and its runs, those too that it could not take up any more.
-
-    What can't be read counts as not there, and is told: it is then begun anew.
+    Raises:
+        RequestError: it is to be resumed, and is still running.
     """
-    faults = []
-    last = _made_anew(root, kind, manifest, clock)
-    if last is not None:
-        faults.append(f"{last.path} can't be read: it is made anew from what its runs say.")
-    else:
-        last = ledger.last(root, kind, manifest)
+    last, warnings = _last_ledger(root, kind, manifest, clock)
     if last is None:
-        return Earlier(kind, manifest)
-    if last.completed is None:
-        _take_up(last, clock)
-    runs = {}
-    for job, entry in last.jobs.items():
-        try:
-            place = RunStore(last.root_of(job)).find(entry["run_id"])
-        except RequestError:
-            continue  # it was deleted
-        try:
-            runs[job] = summary.glance(place, clock)
-        except RequestError as error:
-            faults.append(f"{error.message}; {job} is begun anew.")
-    lives = any(each.path == last.path for each in ledger.in_progress(root, clock))
-    return Earlier(kind, manifest, last, runs, lives, tuple(faults))
+        note = f"There is no {kind} of {manifest.name} to resume: this starts one."
+        return PreviousSession(kind, manifest, notes=(note,) if resume else ())
+    runs, unreadable = _runs(last, clock)
+    warnings += unreadable
+    is_running = any(each.path == last.path for each in ledger.in_progress(root, clock))
+    name = f"last {kind} of {manifest.name}"
+    if resume:
+        _check_is_over(f"the {name}", runs, is_running=is_running)
+        notes = [*warnings, *_changed_jobs(last, runs, identities)]
+    else:
+        notes = _unfinished(last, name, runs, is_running=is_running)
+    selected = checkpoint_selection.from_json(last.selected) if resume and last.selected else None
+    return PreviousSession(kind, manifest, last, runs, tuple(warnings), tuple(notes), selected)
 
 
-def _made_anew(root: Path, kind: str, manifest: Path, clock: Clock) -> Ledger | None:
-    """The newest ledger where it can't be read; an empty one only if a run was begun under it."""
-    lost = ledger.damaged(root, kind, manifest)
-    if lost is not None and not lost.path.stat().st_size:
-        known = set(lost.jobs)
-        _take_up(lost, clock)
-        return lost if set(lost.jobs) != known else None
-    return lost
+def _check_is_over(name: str, runs: Mapping[str, Glance], *, is_running: bool) -> None:
+    running = [job for job, run in runs.items() if run.status in ALIVE]
+    if running or is_running:
+        details = [f"running: {', '.join(running)}"] if running else []
+        raise RequestError(f"{name} is still running", details=details, hint=_WAIT)
 
 
-def _take_up(last: Ledger, clock: Clock) -> None:
-    """Enter runs that were made for `last` a moment before it, or all of it, was gone.
+def _changed_jobs(
+    last: Ledger, runs: Mapping[str, Glance], identities: Mapping[str, str]
+) -> list[str]:
+    names = [
+        job
+        for job, identity in identities.items()
+        if job in runs and last.run_of(job, identity) is None
+    ]
+    if not names:
+        return []
+    return [
+        f"Restarted, because config, overrides or data differ from the last {last.kind}: "
+        f"{', '.join(names)}"
+    ]
 
-    They name it themselves. Of several of one job the one that came furthest counts.
+
+def _unfinished(
+    last: Ledger, name: str, runs: Mapping[str, Glance], *, is_running: bool
+) -> list[str]:
+    if last.completed is not None:
+        return []
+    if is_running:
+        return [f"The {name} is still running; this is a second one."]
+    states = Counter(_WORDS.get(run.status, str(run.status)) for run in runs.values())
+    counts = ", ".join(f"{count} {state}" for state, count in states.items())
+    return [
+        f"The {name} did not finish{f' ({counts})' if counts else ''}: --resume continues it; "
+        "this starts over."
+    ]
+
+
+def _last_ledger(
+    root: Path, kind: str, manifest: Path, clock: Clock
+) -> tuple[Ledger | None, list[str]]:
+    lost = ledger.unreadable(root, kind, manifest)
+    # An unreadable ledger that no run names is of a session that did not start any.
+    if lost is not None and _recover_runs(lost, clock):
+        return lost, [f"{lost.path} is unreadable; rebuilt it from run metadata."]
+    last = ledger.last(root, kind, manifest)
+    if last is not None and last.completed is None:
+        _recover_runs(last, clock)
+    return last, []
+
+
+def _recover_runs(session: Ledger, clock: Clock) -> bool:
+    """Enter runs that started but were never recorded; return whether there were any.
+
+    Their metadata name the ledger. Of several runs of a job the one that came furthest counts.
     """
     found: dict[str, list[Glance]] = {}
-    for root in dict.fromkeys([last.root, *map(Path, last.roots)]):
+    for root in dict.fromkeys([session.root, *map(Path, session.run_folders)]):
         for paths in RunStore(root).all():
             try:
                 glance = summary.glance(paths, clock)
             except RequestError:
-                continue  # the board tells of it
+                continue  # the leaderboard reports it
             job = glance.metadata.job
-            if job is not None and job not in last.jobs and _belongs(glance, last):
+            if job is not None and job not in session.jobs and _belongs(glance, session):
                 found.setdefault(job, []).append(glance)
     for job, glances in found.items():
         run = max(glances, key=_how_far)
-        identity = str((run.metadata.begun_by or {}).get("identity"))
+        identity = str((run.metadata.session or {}).get("identity"))
         folder = run.paths.root.parent
-        root = folder.parent if folder.name == HISTORY else folder
-        last.enter(job, identity, run.paths.run_id, root)
+        session.add(
+            job, identity, run.paths.run_id, folder.parent if folder.name == HISTORY else folder
+        )
+    return bool(found)
 
 
-def _belongs(glance: Glance, book: Ledger) -> bool:
-    return (glance.metadata.begun_by or {}).get("ledger") == book.path.name
+def _belongs(glance: Glance, session: Ledger) -> bool:
+    return (glance.metadata.session or {}).get("ledger") == session.path.name
 
 
 def _how_far(glance: Glance) -> tuple[bool, int, str]:
@@ -185,9 +196,16 @@ def _how_far(glance: Glance) -> tuple[bool, int, str]:
     return glance.status == Status.COMPLETED, epochs, glance.metadata.created
 
 
-def find(root: Path, run_id: str, clock: Clock) -> Glance | None:
-    """A run by its name, or None where it is gone or can't be read."""
-    try:
-        return summary.glance(RunStore(root).find(run_id), clock)
-    except RequestError:
-        return None
+def _runs(session: Ledger, clock: Clock) -> tuple[dict[str, Glance], list[str]]:
+    """Return the runs of a session that still exist, and a line for each unreadable one."""
+    runs, unreadable = {}, []
+    for job, entry in session.jobs.items():
+        try:
+            paths = RunStore(session.root_of(job)).find(entry.run_id)
+        except RequestError:
+            continue  # it was deleted
+        try:
+            runs[job] = summary.glance(paths, clock)
+        except RequestError as error:
+            unreadable.append(f"{error.message}; {job} is restarted.")
+    return runs, unreadable

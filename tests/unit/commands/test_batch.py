@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from topoqa_train import cli
-from topoqa_train.commands.common import session
+from topoqa_train.workflows import batch as workflow
 from topoqa_train.workflows.batch import BatchRequest, Only
 
 Call = Callable[..., tuple[int, BatchRequest | None]]
@@ -20,11 +20,11 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
     monkeypatch.delenv(cli.DEBUG_VARIABLE, raising=False)
     given: list[BatchRequest] = []
 
-    def take(request: BatchRequest) -> None:
+    def take(request: BatchRequest, *_: object) -> None:
         given.append(request)
         raise SystemExit(0)
 
-    monkeypatch.setattr(session, "planned_batch", take)
+    monkeypatch.setattr(workflow, "plan_batch", take)
 
     def _call(*arguments: str) -> tuple[int, BatchRequest | None]:
         given.clear()

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from topoqa_train import cli
-from topoqa_train.commands.common import session
 from topoqa_train.config.job_plan import JobPlan
 from topoqa_train.config.run_options import RunOptions
 from topoqa_train.runs.paths import RunPaths
-from topoqa_train.workflows.rerun import AgainRequest
+from topoqa_train.workflows import rerun
+from topoqa_train.workflows import run as workflow
+from topoqa_train.workflows.rerun import RerunRequest
 
 TYPED = (
     "--resume-from w.ckpt --fast-dev-run --limit-train-batches 3 --limit-val-batches 0.5 --log-lr "
@@ -40,11 +41,12 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
     monkeypatch.delenv(cli.DEBUG_VARIABLE, raising=False)
     given: list[Any] = []
 
-    def take(plan: JobPlan | AgainRequest, *, output_root: Path | None) -> None:
+    def take(plan: JobPlan | RerunRequest, *_: object, output_root: Path | None) -> None:
         given.extend([plan, output_root])
+        raise SystemExit(0)
 
-    monkeypatch.setattr(session, "run_one", take)
-    monkeypatch.setattr(session, "run_again", take)
+    monkeypatch.setattr(workflow, "plan_run", take)
+    monkeypatch.setattr(rerun, "plan_rerun", take)
     monkeypatch.delenv("TOPOQA_TRAIN_RUNS", raising=False)
 
     def _call(*arguments: str) -> tuple[int, list[Any]]:
@@ -125,7 +127,7 @@ class TestFromRun:
             7,
             tmp_path,
         )
-        assert request == AgainRequest(
+        assert request == RerunRequest(
             run=RunPaths(run),
             overrides=[override],
             run_name="mine",
@@ -135,7 +137,7 @@ class TestFromRun:
     def test_nothing_given_leaves_it_as_it_was(self, call: Call, run_files: Any) -> None:
         status, (request, output_root) = call("--from-run", str(run_files("old")))
         assert (status, output_root) == (0, None)
-        assert request == AgainRequest(run=request.run, overrides=[])
+        assert request == RerunRequest(run=request.run, overrides=[])
 
     @pytest.mark.parametrize("folder", ["", "history"])
     def test_a_name_is_looked_for_where_runs_are(

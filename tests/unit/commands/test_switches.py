@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from topoqa_train import cli
-from topoqa_train.commands.common import session
+from topoqa_train.workflows import pipeline as workflow
 from topoqa_train.workflows.pipeline import FINE_TUNE, PIPELINE, PipelineRequest
 
 VARIABLES = (
@@ -30,11 +30,11 @@ def call(
         monkeypatch.delenv(name, raising=False)
     given: list[PipelineRequest] = []
 
-    def take(request: PipelineRequest) -> Any:
+    def take(request: PipelineRequest, *_: object) -> Any:
         given.append(request)
         raise SystemExit(0)
 
-    monkeypatch.setattr(session, "planned", take)
+    monkeypatch.setattr(workflow, "plan_pipeline", take)
 
     def _call(
         *arguments: str, command: str = "pipeline", **variables: str

@@ -142,7 +142,9 @@ class TestWhatStays:
         make("swept")
         make("free")
         (store.root / "latest").symlink_to("newest")
-        ledger.begin(store.root, "batch", Path("/m.yaml"), clock).note("job", "identity", "swept")
+        begun = ledger.begin(store.root, "batch", Path("/m.yaml"), clock)
+        begun.add("job", "identity", "swept", store.root)
+        begun.write()
         planned = plan(older_than=timedelta(days=10))
         assert doomed(planned) == ["free"]
         assert spared(planned) == {

@@ -297,8 +297,9 @@ class TestHeld:
         (make("broken", 9) / "run_metadata.json").write_text("{")
         (store.root / "latest").symlink_to("newest")
         begun = ledger.begin(store.root, "pipeline", Path("/m.yaml"), clock)
-        begun.note("job", "identity", "swept")
-        begun.pin("picked", "gone")
+        begun.add("job", "identity", "swept", store.root)
+        begun.write()
+        begun.require(["picked", "gone"], [])
         found = history.held(store, clock)
         assert found.pop("broken").startswith("can't be read")
         assert found == {
@@ -334,7 +335,8 @@ class TestHeld:
     ) -> None:
         make("swept")
         begun = ledger.begin(store.root, "batch", Path("/m.yaml"), clock)
-        begun.note("job", "identity", "swept")
+        begun.add("job", "identity", "swept", store.root)
+        begun.write()
         assert set(history.held(store, clock)) == {"swept"}
         begun.finish(clock)
         assert history.held(store, clock) == {}
@@ -344,7 +346,8 @@ class TestHeld:
     ) -> None:
         make("swept")
         begun = ledger.begin(store.root, "batch", Path("/m.yaml"), clock)
-        begun.note("job", "identity", "swept")
+        begun.add("job", "identity", "swept", store.root)
+        begun.write()
         begun.process = {**begun.process, "started": 1.0, "ticks": 1}
         begun.write()
         assert history.held(store, clock) == {}
@@ -355,7 +358,8 @@ class TestHeld:
         make("swept")
         begun = ledger.begin(store.root, "batch", Path("/m.yaml"), clock)
         begun.process = {**begun.process, "host": "elsewhere"}
-        begun.note("job", "identity", "swept")
+        begun.add("job", "identity", "swept", store.root)
+        begun.write()
         moment = clock.now().timestamp()
         os.utime(begun.path, (moment, moment))
         clock.advance(6 * 24 * 3600)

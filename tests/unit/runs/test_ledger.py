@@ -21,12 +21,17 @@ def begun(tmp_path: Path, clock: Any) -> Ledger:
     return ledger.begin(tmp_path, "pipeline", MANIFEST, clock)
 
 
+def add(to: Ledger, job: str, identity: str, run_id: str, root: Path | None = None) -> None:
+    to.add(job, identity, run_id, root or to.root)
+    to.write()
+
+
 def last(root: Path) -> Ledger | None:
     return ledger.last(root, "pipeline", MANIFEST)
 
 
 def test_what_is_noted_is_on_the_disk_at_once(begun: Ledger, tmp_path: Path) -> None:
-    begun.note("a", "identity-of-a", "a_2026")
+    add(begun, "a", "identity-of-a", "a_2026")
     found = last(tmp_path)
     assert found is not None
     assert found == begun
@@ -34,28 +39,28 @@ def test_what_is_noted_is_on_the_disk_at_once(begun: Ledger, tmp_path: Path) -> 
 
 
 def test_a_job_that_changed_is_another_job(begun: Ledger) -> None:
-    begun.note("a", "old", "a_2026")
+    add(begun, "a", "old", "a_2026")
     assert begun.run_of("a", "new") is None
     assert begun.run_of("b", "old") is None
-    begun.note("a", "new", "a_2027")
+    add(begun, "a", "new", "a_2027")
     assert begun.run_of("a", "new") == "a_2027"
 
 
 def test_a_run_of_another_folder_is_known_to_be_there(
     begun: Ledger, tmp_path: Path, clock: Any
 ) -> None:
-    begun.note("a", "id", "a_2026", tmp_path)
-    begun.note("b", "id", "b_2026", tmp_path / "elsewhere")
+    add(begun, "a", "id", "a_2026", tmp_path)
+    add(begun, "b", "id", "b_2026", tmp_path / "elsewhere")
     found = last(tmp_path)
     assert found is not None
     assert (found.root_of("a"), found.root_of("b")) == (tmp_path, tmp_path / "elsewhere")
     assert found.root_of("c") == tmp_path
     # Moved together, the one is found where it is now.
-    assert str(tmp_path) not in json.dumps(found.jobs["a"])
+    assert found.jobs["a"].root is None
 
 
 def test_a_job_is_found_under_its_name_too(begun: Ledger) -> None:
-    begun.note("a", "old", "a_2026")
+    add(begun, "a", "old", "a_2026")
     assert begun.run_of("a") == "a_2026"
     assert begun.run_of("b") is None
 
@@ -63,17 +68,17 @@ def test_a_job_is_found_under_its_name_too(begun: Ledger) -> None:
 def test_one_that_goes_on_knows_at_once_what_the_one_before_knew(
     begun: Ledger, clock: Any, tmp_path: Path
 ) -> None:
-    begun.note("a", "identity-of-a", "a_2026")
-    begun.pick = {"base": "b", "checkpoint": "/b.ckpt"}
+    add(begun, "a", "identity-of-a", "a_2026")
+    begun.selected = {"base": "b", "checkpoint": "/b.ckpt"}
     begun.finish(clock)
     clock.advance(60)
     next_one = ledger.begin(tmp_path, "pipeline", MANIFEST, clock, begun)
-    next_one.note("c", "identity-of-c", "c_2026")
+    add(next_one, "c", "identity-of-c", "c_2026")
     found = last(tmp_path)
     assert found is not None
     assert found == next_one
     assert found.completed is None
-    assert (set(found.jobs), found.pick) == ({"a", "c"}, begun.pick)
+    assert (set(found.jobs), found.selected) == ({"a", "c"}, begun.selected)
     assert set(begun.jobs) == {"a"}
 
 
@@ -116,10 +121,10 @@ def test_the_newest_is_the_newest_though_the_clock_went_back(
 
 
 def test_other_folders_are_known_before_a_run_is_in_them(begun: Ledger, tmp_path: Path) -> None:
-    begun.expect([tmp_path, tmp_path / "a", tmp_path / "b", tmp_path / "a"])
+    begun.require([], [tmp_path, tmp_path / "a", tmp_path / "b", tmp_path / "a"])
     found = last(tmp_path)
     assert found is not None
-    assert found.roots == [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert found.run_folders == [str(tmp_path / "a"), str(tmp_path / "b")]
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.EROFS, errno.ENOSPC])
@@ -134,7 +139,7 @@ def test_one_that_can_t_be_written_is_the_machine_s_fault_and_stays_as_it_was(
     with monkeypatch.context() as broken:
         broken.setattr(os, "fsync", fail)
         with pytest.raises(MachineError) as caught:
-            begun.note("a", "id", "a_2026")
+            add(begun, "a", "id", "a_2026")
         begun.leave()  # nothing to be done about it
     assert str(begun.path) in caught.value.message
     assert begun.path.read_bytes() == before
@@ -143,12 +148,12 @@ def test_one_that_can_t_be_written_is_the_machine_s_fault_and_stays_as_it_was(
 
 class TestDamaged:
     def damaged(self, root: Path) -> Ledger | None:
-        return ledger.damaged(root, "pipeline", MANIFEST)
+        return ledger.unreadable(root, "pipeline", MANIFEST)
 
     def test_cut_anywhere_it_is_known_to_have_been_there(
         self, begun: Ledger, tmp_path: Path
     ) -> None:
-        begun.note("a", "id", "a_2026")
+        add(begun, "a", "id", "a_2026")
         whole = begun.path.read_bytes()
         for length in range(len(whole) - 1):  # but for the line's end
             begun.path.write_bytes(whole[:length])
@@ -160,7 +165,7 @@ class TestDamaged:
     def test_it_may_have_gone_on_with_the_one_before(
         self, begun: Ledger, clock: Any, tmp_path: Path
     ) -> None:
-        begun.note("a", "id", "a_2026")
+        add(begun, "a", "id", "a_2026")
         begun.finish(clock)
         clock.advance(60)
         second = ledger.begin(tmp_path, "pipeline", MANIFEST, clock, begun)
@@ -264,14 +269,15 @@ def test_ledgers_are_no_runs(tmp_path: Path, begun: Ledger) -> None:
     assert json.loads(begun.path.read_text())["kind"] == "pipeline"
 
 
-def test_what_is_pinned_is_on_the_disk_once(begun: Ledger) -> None:
-    begun.pin("a", "b", "a")
-    begun.pin("b")
+def test_required_runs_are_on_the_disk_once(begun: Ledger) -> None:
+    begun.require(["a", "b", "a"], [])
+    begun.require(["b"], [])
     found = last(begun.path.parent.parent)
     assert found is not None
-    assert found.pinned == ["a", "b"]
-    begun.note("job", "identity", "c")
-    assert begun.runs() == {"a", "b", "c"}
+    assert found.required == ["a", "b"]
+    add(begun, "job", "identity", "c")
+    begun.selected = {"run_id": "d"}
+    assert begun.runs() == {"a", "b", "c", "d"}
 
 
 def test_one_is_in_progress_while_its_process_lives_and_it_is_not_over(
@@ -290,7 +296,7 @@ def test_one_is_in_progress_while_its_process_lives_and_it_is_not_over(
         {"process": {}},
         {"process": "x"},
         {"process": {"pid": "x"}},
-        {"pinned": 7},
+        {"required": 7},
         {"process": None},
     ],
 )
@@ -311,7 +317,7 @@ def test_one_that_is_over_is_not_in_progress(begun: Ledger, tmp_path: Path, cloc
 def test_names_that_no_system_has_are_not_looked_for(
     begun: Ledger, tmp_path: Path, key: str
 ) -> None:
-    begun.note("a", "id", "a_2026", tmp_path / "elsewhere")
+    add(begun, "a", "id", "a_2026", tmp_path / "elsewhere")
     document = json.loads(begun.path.read_text())
     document["jobs"]["a"][key] = "/x\0y"
     begun.path.write_text(json.dumps(document))
@@ -320,5 +326,18 @@ def test_names_that_no_system_has_are_not_looked_for(
 
 def test_a_pipe_among_the_ledgers_is_not_waited_for(begun: Ledger, tmp_path: Path) -> None:
     os.mkfifo(begun.path.with_name("pipeline_run_core_2099-01-01_00-00-00.json"))
-    begun.note("a", "id", "a_2026")
+    add(begun, "a", "id", "a_2026")
     assert last(tmp_path) == begun
+
+
+def test_one_with_the_keys_of_earlier_versions_is_read(begun: Ledger, tmp_path: Path) -> None:
+    document = json.loads(begun.path.read_text())
+    for old, new in (("pick", "selected"), ("pinned", "required"), ("roots", "run_folders")):
+        del document[new]
+        document[old] = {"run_id": "p"} if old == "pick" else ["x"]
+    document["jobs"] = {"a": {"identity": "id", "run_id": "a_1"}}
+    begun.path.write_text(json.dumps(document))
+    found = last(tmp_path)
+    assert found is not None
+    assert (found.selected, found.required, found.run_folders) == ({"run_id": "p"}, ["x"], ["x"])
+    assert found.run_of("a", "id") == "a_1"

@@ -53,7 +53,7 @@ def states(result: BatchResult) -> dict[str, str]:
 
 
 def stop_at(launcher: Any, name: str, error: TopoqaTrainError) -> None:
-    """Let it be told to stop while the job `name` is at work."""
+    """Let the process be asked to stop while the job `name` is running."""
     whole = launcher.run
 
     def _run(tasks: Any, on_event: Any, *, keep_going: bool) -> Any:
@@ -94,13 +94,13 @@ class TestPlan:
         jobs = plan("shared.overrides.trainer.num_epochs=3", "shared.notes=mine").jobs
         assert {(job.config.trainer.num_epochs, job.options.notes) for job in jobs} == {(3, "mine")}
 
-    def test_a_try_out_is_one_of_every_job_whatever_the_manifest_says(self, plan: Plan) -> None:
+    def test_fast_dev_run_holds_for_every_job(self, plan: Plan) -> None:
         jobs = plan("jobs.one.fast_dev_run=false", options=RunOptions(fast_dev_run=True)).jobs
         assert {(job.options.fast_dev_run, job.config.trainer.num_epochs) for job in jobs} == {
             (True, 1)
         }
 
-    def test_the_command_line_says_whether_others_go_on_else_the_manifest(
+    def test_keep_going_is_the_command_line_s_else_the_manifest_s(
         self, plan: Plan, project: Any
     ) -> None:
         assert plan().shown.keep_going is False
@@ -110,12 +110,12 @@ class TestPlan:
         assert plan(keep_going=False).shown.keep_going is False
 
     @pytest.mark.parametrize("only", list(Only))
-    def test_going_on_and_beginning_anew_exclude_each_other(self, plan: Plan, only: Only) -> None:
+    def test_resume_and_only_exclude_each_other(self, plan: Plan, only: Only) -> None:
         with pytest.raises(RequestError, match=f"--only {only}"):
             plan(resume=True, only=only)
 
 
-class TestAllIsCheckedFirst:
+class TestChecksBeforeTheFirstJob:
     def test_a_third_job_that_is_wrong(self, run: Run, project: Any, launcher: Any) -> None:
         project.config("three", "optimizer: {learning_rate: fast}\n")
         with pytest.raises(ConfigError):
@@ -153,7 +153,7 @@ class TestAllIsCheckedFirst:
         run()
         assert [type(task) for task in launcher.did[:2]] == [Check, launcher.jobs()[0].__class__]
 
-    def test_a_fault_of_the_graphs_is_raised_and_leaves_nothing_to_go_on_with(
+    def test_an_error_in_the_graphs_is_raised_and_leaves_no_ledger(
         self, run: Run, launcher: Any, project: Any
     ) -> None:
         launcher.outcomes[f"graphs of {project.root / 'graphs'}"] = "failed"
@@ -165,11 +165,11 @@ class TestAllIsCheckedFirst:
     def test_a_rehearsal_reads_them_and_trains_nothing(
         self, plan: Plan, launcher: Any, recorder: Any, project: Any
     ) -> None:
-        batch.rehearse_batch(plan(), recorder)
+        plan().rehearse(recorder)
         assert [type(task) for task in launcher.did] == [Check]
         assert not (project.root / "training_runs").exists()
 
-    def test_nonsense_in_the_environment_too(
+    def test_a_wrong_variable_in_the_environment_is_refused(
         self, plan: Plan, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("TOPOQA_TRAIN_KEEP_RUNS", "many")
@@ -178,7 +178,7 @@ class TestAllIsCheckedFirst:
 
 
 class TestOutcomes:
-    def test_every_job_is_told_with_its_best_and_its_run(
+    def test_every_job_is_reported_with_its_best_and_its_run(
         self, run: Run, launcher: Any, project: Any
     ) -> None:
         launcher.losses = {"one": 0.08, "two": 0.04, "three": 0.06}
@@ -193,7 +193,7 @@ class TestOutcomes:
         assert winner.run.paths.root == two.run_dir
         assert (result.failures, result.stopped) == ((), None)
 
-    def test_a_failure_ends_it_and_is_told_with_what_was_not_begun(
+    def test_a_failure_ends_it_and_later_jobs_are_reported_as_not_begun(
         self, run: Run, launcher: Any
     ) -> None:
         launcher.outcomes["two"] = "failed"
@@ -202,18 +202,18 @@ class TestOutcomes:
         assert [error.message for error in result.failures] == ["two: it was failed"]
         assert result.outcomes[2].run_dir is None
 
-    def test_or_the_others_go_on(self, run: Run, launcher: Any) -> None:
+    def test_with_keep_going_the_other_jobs_are_trained(self, run: Run, launcher: Any) -> None:
         launcher.outcomes |= {"one": "failed", "two": "killed"}
         result = run(keep_going=True)
         assert states(result) == {"one": "failed", "two": "failed", "three": "done"}
         assert len(result.failures) == 2
 
-    def test_all_failed_is_a_result_too(self, run: Run, launcher: Any) -> None:
+    def test_a_batch_whose_jobs_all_failed_has_a_result(self, run: Run, launcher: Any) -> None:
         launcher.outcomes |= dict.fromkeys(("one", "two", "three"), "failed")
         assert set(states(run(keep_going=True)).values()) == {"failed"}
 
     @pytest.mark.parametrize("error", [InterruptedRunError("i"), TerminatedRunError("t")])
-    def test_stopped_it_tells_how_far_it_came(
+    def test_a_stopped_batch_reports_how_far_it_came(
         self, run: Run, launcher: Any, error: TopoqaTrainError
     ) -> None:
         stop_at(launcher, "two", error)
@@ -224,7 +224,7 @@ class TestOutcomes:
 
 
 class TestResume:
-    def test_done_is_left_alone_stopped_is_resumed_the_rest_begun(
+    def test_completed_jobs_are_skipped_stopped_ones_resumed_others_started(
         self, run: Run, launcher: Any, recorder: Any
     ) -> None:
         whole = launcher.run
@@ -241,7 +241,7 @@ class TestResume:
         (check,) = [task for task in launcher.did if isinstance(task, Check)]
         assert [job.name for job in check.jobs] == ["two", "three"]
 
-    def test_with_nothing_left_it_says_so_and_reads_no_graph(
+    def test_with_nothing_left_to_do_no_graph_is_read(
         self, run: Run, launcher: Any, recorder: Any
     ) -> None:
         run()
@@ -251,14 +251,14 @@ class TestResume:
         assert set(states(result).values()) == {"done before"}
         assert result.board.winner() is not None
 
-    def test_with_no_batch_before_it_says_so_and_begins(
+    def test_with_no_batch_before_it_starts_one(
         self, run: Run, launcher: Any, recorder: Any
     ) -> None:
         result = run(resume=True)
         assert set(states(result).values()) == {"done"}
-        assert "no batch of tiny.yaml to go on with" in recorder.notes[0]
+        assert "no batch of tiny.yaml to resume" in recorder.notes[0]
 
-    def test_a_job_that_changed_is_begun_anew_and_named(
+    def test_a_job_that_changed_is_restarted_and_named(
         self, run: Run, launcher: Any, recorder: Any, project: Any
     ) -> None:
         run()
@@ -276,7 +276,7 @@ class TestResume:
         assert states(result)["two"] == "done"
         assert launcher.jobs()[0].resume_run is not None
 
-    def test_a_check_that_fails_forgets_nothing_of_before(
+    def test_a_failed_check_loses_nothing_of_the_previous_session(
         self, run: Run, launcher: Any, project: Any
     ) -> None:
         launcher.outcomes["two"] = "interrupted"
@@ -300,27 +300,27 @@ class TestResume:
         assert states(result) == {"one": "done before", "two": "done before", "three": "done"}
         assert [job.resume_run for job in launcher.jobs()] == [first.outcomes[2].run_dir]
 
-    def test_one_that_is_still_at_work_is_refused(
+    def test_a_batch_that_is_still_running_is_refused(
         self, plan: Plan, run: Run, launcher: Any, project: Any, clock: Any
     ) -> None:
         manifest = project.root / "manifests" / "tiny.yaml"
         ledger.begin(project.root / "training_runs", "batch", manifest, clock)
-        with pytest.raises(RequestError, match="still at work"):
+        with pytest.raises(RequestError, match="still running"):
             plan(resume=True)
-        assert "is at work here" in plan().notes[0]
+        assert "still running; this is a second one" in plan().notes[0]
 
-    def test_a_start_without_it_offers_it_while_the_last_did_not_finish(
+    def test_without_resume_it_is_offered_if_the_last_did_not_finish(
         self, run: Run, plan: Plan, launcher: Any
     ) -> None:
         launcher.outcomes["two"] = "failed"
         run()
         (line,) = plan().notes
-        assert "did not finish (1 done, 1 failed): --resume goes on with it" in line
+        assert "did not finish (1 done, 1 failed): --resume continues it" in line
         launcher.outcomes = {}
         run(resume=True)
         assert plan().notes == ()
 
-    def test_jobs_that_failed_where_all_were_tried_are_an_end(
+    def test_a_batch_that_tried_every_job_is_finished(
         self, run: Run, plan: Plan, launcher: Any
     ) -> None:
         launcher.outcomes["two"] = "failed"
@@ -329,7 +329,7 @@ class TestResume:
 
 
 class TestOnly:
-    def test_failed_begins_anew_what_did_not_complete(
+    def test_failed_starts_over_what_did_not_complete(
         self, run: Run, launcher: Any, recorder: Any
     ) -> None:
         launcher.outcomes |= {"one": "failed", "three": "killed"}
@@ -353,7 +353,7 @@ class TestOnly:
         assert launcher.did == []
         assert recorder.notes == ["Nothing to do: no job of the last batch of tiny.yaml failed."]
 
-    def test_failed_finds_a_job_whose_config_was_mended(
+    def test_failed_finds_a_job_whose_config_was_corrected(
         self, run: Run, launcher: Any, project: Any
     ) -> None:
         launcher.outcomes["two"] = "failed"
@@ -363,7 +363,7 @@ class TestOnly:
         run(only=Only.FAILED)
         assert [job.name for job in launcher.jobs()] == ["two"]
 
-    def test_failed_leaves_out_what_was_never_begun_and_says_so(
+    def test_failed_leaves_out_what_was_never_started_and_reports_it(
         self, run: Run, launcher: Any, recorder: Any
     ) -> None:
         launcher.outcomes["two"] = "failed"
@@ -377,7 +377,7 @@ class TestOnly:
         with pytest.raises(RequestError, match=r"no batch of tiny\.yaml"):
             plan(only=Only.FAILED)
 
-    def test_missing_begins_what_has_no_run(self, run: Run, launcher: Any, recorder: Any) -> None:
+    def test_missing_starts_what_has_no_run(self, run: Run, launcher: Any, recorder: Any) -> None:
         launcher.outcomes["two"] = "failed"
         run()
         launcher.outcomes = {}
@@ -394,7 +394,7 @@ class TestOnly:
         from topoqa_train.workflows import pipeline
 
         manifest = project.manifest(["one", "two"])
-        request = pipeline.PipelineRequest(manifest, skip_fine=True)
+        request = pipeline.PipelineRequest(manifest=manifest, skip_fine=True)
         planned = pipeline.plan_pipeline(request, resolver, clock)
         pipeline.run_pipeline(planned, recorder, clock)
         project.manifest(["one", "two", "three"])

@@ -107,24 +107,46 @@ class TestMakeJob:
             make(plan(run_name="../up"))
 
 
-class TestCheckJobs:
-    def test_each_job_has_its_data(
-        self, plan: MakePlan, make: Any, resolver: DataResolver, project: Any
+class TestCheckAndShow:
+    @pytest.fixture
+    def check(self, make: Any, resolver: DataResolver) -> Callable[..., Any]:
+        def _check(*plans: JobPlan, resumed: bool = False) -> Any:
+            phase = ("batch", [(plan, make(plan)) for plan in plans])
+            return job_factory.check_and_show(
+                "m",
+                [phase, ("empty", [])],
+                resolver,
+                resumed=lambda _: resumed,
+                at_once=1,
+                keep_going=False,
+            )
+
+        return _check
+
+    def test_each_job_is_shown_with_its_data(
+        self, plan: MakePlan, check: Any, project: Any
     ) -> None:
         project.labels("other", {"1ABC_001": 0.5})
-        every = [make(plan()), make(plan("paths.val_labels=other.csv")), make(plan(config="two"))]
-        found = job_factory.check_jobs(every, resolver)
-        assert [summary.graphs["val"] for summary in found] == [3, 1, 3]
+        shown = check(plan(), plan("paths.val_labels=other.csv"), plan(config="two"))
+        assert [job.graphs["val"] for job in shown.jobs] == [3, 1, 3]
+        assert [phase.name for phase in shown.phases] == ["batch"]
 
-    def test_faults_of_all_jobs_are_told(
-        self, plan: MakePlan, make: Any, resolver: DataResolver, project: Any
+    def test_a_name_that_is_taken_is_refused_unless_the_job_is_resumed(
+        self, plan: MakePlan, check: Any, project: Any, run_files: Any
+    ) -> None:
+        run_files.root = project.root / "training_runs"
+        run_files("mine")
+        with pytest.raises(RequestError, match="mine"):
+            check(plan(run_name="mine"))
+        check(plan(run_name="mine"), resumed=True)
+
+    def test_the_errors_of_all_jobs_are_reported(
+        self, plan: MakePlan, check: Any, project: Any
     ) -> None:
         project.labels("bad", {"9ZZZ_001": 0.5}, graphs=False)
-        good = make(plan())
-        bad = make(plan("paths.val_labels=bad.csv", config="two"))
-        gone = make(plan("paths.graph=nowhere", config="three"))
+        bad = plan("paths.val_labels=bad.csv", config="two")
         with pytest.raises(RequestError) as caught:
-            job_factory.check_jobs([good, bad, gone], resolver)
+            check(plan(), bad, plan("paths.graph=nowhere", config="three"))
         told = "\n".join([caught.value.message, *caught.value.details])
         for part in ("9ZZZ_001", "nowhere", "two", "three"):
             assert part in told

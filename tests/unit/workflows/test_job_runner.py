@@ -18,7 +18,7 @@ from topoqa_train.runs.events import RunEnded
 from topoqa_train.workflows import job_factory as job_steps
 from topoqa_train.workflows import job_runner as module
 from topoqa_train.workflows import previous_session
-from topoqa_train.workflows.job_runner import Rounds
+from topoqa_train.workflows.job_runner import JobRunner
 
 MANIFEST = Path("/m/tiny.yaml")
 
@@ -33,17 +33,19 @@ def job(project: Any, resolver: Any) -> Callable[..., Job]:
 
 
 @pytest.fixture
-def rounds(launcher: Any, recorder: Any, clock: Any, project: Any) -> Callable[[], Rounds]:
-    """A new start; it goes on with the one before."""
+def runner(launcher: Any, recorder: Any, clock: Any, project: Any) -> Callable[[], JobRunner]:
+    """The runner of a new session, which resumes the previous one."""
 
-    def _rounds(*, resume: bool = True) -> Rounds:
+    def _runner(*, resume: bool = True) -> JobRunner:
         root = project.root / "training_runs"
-        earlier = previous_session.look(root, "pipeline", MANIFEST, clock)
+        previous = previous_session.find(
+            root, "pipeline", MANIFEST, clock, identities={}, resume=resume
+        )
         clock.advance(10)
-        with earlier.begun(root, clock, goes_on=resume) as begun:
-            return Rounds(launcher, recorder, clock, begun, earlier if resume else None)
+        with previous.new_ledger(root, clock, takes_over=resume) as begun:
+            return JobRunner(launcher, recorder, clock, begun, previous if resume else None)
 
-    return _rounds
+    return _runner
 
 
 def status(run: Path) -> dict[str, Any]:
@@ -52,30 +54,30 @@ def status(run: Path) -> dict[str, Any]:
 
 
 def test_what_completed_comes_back_in_the_order_of_the_jobs(
-    rounds: Any, job: Any, recorder: Any
+    runner: Any, job: Any, recorder: Any
 ) -> None:
-    this = rounds()
+    this = runner()
     made = this.run("sweep", [job("a"), job("bb"), job("ccc")], keep_going=False)
     assert [status(paths.root)["job"] for paths in made] == ["a", "bb", "ccc"]
-    assert this.made == made
+    assert this.completed == made
     assert recorder.phases == [("sweep", ["a", "bb", "ccc"])]
 
 
 def test_a_job_is_in_the_ledger_before_it_can_die(
-    rounds: Any, job: Any, launcher: Any, recorder: Any
+    runner: Any, job: Any, launcher: Any, recorder: Any
 ) -> None:
     launcher.outcomes["a"] = "killed"
-    this = rounds()
+    this = runner()
     with pytest.raises(TopoqaTrainError):
         this.run("sweep", [job("a"), job("bb")], keep_going=False)
     found = ledger.last(this.ledger.path.parent.parent, "pipeline", MANIFEST)
     assert found is not None
     assert list(found.jobs) == ["a"]
-    assert found.jobs["a"]["run_id"].startswith("a_")
+    assert found.jobs["a"].run_id.startswith("a_")
 
 
-def test_one_that_failed_before_it_said_that_it_is_there_is_in_the_ledger_too(
-    rounds: Any, job: Any, launcher: Any, run_files: Any
+def test_a_run_that_failed_at_its_creation_is_in_the_ledger(
+    runner: Any, job: Any, launcher: Any, run_files: Any
 ) -> None:
     mine = job("a")
     run_files.root = mine.output_root
@@ -88,147 +90,153 @@ def test_one_that_failed_before_it_said_that_it_is_there_is_in_the_ledger_too(
         return [end]
 
     launcher.run = fail
-    this = rounds()
+    this = runner()
     with pytest.raises(TopoqaTrainError, match="its lock"):
         this.run("sweep", [mine], keep_going=False)
     assert this.ledger.run_of("a") == "a_1"
 
 
-def test_what_later_jobs_start_from_is_kept_in_place_from_the_first_on(
-    rounds: Any, job: Any, tmp_path: Path
+def test_runs_that_later_jobs_start_from_are_required_from_the_first_job_on(
+    runner: Any, job: Any, tmp_path: Path
 ) -> None:
     file = tmp_path / "base" / "model_checkpoints" / "checkpoint.val-0.1_epoch1.chkpt"
     file.parent.mkdir(parents=True)
     file.write_text("")
-    this = rounds()
+    this = runner()
     this.run(
         "sweep",
         [job("a"), job("bb").model_copy(update={"options": RunOptions(weights_from=file)})],
         keep_going=False,
     )
-    assert this.ledger.pinned == ["base"]
+    assert this.ledger.required == ["base"]
 
 
 class TestFailures:
-    def test_one_stops_the_rest_and_is_told_with_its_job(
-        self, rounds: Any, job: Any, launcher: Any
+    def test_one_stops_the_rest_and_is_reported_with_its_job(
+        self, runner: Any, job: Any, launcher: Any
     ) -> None:
         launcher.outcomes["bb"] = "failed"
-        this = rounds()
+        this = runner()
         with pytest.raises(TopoqaTrainError) as caught:
             this.run("sweep", [job("a"), job("bb"), job("ccc")], keep_going=False)
         assert caught.value.message == "bb: it was failed"
         assert caught.value.hint == "Look."
         assert [task.name for task in launcher.jobs()] == ["a", "bb"]
-        assert len(this.made) == 1
+        assert len(this.completed) == 1
 
-    def test_or_not_where_others_may_go_on(self, rounds: Any, job: Any, launcher: Any) -> None:
+    def test_with_keep_going_the_others_are_trained(
+        self, runner: Any, job: Any, launcher: Any
+    ) -> None:
         launcher.outcomes["a"] = "failed"
-        made = rounds().run("sweep", [job("a"), job("bb")], keep_going=True)
+        made = runner().run("sweep", [job("a"), job("bb")], keep_going=True)
         assert [status(paths.root)["job"] for paths in made] == ["bb"]
 
-    def test_but_all_of_them_are_too_many(self, rounds: Any, job: Any, launcher: Any) -> None:
+    def test_with_keep_going_all_of_them_failing_is_an_error(
+        self, runner: Any, job: Any, launcher: Any
+    ) -> None:
         launcher.outcomes |= {"a": "failed", "bb": "interrupted"}
         with pytest.raises(TopoqaTrainError, match=r"^a: "):
-            rounds().run("sweep", [job("a"), job("bb")], keep_going=True)
+            runner().run("sweep", [job("a"), job("bb")], keep_going=True)
 
-    def test_a_killed_run_says_so_in_its_own_files(
-        self, rounds: Any, job: Any, launcher: Any
+    def test_why_a_run_was_killed_is_in_its_own_files(
+        self, runner: Any, job: Any, launcher: Any
     ) -> None:
         launcher.outcomes["a"] = "killed"
-        this = rounds()
+        this = runner()
         with pytest.raises(TopoqaTrainError):
             this.run("sweep", [job("a")], keep_going=False)
-        run = job("a").output_root / this.ledger.jobs["a"]["run_id"]
+        run = job("a").output_root / this.ledger.jobs["a"].run_id
         assert status(run)["status"] == "failed"
         assert status(run)["error"]["message"] == "it was killed"
         assert status(run)["completed"]
 
     @pytest.mark.parametrize("content", [None, "{"])
-    def test_files_that_can_t_take_it_hide_no_error(
+    def test_files_that_can_t_be_written_hide_no_error(
         self, tmp_path: Path, clock: Any, content: str | None
     ) -> None:
         if content is not None:
             (tmp_path / "run_metadata.json").write_text(content)
         error = {"exit_status": 1, "message": "m", "details": [], "hint": None}
         end = RunEnded(job="a", status="failed", run_dir=str(tmp_path), error=error)
-        module.keep_reason(end, clock)
-        assert module.failure(end).message == "a: m"
+        module.record_failure(end, clock)
+        assert module.error_of(end).message == "a: m"
 
-    def test_one_without_a_reason_has_a_sentence_too(self) -> None:
-        assert module.failure(RunEnded(job="a", status="failed")).message == "a failed"
+    def test_one_without_a_reason_has_a_message_too(self) -> None:
+        assert module.error_of(RunEnded(job="a", status="failed")).message == "a failed"
 
-    @pytest.mark.parametrize("word", ["completed", "interrupted"])
-    def test_a_run_that_ended_otherwise_keeps_its_word(
-        self, run_files: Any, clock: Any, word: str
+    @pytest.mark.parametrize("ended", ["completed", "interrupted"])
+    def test_a_run_that_ended_keeps_its_status(
+        self, run_files: Any, clock: Any, ended: str
     ) -> None:
-        run = run_files("r", status=word)
+        run = run_files("r", status=ended)
         error = {"exit_status": 1, "message": "m", "details": [], "hint": None}
-        module.keep_reason(RunEnded(job="a", status="failed", run_dir=str(run), error=error), clock)
-        assert status(run)["status"] == word
+        module.record_failure(
+            RunEnded(job="a", status="failed", run_dir=str(run), error=error), clock
+        )
+        assert status(run)["status"] == ended
 
 
-class TestGoingOn:
-    def test_what_is_done_is_left_alone(
-        self, rounds: Any, job: Any, launcher: Any, recorder: Any
+class TestResume:
+    def test_completed_jobs_are_skipped(
+        self, runner: Any, job: Any, launcher: Any, recorder: Any
     ) -> None:
-        first = rounds().run("sweep", [job("a"), job("bb")], keep_going=False)
+        first = runner().run("sweep", [job("a"), job("bb")], keep_going=False)
         launcher.did.clear()
-        again = rounds()
+        again = runner()
         second = again.run("sweep", [job("a"), job("bb"), job("ccc")], keep_going=False)
         assert [task.name for task in launcher.jobs()] == ["ccc"]
         assert second[:2] == first
         assert recorder.before == [("a", first[0].run_id), ("bb", first[1].run_id)]
-        assert again.made == second
+        assert again.completed == second
         # And the third start knows of what the first did.
         launcher.did.clear()
-        rounds().run("sweep", [job("a"), job("bb"), job("ccc")], keep_going=False)
+        runner().run("sweep", [job("a"), job("bb"), job("ccc")], keep_going=False)
         assert launcher.did == []
 
-    def test_what_was_stopped_is_resumed_in_its_own_directory(
-        self, rounds: Any, job: Any, launcher: Any
+    def test_stopped_jobs_are_resumed_in_their_own_directories(
+        self, runner: Any, job: Any, launcher: Any
     ) -> None:
         launcher.outcomes["bb"] = "interrupted"
         with pytest.raises(TopoqaTrainError):
-            rounds().run("sweep", [job("a"), job("bb")], keep_going=False)
+            runner().run("sweep", [job("a"), job("bb")], keep_going=False)
         (stopped,) = job("a").output_root.glob("bb_*")
         launcher.outcomes.clear()
         launcher.did.clear()
-        made = rounds().run("sweep", [job("a"), job("bb")], keep_going=False)
+        made = runner().run("sweep", [job("a"), job("bb")], keep_going=False)
         assert [task.resume_run for task in launcher.jobs()] == [stopped]
         assert made[1].root == stopped
         assert [paths.run_id for paths in made] == [made[0].run_id, stopped.name]
 
-    def test_a_run_in_history_counts_as_done(self, rounds: Any, job: Any, launcher: Any) -> None:
-        (run,) = rounds().run("sweep", [job("a")], keep_going=False)
+    def test_a_run_in_history_counts_as_done(self, runner: Any, job: Any, launcher: Any) -> None:
+        (run,) = runner().run("sweep", [job("a")], keep_going=False)
         (run.root.parent / "history").mkdir()
         run.root.rename(run.root.parent / "history" / run.run_id)
         launcher.did.clear()
-        rounds().run("sweep", [job("a")], keep_going=False)
+        runner().run("sweep", [job("a")], keep_going=False)
         assert launcher.did == []
 
-    def test_a_run_that_was_deleted_is_done_anew(
-        self, rounds: Any, job: Any, launcher: Any
+    def test_a_job_whose_run_was_deleted_is_restarted(
+        self, runner: Any, job: Any, launcher: Any
     ) -> None:
-        (run,) = rounds().run("sweep", [job("a")], keep_going=False)
+        (run,) = runner().run("sweep", [job("a")], keep_going=False)
         shutil.rmtree(run.root)
         launcher.did.clear()
-        rounds().run("sweep", [job("a")], keep_going=False)
+        runner().run("sweep", [job("a")], keep_going=False)
         assert [task.resume_run for task in launcher.jobs()] == [None]
 
-    def test_a_job_that_changed_is_done_anew(
-        self, rounds: Any, job: Any, launcher: Any, project: Any
+    def test_a_job_that_changed_is_restarted(
+        self, runner: Any, job: Any, launcher: Any, project: Any
     ) -> None:
-        rounds().run("sweep", [job("a")], keep_going=False)
+        runner().run("sweep", [job("a")], keep_going=False)
         launcher.did.clear()
         project.labels("val", {"2XYZ_000": 0.7})
-        rounds().run("sweep", [job("a")], keep_going=False)
+        runner().run("sweep", [job("a")], keep_going=False)
         assert len(launcher.jobs()) == 1
 
-    def test_without_being_asked_it_starts_anew(self, rounds: Any, job: Any, launcher: Any) -> None:
-        rounds().run("sweep", [job("a")], keep_going=False)
+    def test_without_resume_it_starts_over(self, runner: Any, job: Any, launcher: Any) -> None:
+        runner().run("sweep", [job("a")], keep_going=False)
         launcher.did.clear()
-        rounds(resume=False).run("sweep", [job("a")], keep_going=False)
+        runner(resume=False).run("sweep", [job("a")], keep_going=False)
         assert len(launcher.jobs()) == 1
 
 
@@ -239,7 +247,7 @@ class TestCheckGraphs:
         module.check_graphs(launcher, recorder, [job("a"), job("bb")])
         assert [type(task) for task in launcher.did] == [Check]
 
-    def test_a_fault_is_raised_as_what_it_is(self, recorder: Any, job: Any, launcher: Any) -> None:
+    def test_an_error_is_raised_as_what_it_is(self, recorder: Any, job: Any, launcher: Any) -> None:
         (check,) = job_steps.graph_checks([job("a")])
         launcher.outcomes[check.name] = "failed"
         with pytest.raises(TopoqaTrainError, match="it was failed"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ class TestPlan:
         assert planned.shown.jobs[4].changes == (asked, seed)
 
     @pytest.mark.parametrize("name", ["two", "second_555"])
-    def test_a_sweep_that_fine_tuning_could_not_take_on_is_refused_at_once(
+    def test_a_sweep_with_another_network_is_refused(
         self, plan: Plan, project: Any, name: str
     ) -> None:
         project.config(name, "model: {attention_head: 4}")
@@ -77,7 +78,7 @@ class TestPlan:
         assert name.partition("_")[2] in told
         assert [job.name for job in plan(skip_fine=True).sweep] == ["one", "two", "three"]
 
-    def test_what_the_sweep_trains_is_nothing_to_a_checkpoint_that_is_named(
+    def test_with_a_given_checkpoint_the_sweep_may_have_another_network(
         self, plan: Plan, project: Any
     ) -> None:
         project.config("two", "model: {attention_head: 4}")
@@ -137,7 +138,7 @@ class TestPlan:
 
 
 class TestChain:
-    def test_sweep_pick_phase_1_phase_2(
+    def test_sweep_selection_phase_1_phase_2(
         self, run: Run, launcher: Any, recorder: Any, project: Any
     ) -> None:
         launcher.losses = {"one": 0.08, "two": 0.04, "three": 0.06}
@@ -149,7 +150,7 @@ class TestChain:
             launcher.jobs()[4:],
         )
         assert [job.name for job in sweep] == ["one", "two", "three"]
-        base = result.pick.run_id
+        base = result.selected.run_id
         assert base is not None
         assert base.startswith("two_")
         assert first.name == f"{base}_finetune_phase1"
@@ -167,7 +168,7 @@ class TestChain:
         assert [name for name, _ in recorder.phases][-3:] == ["sweep", "phase 1", "phase 2"]
         assert recorder.phases[-1][1] == [job.name for job in seconds]
         assert len(result.board.entries) == 6
-        assert any(f"Picked {base}: val_loss 0.04000 @ 1" in note for note in recorder.notes)
+        assert any(f"Selected {base}: val_loss 0.04000 @ 1" in note for note in recorder.notes)
         begun = ledger.last(root, "pipeline", project.root / "manifests" / "tiny.yaml")
         assert begun is not None
         assert begun.completed is not None
@@ -177,9 +178,11 @@ class TestChain:
         project.manifest(start_from="sweep")
         result = run()
         first, *seconds = launcher.jobs()[3:]
-        assert {job.options.weights_from for job in [first, *seconds]} == {result.pick.checkpoint}
+        assert {job.options.weights_from for job in [first, *seconds]} == {
+            result.selected.checkpoint
+        }
 
-    def test_the_pick_is_of_this_sweep_alone(
+    def test_the_checkpoint_is_selected_from_this_sweep_alone(
         self, run: Run, launcher: Any, run_files: Any, epoch: Any, project: Any
     ) -> None:
         root = project.root / "training_runs"
@@ -187,24 +190,24 @@ class TestChain:
         run_files.root = root
         run_files("better_of_before", [epoch(0.001)], ranking_metric="val_loss")
         result = run()
-        assert result.pick.run_id != "better_of_before"
+        assert result.selected.run_id != "better_of_before"
         assert len(result.board.entries) == 6
 
-    def test_without_fine_tuning_it_ends_with_the_pick(
+    def test_without_fine_tuning_it_ends_with_the_selection(
         self, run: Run, launcher: Any, project: Any
     ) -> None:
         project.manifest(fine_tune=False)
         launcher.losses = {"three": 0.01}
         result = run(skip_fine=True)
         assert [job.name for job in launcher.jobs()] == ["one", "two", "three"]
-        assert result.pick.base.startswith("three_")
+        assert result.selected.base.startswith("three_")
 
     def test_fine_tuning_the_same_run_again_is_not_refused(self, run: Run, launcher: Any) -> None:
         run()
         jobs = launcher.jobs()[3:]
         assert {(job.run_name, job.stamped) for job in jobs} == {(None, False)}
 
-    def test_a_base_of_great_length_is_no_fault_after_hours_of_sweep(
+    def test_a_very_long_base_name_is_accepted_after_the_sweep(
         self, run: Run, launcher: Any, project: Any
     ) -> None:
         name = "x" * 120
@@ -213,9 +216,7 @@ class TestChain:
         run()
         assert len(launcher.jobs()[-1].name) > 128
 
-    def test_a_failed_phase_1_is_told_and_ends_it(
-        self, run: Run, launcher: Any, project: Any
-    ) -> None:
+    def test_a_failed_phase_1_ends_it(self, run: Run, launcher: Any, project: Any) -> None:
         launcher.losses = {"one": 0.01}
         launcher.outcomes = {"one_1_finetune_phase1": "failed"}
         with pytest.raises(TopoqaTrainError) as caught:
@@ -223,14 +224,14 @@ class TestChain:
         assert caught.value.message == "one_1_finetune_phase1: it was failed"
         assert launcher.entered == 0
 
-    def test_continue_on_error_picks_of_what_completed(
+    def test_continue_on_error_selects_among_completed_runs(
         self, run: Run, launcher: Any, project: Any
     ) -> None:
         project.manifest(more="continue_on_error: true")
         launcher.losses = {"one": 0.01, "two": 0.02, "three": 0.03}
         launcher.outcomes = {"one": "failed"}
         result = run()
-        assert result.pick.base.startswith("two_")
+        assert result.selected.base.startswith("two_")
         assert [failed.message for failed in result.failures] == ["one: it was failed"]
 
 
@@ -245,30 +246,30 @@ class TestSkipSweep:
         run_files("stopped", [epoch(0.01)], status="interrupted")
         return run_files
 
-    def test_the_lowest_val_loss_of_all_finished_is_picked_history_included(
+    def test_the_lowest_val_loss_of_all_finished_is_selected_history_included(
         self, run: Run, before: Any, launcher: Any
     ) -> None:
         result = run(skip_sweep=True)
-        assert (result.pick.run_id, result.pick.epoch) == ("low", 0)
+        assert (result.selected.run_id, result.selected.epoch) == ("low", 0)
         first = launcher.jobs()[0]
         assert first.name == "low_finetune_phase1"
-        assert first.options.weights_from == result.pick.checkpoint
-        assert result.pick.checkpoint.read_text() == "weights of epoch 0"
+        assert first.options.weights_from == result.selected.checkpoint
+        assert result.selected.checkpoint.read_text() == "weights of epoch 0"
 
     def test_with_nothing_to_train_it_shows_all_there_are(
         self, run: Run, before: Any, launcher: Any
     ) -> None:
         result = run(skip_sweep=True, skip_fine=True)
-        assert result.pick.run_id == "low"
+        assert result.selected.run_id == "low"
         assert launcher.did == []
         assert len(result.board.entries) == 4
 
-    def test_another_metric_picks_another_run(self, plan: Plan, before: Any) -> None:
-        picked = plan(skip_sweep=True, metric="val_spearman_corr").pick
-        assert picked is not None
-        assert picked.base == "good"
+    def test_another_metric_selects_another_run(self, plan: Plan, before: Any) -> None:
+        selected = plan(skip_sweep=True, metric="val_spearman_corr").selected
+        assert selected is not None
+        assert selected.base == "good"
 
-    def test_what_is_picked_is_known_in_the_plan(
+    def test_the_plan_names_the_selected_checkpoint(
         self, plan: Plan, before: Any, recorder: Any, launcher: Any
     ) -> None:
         planned = plan(skip_sweep=True)
@@ -277,13 +278,13 @@ class TestSkipSweep:
             "low_phase2_seed101",
             "low_phase2_seed555",
         ]
-        assert planned.notes == ("Picked low: val_loss 0.04000 @ 0",)
-        assert planned.pick is not None
-        assert planned.shown.jobs[0].options == (f"starts from: {planned.pick.checkpoint}",)
+        assert planned.notes == ("Selected low: val_loss 0.04000 @ 0",)
+        assert planned.selected is not None
+        assert planned.shown.jobs[0].options == (f"starts from: {planned.selected.checkpoint}",)
         # So its weights are tried on the network before anything begins.
-        pipeline.rehearse_pipeline(planned, recorder)
+        planned.rehearse(recorder)
         (check,) = launcher.did
-        assert check.jobs[0].options.weights_from == planned.pick.checkpoint
+        assert check.jobs[0].options.weights_from == planned.selected.checkpoint
 
     def test_where_the_runs_are_the_manifest_may_say(
         self, plan: Plan, before: Any, project: Any
@@ -291,9 +292,9 @@ class TestSkipSweep:
         before.root.rename(project.root / "elsewhere")
         planned = plan(f"shared.output_root={project.root / 'elsewhere'}", skip_sweep=True)
         assert planned.root == project.root / "elsewhere"
-        assert planned.lacking is None
+        assert planned.missing_start is None
 
-    def test_with_no_finished_run_it_says_what_to_do(
+    def test_with_no_finished_run_the_error_gives_a_hint(
         self, run: Run, plan: Plan, launcher: Any
     ) -> None:
         with pytest.raises(RequestError) as caught:
@@ -306,7 +307,7 @@ class TestSkipSweep:
 
 
 class TestFineTune:
-    """The same chain, without the sweep, by the names that its own options give."""
+    """The same pipeline without the sweep, named after a given run."""
 
     @pytest.fixture
     def tune(self, run: Run) -> Run:
@@ -340,8 +341,8 @@ class TestFineTune:
     def test_without_one_it_is_the_best_of_all(
         self, tune: Run, mine: Path, launcher: Any, recorder: Any
     ) -> None:
-        assert tune().pick.base == "best"
-        assert recorder.notes[0].startswith("Picked best: val_loss 0.01000")
+        assert tune().selected.base == "best"
+        assert recorder.notes[0].startswith("Selected best: val_loss 0.01000")
 
     @pytest.mark.parametrize("given", ["resume_from", "run_dir"])
     def test_one_without_the_other_is_refused(
@@ -355,7 +356,7 @@ class TestFineTune:
 
     def test_a_metric_and_a_checkpoint_are_too_much(self, tune: Run, mine: Path) -> None:
         best = mine / "model_checkpoints" / "best.ckpt"
-        with pytest.raises(RequestError, match="--metric picks a checkpoint, and --checkpoint"):
+        with pytest.raises(RequestError, match=r"--metric .* --checkpoint"):
             tune(resume_from=best, run_dir=mine, metric="val_loss")
 
     def test_a_manifest_without_the_section_is_refused(
@@ -365,7 +366,7 @@ class TestFineTune:
         with pytest.raises(RequestError, match="no section fine_tune"):
             tune()
 
-    def test_resumed_it_goes_on_from_what_it_picked_though_there_is_better_now(
+    def test_resumed_it_keeps_its_checkpoint_though_there_is_a_better_one_now(
         self, tune: Run, mine: Path, launcher: Any, recorder: Any
     ) -> None:
         launcher.losses = {"best_finetune_phase1": 0.001}
@@ -381,10 +382,10 @@ class TestFineTune:
             "best_phase2_seed555",
         ]
         assert launcher.jobs()[0].resume_run is not None
-        assert result.pick.base == "best"
-        assert recorder.notes[0] == "Goes on from best, as before."
+        assert result.selected.base == "best"
+        assert recorder.notes[0] == "Fine-tuning starts from best, as before."
 
-    def test_its_start_is_kept_where_it_is_while_it_works(
+    def test_the_run_it_starts_from_is_not_archived_while_it_runs(
         self, tune: Run, mine: Path, project: Any, launcher: Any, clock: Any
     ) -> None:
         from topoqa_train.runs import history
@@ -417,7 +418,7 @@ class TestResumeFrom:
     ) -> None:
         mine = run_files("mine")
         result = run(skip_sweep=True, resume_from=mine / "model_checkpoints" / "best.ckpt")
-        assert result.pick.base == "mine"
+        assert result.selected.base == "mine"
         assert launcher.jobs()[0].name == "mine_finetune_phase1"
         assert recorder.notes == []
 
@@ -428,20 +429,18 @@ class TestResumeFrom:
         assert launcher.jobs()[0].name == "published_weights__2__finetune_phase1"
         assert launcher.jobs()[0].options.weights_from == file
 
-    def test_beside_a_sweep_it_wins_and_says_so(
+    def test_it_wins_over_a_sweep_and_that_is_reported(
         self, run: Run, project: Any, launcher: Any, recorder: Any
     ) -> None:
         file = project.root / "w.ckpt"
         file.touch()
-        assert run(resume_from=file).pick.checkpoint == file
+        assert run(resume_from=file).selected.checkpoint == file
         assert len(launcher.jobs()) == 6
         assert "--skip-sweep" in recorder.notes[0]
 
 
 class TestResume:
-    def test_a_finished_pipeline_is_left_alone(
-        self, run: Run, launcher: Any, recorder: Any
-    ) -> None:
+    def test_a_finished_pipeline_is_skipped(self, run: Run, launcher: Any, recorder: Any) -> None:
         first = run()
         launcher.did.clear()
         second = run(resume=True)
@@ -451,7 +450,7 @@ class TestResume:
         assert [entry.run.paths.run_id for entry in second.board.entries] == names
 
     @pytest.mark.parametrize("stopped", ["two", "two_2_finetune_phase1", "two_2_phase2_seed555"])
-    def test_an_interrupted_one_goes_on_where_it_was(
+    def test_an_interrupted_one_is_resumed_where_it_stopped(
         self, run: Run, launcher: Any, stopped: str
     ) -> None:
         launcher.losses = {"two": 0.01}
@@ -469,7 +468,9 @@ class TestResume:
         assert not {job.name for job in rest} & set(done)
         assert len(result.board.entries) == 6
 
-    def test_without_resume_all_begins_anew(self, run: Run, launcher: Any, recorder: Any) -> None:
+    def test_without_resume_all_jobs_start_over(
+        self, run: Run, launcher: Any, recorder: Any
+    ) -> None:
         run()
         launcher.did.clear()
         recorder.notes.clear()
@@ -477,7 +478,7 @@ class TestResume:
         assert len(launcher.jobs()) == 6
         assert not any("--resume" in note for note in recorder.notes)
 
-    def test_but_going_on_is_offered_where_the_last_did_not_finish(
+    def test_but_resume_is_offered_if_the_last_did_not_finish(
         self, run: Run, launcher: Any, recorder: Any
     ) -> None:
         launcher.outcomes = {"two": "interrupted"}
@@ -486,9 +487,9 @@ class TestResume:
         launcher.outcomes = {}
         run()
         (line,) = [note for note in recorder.notes if "--resume" in note]
-        assert "The last pipeline of tiny.yaml did not finish (1 done, 1 interrupted)" in line
+        assert "last pipeline of tiny.yaml did not finish (1 done, 1 interrupted)" in line
 
-    def test_a_check_that_fails_forgets_nothing_of_before(
+    def test_a_failed_check_loses_nothing_of_the_previous_session(
         self, run: Run, launcher: Any, project: Any
     ) -> None:
         launcher.outcomes = {"three": "interrupted"}
@@ -502,9 +503,7 @@ class TestResume:
         run(resume=True)
         assert launcher.jobs()[0].name == "three"
 
-    def test_a_third_start_knows_what_the_first_did_though_the_second_came_nowhere(
-        self, run: Run, launcher: Any
-    ) -> None:
+    def test_a_third_session_knows_what_the_first_did(self, run: Run, launcher: Any) -> None:
         launcher.losses = {"two": 0.01}
         launcher.outcomes = {"two_2_finetune_phase1": "interrupted"}
         with pytest.raises(TopoqaTrainError):
@@ -533,4 +532,26 @@ class TestResume:
         recorder.notes.clear()
         project.config("two", "optimizer: {learning_rate: 0.1}\n")
         run(resume=True)
-        assert recorder.notes[0].endswith("those of the last pipeline: two")
+        assert recorder.notes[0].endswith("the last pipeline: two")
+
+
+def test_the_json_plan_names_the_graphs_of_each_job_and_where_runs_go(
+    plan: Plan, project: Any, tmp_path: Path
+) -> None:
+    document = pipeline.to_json(plan("trainer.num_epochs=2", output_root=tmp_path / "out"))
+    assert json.loads(json.dumps(document)) == document
+    assert document["manifest"] == str(project.root / "manifests" / "tiny.yaml")
+    assert document["output_root"] == str(tmp_path / "out")
+    assert (document["skip_sweep"], document["resume_from"]) == (False, None)
+    jobs = document["jobs"]
+    assert [job["phase"] for job in jobs] == ["sweep"] * 3 + ["phase 1"] + ["phase 2"] * 2
+    assert {job["graph"] for job in jobs} == {str(project.root / "graphs")}
+    assert all(job["overrides"]["trainer.num_epochs"] == "2" for job in jobs)
+    assert {job["epochs"] for job in jobs} == {2}
+    assert jobs[0]["labels"]["train"] == str(project.root / "train.csv")
+
+
+def test_skipped_phases_are_not_in_the_json_plan(plan: Plan, run_files: Any) -> None:
+    root = run_files("finished").parent
+    document = pipeline.to_json(plan(skip_sweep=True, skip_fine=True, output_root=root))
+    assert (document["jobs"], document["skip_sweep"], document["skip_fine"]) == ([], True, True)

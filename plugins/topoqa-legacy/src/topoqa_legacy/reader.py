@@ -29,7 +29,7 @@ _METADATA = "run_metadata.json"
 _MAXIMUM_BYTES = 16 * 2**20
 _MAXIMUM_DEPTH = 64
 # Fields with a meaning in new runs that such a run can't have.
-_NEW_FIELDS = {"process", "config", "begun_by", "resumed", "again_of"}
+_NEW_FIELDS = {"process", "config", "session", "resumed", "rerun_of", "begun_by", "again_of"}
 _FAILED = {"failed", "error", "crashed"}
 _STOPPED = {"interrupted", "stopped", "aborted", "killed", "cancelled"}
 # `created` may be without a zone, so a file counts as that old within a day and a half.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from topoqa_train.commands.common import session
+from topoqa_train.commands.common import arguments, session, show
 from topoqa_train.errors import DataError, RequestError, TrainingError
 from topoqa_train.launch import base
 from topoqa_train.runs import leaderboard, summary
@@ -21,21 +21,21 @@ from topoqa_train.views.progress import JobOutcome
     [(None, None), ("1", 1), ("12", 12), ("1.0", 1.0), ("0.5", 0.5), (".25", 0.25)],
 )
 def test_batches_are_a_number_or_a_share(text: str | None, value: float | None) -> None:
-    assert repr(session.batch_limit(text, "--limit-train-batches")) == repr(value)
+    assert repr(arguments.batch_limit(text, "--limit-train-batches")) == repr(value)
 
 
 @pytest.mark.parametrize("text", ["0", "-3", "0.0", "1.5", "-0.5", "many", "", "nan", "inf", "1e3"])
 def test_anything_else_is_refused_by_its_option(text: str) -> None:
     with pytest.raises(RequestError) as caught:
-        session.batch_limit(text, "--limit-val-batches")
+        arguments.batch_limit(text, "--limit-val-batches")
     assert caught.value.message.startswith(f"--limit-val-batches: '{text}'")
 
 
 def test_the_environment_may_choose_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(base.VARIABLE, raising=False)
-    assert session.launcher_name() == "children"
+    assert arguments.launcher_name() == "children"
     monkeypatch.setenv(base.VARIABLE, "in-process")
-    assert session.launcher_name() == "in-process"
+    assert arguments.launcher_name() == "in-process"
 
 
 def test_a_log_that_can_t_be_written_ends_nothing_and_is_told_once(
@@ -80,11 +80,11 @@ def test_what_a_screen_shows_is_logged_with_the_time(tmp_path: Path) -> None:
     screen: Any = Screen()
     both = session.logged(tmp_path / "runs", "full_pipeline_x", screen)
     (log,) = (tmp_path / "runs").glob("full_pipeline_x_*.log")
-    both.note("Picked [a]")
+    both.note("Selected [a]")
     both.event(Notice(job="j", text="undefined"))
-    assert screen.said == ["Picked [a]", "undefined"]
+    assert screen.said == ["Selected [a]", "undefined"]
     first, second = log.read_text().splitlines()
-    assert first.partition(" ")[2] == "Picked [a]"
+    assert first.partition(" ")[2] == "Selected [a]"
     assert second.partition(" ")[2] == "j: undefined"
     assert first.startswith("20")
 
@@ -94,7 +94,7 @@ def test_a_board_is_a_table_notes_and_the_winner(
 ) -> None:
     monkeypatch.chdir(run_files.root.parent)
     runs = [summary.read(RunPaths(run_files(name)), clock) for name in ("a", "b")]
-    session.show_board(leaderboard.rank(runs, notes=["c can't be read"]), limit=1)
+    show.board(leaderboard.rank(runs, notes=["c can't be read"]), limit=1)
     out, err = capsys.readouterr()
     assert err == "c can't be read\n"
     lines = [line.rstrip() for line in out.splitlines()]
@@ -141,7 +141,7 @@ def test_outcomes_are_a_table_notes_and_the_winner(
         JobOutcome("b", "not begun"),
     ]
     ranked = leaderboard.rank([summary.read(RunPaths(run), clock)], notes=["c can't be read"])
-    session.show_outcomes(outcomes, ranked)
+    show.outcomes(outcomes, ranked)
     out, err = capsys.readouterr()
     assert err == "c can't be read\n"
     lines = out.splitlines()
