@@ -182,3 +182,13 @@ def test_finite_leaves_what_json_can_hold(value: object) -> None:
     text = json.dumps(cleaned, allow_nan=False)
     assert json.loads(text) == cleaned
     assert finite(cleaned) == cleaned
+
+
+def test_keys_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "run_metadata.json"
+    old = {"begun_by": {"ledger": "x.json", "identity": "id"}, "again_of": {"run_id": "r"}}
+    path.write_text(json.dumps({"run_name": "a", "created": "2026-01-31", **old}))
+    document = metadata.read(path)
+    assert (document.session, document.rerun_of) == (old["begun_by"], old["again_of"])
+    document.write(path)
+    assert not json.loads(path.read_text()).keys() & old.keys()
