@@ -1,9 +1,11 @@
-"""What a data set is like: targets, decoys, sizes of graphs, DockQ by CAPRI class, memory."""
+"""Statistics of a data set: targets, decoys, sizes of graphs, DockQ by CAPRI class, memory."""
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +30,7 @@ _DEFAULT_BATCH = 16
 
 @dataclasses.dataclass(frozen=True)
 class StatsRequest:
-    """What is to be looked at, and for which network and batch memory is measured."""
+    """The data to examine, and the config and batch size for which memory is measured."""
 
     name: str
     graphs: Path
@@ -38,21 +40,21 @@ class StatsRequest:
 
 
 def of_config(files: DataFiles, config: TrainingConfig, batch_size: int | None) -> StatsRequest:
-    """The data of a config; `files` is where they lie."""
+    """Return the request for the data of a config, which are in `files`."""
     size = batch_size or config.dataloader.batch_size
     return StatsRequest(files.title, files.graph, files.labels(), size, config)
 
 
 def of_files(graphs: Path, labels: Sequence[Path], batch_size: int | None) -> StatsRequest:
-    """Label files, each a split by its file's name, on a folder of graphs; the default network.
+    """Return the request for label files, each a split, on a folder of graphs; default network.
 
     Raises:
-        RequestError: two label files are of one name, or there is none.
+        RequestError: two label files have the same name, or there is none.
     """
     by_name = {path.stem: path for path in labels}
     if not labels or len(by_name) < len(labels):
-        what = "two label files are of one name" if labels else "name a label file with --labels"
-        raise RequestError(what, hint="They are told apart by their names: train.csv, val.csv.")
+        what = "two label files have one name" if labels else "name a label file with --labels"
+        raise RequestError(what, hint="A split is called as its file: train.csv, val.csv.")
     for path in labels:
         label_file.require_file(path)
     folder = graph_folder(graphs)
@@ -60,9 +62,9 @@ def of_files(graphs: Path, labels: Sequence[Path], batch_size: int | None) -> St
 
 
 def stats(request: StatsRequest, progress: Progress) -> DataStats:
-    """Read every graph that a label names and count.
+    """Read the graph of every label and count.
 
-    Labels without a sound graph are counted, not an error.
+    Labels without a valid graph are counted; they are no error.
 
     Raises:
         DataError: a label file or the folder of graphs can't be used.
@@ -82,10 +84,11 @@ def stats(request: StatsRequest, progress: Progress) -> DataStats:
                 else:
                     found[split].append(item)
     every = [(one.label, one.widths) for part in found.values() for one in part]
-    odd = audit.odd_ones(every)
+    other_widths = audit.odd_ones(every)
     for split, part in found.items():
-        left_out[split] += [odd[one.label.model] for one in part if one.label.model in odd]
-        found[split] = [one for one in part if one.label.model not in odd]
+        models = [one.label.model for one in part]
+        left_out[split] += [other_widths[model] for model in models if model in other_widths]
+        found[split] = [one for one in part if one.label.model not in other_widths]
     datasets = {split: _dataset(split, part) for split, part in found.items() if part}
     first = next(iter(datasets.values()), None)
     return DataStats(
@@ -135,25 +138,24 @@ def _spread(counts: Sequence[int]) -> Spread | None:
 
 
 def capri(dockq: Sequence[float]) -> dict[str, int]:
-    """How many of these are of each CAPRI class, from `incorrect` up."""
+    """Return how many values are of each CAPRI class, from `incorrect` up."""
     from topoqa_train.training.metrics import CLASSES
 
-    bounds = {INCORRECT: 0.0, **CLASSES}
-    names = list(bounds)
-    classes = [max(name for name in range(len(names)) if q >= bounds[names[name]]) for q in dockq]
-    return {name: classes.count(place) for place, name in enumerate(names)}
+    names, bounds = [INCORRECT, *CLASSES], list(CLASSES.values())
+    counts = Counter(names[bisect.bisect_right(bounds, value)] for value in dockq)
+    return {name: counts[name] for name in names}
 
 
 def _batch(
     datasets: Sequence[GraphDataset], request: StatsRequest, progress: Progress
 ) -> BatchMemory:
-    """Memory of the mean batch and of the one of the largest graphs that there are."""
+    """Measure the memory of a mean batch and of a batch of the largest graphs."""
     from topoqa_train.training import memory
     from topoqa_train.training.data.collate import collate
     from topoqa_train.training.model.build import ModelOptions, build_model
 
     samples = [dataset[place] for dataset in datasets for place in range(len(dataset))]
-    # Edges cost more than nodes: each goes through every head of the network.
+    # By edges first: each goes through every attention head, so edges cost more than nodes.
     largest = sorted(samples, key=lambda one: (-one.graph.num_edges, -one.graph.num_nodes))
     batch = collate(largest[: request.batch_size])
     model = request.config.model if request.config else ModelConfig()
@@ -182,7 +184,7 @@ def _batch(
 
 
 def to_document(found: DataStats) -> dict[str, Any]:
-    """As JSON types; paths are absolute, memory in bytes."""
+    """Return the statistics as JSON types, with absolute paths and memory in bytes."""
     return {
         "name": found.name,
         "graphs": str(found.graphs.resolve()),
@@ -195,7 +197,6 @@ def to_document(found: DataStats) -> dict[str, Any]:
 
 
 def _split_document(part: SplitStats) -> dict[str, Any]:
-    reasons = [item.reason for item in part.left_out]
     return {
         "labels": str(part.labels.resolve()),
         "targets": part.targets,
@@ -204,5 +205,5 @@ def _split_document(part: SplitStats) -> dict[str, Any]:
         "edges": part.edges and dataclasses.asdict(part.edges),
         "dockq": dict(part.classes),
         "memory_bytes": part.memory_bytes,
-        "left_out": {str(reason): reasons.count(reason) for reason in dict.fromkeys(reasons)},
+        "left_out": dict(Counter(str(item.reason) for item in part.left_out)),
     }

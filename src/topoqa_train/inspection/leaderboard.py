@@ -1,4 +1,4 @@
-"""All runs of a folder, ranked. Reads files alone, so it works while they are written."""
+"""All runs of a folder, ranked. It only reads files, so it works while runs are written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from topoqa_train.runs import leaderboard, summary
 from topoqa_train.runs.leaderboard import Leaderboard
 from topoqa_train.runs.store import RunStore, is_run
 
-# Fewer are read before one could look at a bar.
+# Fewer runs are read too fast for a progress bar.
 MANY = 100
 
 
@@ -21,7 +21,7 @@ def build(
     reverse: bool = False,
     progress: Progress | None = None,
 ) -> Leaderboard:
-    """The board of all runs under `store`, history included; `progress` shows how it is read.
+    """Return the leaderboard of all runs under `store`, history included.
 
     Raises:
         RequestError: there is no such folder or no run in it, or no run has that metric.
@@ -30,7 +30,7 @@ def build(
     if not runs and is_run(store.root):
         raise RequestError(
             f"{store.root} is a run, not a folder of runs",
-            hint=f"Its folder is {store.root.parent}; all about the one: "
+            hint=f"Its folder is {store.root.parent}. To show this run alone: "
             f"topoqa-train summarise --run-dir {store.root}",
         )
     if not runs:

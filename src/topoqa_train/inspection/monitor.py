@@ -1,4 +1,4 @@
-"""The best checkpoint of a run, now or as it trains. Reads files alone: no process is asked."""
+"""The best checkpoint of a run, now or while it trains. It only reads files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SEARCH_SECONDS = 0.2
 
 
 def look(paths: RunPaths, clock: Clock, shown: Shown) -> MonitorDocument:
-    """The run in `paths` now, with its whole history; paths in it stand as `shown` gives them.
+    """Return the present state of a run and its whole history, with paths as `shown` gives them.
 
     Raises:
         RequestError: there is no run, or it can't be read.
@@ -53,41 +53,41 @@ def look(paths: RunPaths, clock: Clock, shown: Shown) -> MonitorDocument:
 def follow(
     paths: RunPaths, clock: Clock, shown: Shown, *, interval: float, wait: Wait
 ) -> Iterator[MonitorDocument]:
-    """Look at one run every `interval` seconds, until it no longer runs; its end is the last look.
+    """Yield the state of a run every `interval` seconds, the last time after it has ended.
 
-    It stays with its run: when that is moved to `history/` it is found there by its name, and a
-    newer run is none of its business. `wait` is called with the seconds to wait.
+    A run that is moved to `history/` meanwhile is found there by its name. `wait` is called with
+    the seconds to wait.
 
     Raises:
-        RequestError: the run can't be read, or it was deleted meanwhile.
+        RequestError: the run can't be read, or was deleted meanwhile.
     """
     document = look(paths, clock, shown)
     yield document
     while document.status in (Status.CREATED, Status.RUNNING):
         wait(interval)
-        document = _look_again(paths, clock, shown, wait)
+        document = _look_patiently(paths, clock, shown, wait)
         yield document
 
 
-def _look_again(paths: RunPaths, clock: Clock, shown: Shown, wait: Wait) -> MonitorDocument:
-    """Look at a run that was there; on its way to another disk it is for a while nowhere."""
+def _look_patiently(paths: RunPaths, clock: Clock, shown: Shown, wait: Wait) -> MonitorDocument:
+    """Return the state of a run, which for a moment may be nowhere while it is moved."""
     for _ in range(_SEARCHES):
         try:
             return look(paths, clock, shown)
         except RequestError as error:
-            fault = error
+            last = error
         wait(_SEARCH_SECONDS)
     if is_run(current_place(paths).root):
-        raise fault
+        raise last
     raise RequestError(
         f"run {paths.run_id} is gone: it was deleted or renamed meanwhile",
         details=[str(paths.root)],
-        hint="topoqa-train leaderboard lists the runs there are.",
-    ) from fault
+        hint="To list all runs: topoqa-train leaderboard",
+    ) from last
 
 
 def learning_rate(rows: Sequence[Mapping[str, float]]) -> LearningRate | None:
-    """The last learning rate in `rows`, and until when it was another."""
+    """Return the last learning rate in `rows`, the one before, and until when that held."""
     rates = [(int(row["epoch"]), row.get("learning_rate", math.nan)) for row in rows]
     known = [(epoch, rate) for epoch, rate in rates if math.isfinite(rate)]
     if not known:

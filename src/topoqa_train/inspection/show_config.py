@@ -1,4 +1,4 @@
-"""A config after defaults, manifest and overrides, with where each value comes from."""
+"""A config after defaults, manifest and overrides, with the source of each value."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from topoqa_train.suggest import did_you_mean
 
 @dataclass(frozen=True)
 class ShownConfig:
-    """What a config comes to. `manifest` and `job` are None for a config taken alone."""
+    """A final config. `manifest` and `job` are None if it does not come from a manifest."""
 
     source: Path
     flat: bool
@@ -30,7 +30,7 @@ class ShownConfig:
 
 
 def of_file(config: Path, overrides: Sequence[Override]) -> ShownConfig:
-    """What the config file `config`, or the shipped one of that name, comes to.
+    """Return the final values of a config file, or of the shipped one of that name.
 
     Raises:
         ConfigError: it, or an override, is not valid.
@@ -39,7 +39,7 @@ def of_file(config: Path, overrides: Sequence[Override]) -> ShownConfig:
 
 
 def of_job(manifest: Path, job: str | None, overrides: Sequence[Override]) -> ShownConfig:
-    """What the config of a job comes to, fine-tune jobs included; without a name of the only one.
+    """Return the final config of a job, fine-tune jobs included; `job` may be None if there is one.
 
     Raises:
         ConfigError: the manifest, a config of it or an override is not valid.
@@ -78,7 +78,7 @@ def _shown(
 
 
 def title(shown: ShownConfig) -> list[str]:
-    """What is shown, in lines for people."""
+    """Return what is shown, as lines."""
     lines = [shown_path(shown.source) + (" (flat, here in sections)" if shown.flat else "")]
     if shown.manifest is not None:
         lines.append(f"job {shown.job} of {shown_path(shown.manifest)}")
@@ -86,7 +86,7 @@ def title(shown: ShownConfig) -> list[str]:
 
 
 def to_document(shown: ShownConfig) -> dict[str, Any]:
-    """As JSON types; paths are absolute."""
+    """Return the config as JSON types, with absolute paths."""
     return {
         "config": str(shown.source.resolve()),
         "layout": "flat" if shown.flat else "sections",

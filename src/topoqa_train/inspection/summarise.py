@@ -1,4 +1,4 @@
-"""All about one run, as one document. Reads files alone, so it works while they are written."""
+"""Everything about one run, as one document. It only reads files, also while they are written."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from topoqa_train.views.json_models import (
 
 
 def summarise(paths: RunPaths, clock: Clock) -> SummaryDocument:
-    """Read the run in `paths`; raises `RequestError` where there is none."""
+    """Return the summary of a run; raise `RequestError` if there is none."""
     return summary.steady(paths, lambda place: _summarise(place, clock))
 
 
@@ -88,7 +88,7 @@ def _best_epochs(run: RunSummary) -> dict[str, EpochMetrics]:
 
 
 def _document(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """A JSON object of the run, or None and why."""
+    """Return a JSON object of the run, or None and a warning."""
     try:
         document = json.loads(bounded_read.content(path, MAXIMUM_BYTES))
     except FileNotFoundError:

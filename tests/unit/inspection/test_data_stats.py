@@ -131,9 +131,9 @@ def test_without_one_sound_graph_there_is_no_batch(data: Path, tmp_path: Path) -
     assert stats.splits[0].decoys == 0
 
 
-def test_label_files_are_told_apart_by_their_names(data: Path, tmp_path: Path) -> None:
+def test_two_label_files_with_one_name(data: Path, tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("MODEL,dockq\na,0.5\n")
-    with pytest.raises(RequestError, match="two label files are of one name"):
+    with pytest.raises(RequestError, match="two label files have one name"):
         data_stats.of_files(data, [data / "train.csv", tmp_path / "train.csv"], None)
     with pytest.raises(RequestError, match="name a label file"):
         data_stats.of_files(data, [], None)
