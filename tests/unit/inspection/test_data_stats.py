@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +11,13 @@ from topoqa_train.config.load import load_config
 from topoqa_train.errors import RequestError
 from topoqa_train.inspection import data_stats
 from topoqa_train.labels.label_table import Reason
+from topoqa_train.testing.datasets import quiet
 from topoqa_train.views.data import Spread
 from topoqa_train.workflows.data_resolver import DataResolver
 
 NODE_DIM, EDGE_DIM = 3, 2
 # Model to nodes and pairs of nodes that are joined, in both directions.
 SIZES = {"1ABC_0": (4, 3), "1ABC_1": (5, 1), "2XYZ_0": (9, 7), "3KLM_0": (6, 2), "1ABC_9": (4, 1)}
-
-
-@contextmanager
-def quiet(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    yield lambda steps: None
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 
 from topoqa_train.inspection import plugin_list
 from topoqa_train.plugins import discovery
+from topoqa_train.testing.datasets import quiet
 from topoqa_train.views.plugins import Installed
 
 MODULES = {
@@ -40,11 +40,6 @@ def only_third_parties(monkeypatch: pytest.MonkeyPatch) -> None:
         return {name: claimed for name, claimed in found.items() if claimed}
 
     monkeypatch.setattr(discovery, "claims", fewer)
-
-
-@contextmanager
-def quiet(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    yield lambda steps: None
 
 
 def listed(seconds: float = 60) -> dict[str, Installed]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from topoqa_train.launch.signals import StopSignals, caught, passed_on
+from topoqa_train.launch.signals import caught, passed_on
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -23,7 +23,7 @@ def handlers() -> object:
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_a_signal_is_counted_and_not_died_of(number: signal.Signals) -> None:
+def test_a_signal_is_counted(number: signal.Signals) -> None:
     with caught() as signals:
         assert (signals.first, signals.count) == (None, 0)
         signal.raise_signal(number)
@@ -42,7 +42,7 @@ def test_an_error_brings_the_old_handlers_back() -> None:
         raise KeyError
 
 
-def test_one_inside_another_takes_over_and_gives_back() -> None:
+def test_nested_contexts() -> None:
     with caught() as outer:
         with caught() as inner:
             signal.raise_signal(signal.SIGINT)
@@ -51,7 +51,7 @@ def test_one_inside_another_takes_over_and_gives_back() -> None:
     assert (outer.first, outer.count) == (signal.SIGTERM, 1)
 
 
-def test_a_terminal_that_is_lost_makes_nobody_impatient() -> None:
+def test_a_repeated_hang_up_counts_once() -> None:
     with caught() as signals:
         for number in (signal.SIGHUP, signal.SIGHUP):
             signal.raise_signal(number)
@@ -61,7 +61,7 @@ def test_a_terminal_that_is_lost_makes_nobody_impatient() -> None:
     assert (signals.first, signals.count) == (signal.SIGHUP, 2)
 
 
-def test_who_was_started_to_outlive_the_terminal_does() -> None:
+def test_under_nohup_a_hang_up_is_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     heard: list[str] = []
     try:
@@ -74,7 +74,7 @@ def test_who_was_started_to_outlive_the_terminal_does() -> None:
     assert (signals.count, heard) == (0, [])
 
 
-def test_signals_are_passed_on_each_to_its_own() -> None:
+def test_each_signal_calls_its_function() -> None:
     heard: list[str] = []
     with passed_on(lambda: heard.append("interrupt"), lambda: heard.append("terminate")):
         signal.raise_signal(signal.SIGTERM)
@@ -89,7 +89,7 @@ def test_signals_are_passed_on_each_to_its_own() -> None:
     [caught, lambda: passed_on(lambda: None, lambda: None)],
     ids=["caught", "passed_on"],
 )
-def test_off_the_main_thread_nothing_is_set(context: Callable[[], object]) -> None:
+def test_outside_the_main_thread_no_handler_is_set(context: Callable[[], object]) -> None:
     found: list[object] = []
 
     def enter() -> None:
@@ -103,7 +103,3 @@ def test_off_the_main_thread_nothing_is_set(context: Callable[[], object]) -> No
     thread.join()
     assert found[0] is True
     assert found[1] in (True, 0)
-
-
-def test_nothing_came_yet() -> None:
-    assert (StopSignals().first, StopSignals().count) == (None, 0)

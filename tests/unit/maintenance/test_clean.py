@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,10 @@ from topoqa_train.runs import ledger, lock, status
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import RunStore
+from topoqa_train.testing.datasets import quiet
 from topoqa_train.views.cleanup import CleanPlan
 
 FINISHED = ("completed", "failed")
-
-
-@contextmanager
-def quiet(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    yield lambda steps: None
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +11,7 @@ from topoqa_train import api
 from topoqa_train.errors import DataError, RequestError
 from topoqa_train.labels.label_table import Reason
 from topoqa_train.maintenance import filter_labels
-
-
-@contextmanager
-def quiet(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    yield lambda steps: None
+from topoqa_train.testing.datasets import quiet
 
 
 @pytest.fixture(scope="module")
