@@ -56,5 +56,7 @@ def _signature(each: Any) -> str:  # noqa: ANN401
 
 
 def _first(each: Any) -> str:  # noqa: ANN401
+    if inspect.isclass(each) and each.__module__.startswith("torch_geometric."):
+        return f"The class {code(f'{each.__module__}.{each.__qualname__}')}."
     text = paragraphs(inspect.getdoc(each))
     return prose(text[0]) if text else ""

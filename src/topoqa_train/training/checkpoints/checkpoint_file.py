@@ -18,14 +18,14 @@ from topoqa_train.config.yaml.scalars import shorten
 from topoqa_train.errors import RequestError
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import LINKS, SELECTION, VAL_LOSS, Ranking
+from topoqa_train.training import safe_load
 from topoqa_train.training.checkpoints import schema as contents
-from topoqa_train.training.io import tensor_tree, torch_archive
-from topoqa_train.training.io.unpickler import FaultError, RefusedError
+from topoqa_train.training.safe_load import ForbiddenGlobalError, InvalidFileError, Limits
 
 FORMAT = "topoqa-train/1"
 PATTERN = "checkpoint.*.chkpt"
 # Some ten thousand weights with what the optimizer keeps of each; their bytes are not counted.
-BOUNDS = torch_archive.Bounds(file_bytes=2**36, pickle_bytes=2**24, instructions=2**20)
+LIMITS = Limits(file_bytes=2**36, pickle_bytes=2**24, instructions=2**20)
 _OTHER_LINKS = tuple(f"best_{metric}.ckpt" for metric in (VAL_LOSS, SELECTION))
 
 
@@ -112,18 +112,18 @@ def read_any(path: Path) -> dict[str, Any]:
     What `torch.load(weights_only=True)` would do, but bounded by the file's size.
     """
     try:
-        with torch_archive.opened(path, BOUNDS) as file:
-            document = tensor_tree.filled(file.data, file.tensor)
-    except RefusedError as refused:
+        document = safe_load.load(path, LIMITS)
+        safe_load.check_values(document)
+    except ForbiddenGlobalError as error:
         raise RequestError(
-            f"{path} is refused: it holds '{refused}', which would run code when read",
-            hint="Only tensors, numbers, text, lists and dicts may stand in a checkpoint.",
+            f"{path} is refused: it holds '{error}', which would run code when read",
+            hint="A checkpoint may hold only tensors, numbers, text, lists and dicts.",
         ) from None
-    except FaultError as fault:
+    except InvalidFileError as error:
         raise RequestError(
-            f"{path} is damaged or no checkpoint: {fault}",
+            f"{path} is damaged or not a checkpoint: {error}",
             hint="Take another one, or copy it again.",
-        ) from fault
+        ) from error
     except FileNotFoundError:
         raise RequestError(f"there is no checkpoint {path}") from None
     except OSError as error:

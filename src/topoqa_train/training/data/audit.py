@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch_geometric.data import Data
+
 from topoqa_train.errors import DataError
 from topoqa_train.labels.graph_index import GraphIndex
 from topoqa_train.labels.label_file import Label
 from topoqa_train.labels.label_table import LeftOut, Reason
-from topoqa_train.training.data.graphs import Graph, graph_errors, read_graph
+from topoqa_train.training.data.graphs import graph_errors, read_graph
 
 Widths = tuple[int, int]
 
@@ -22,7 +24,7 @@ class Found:
 
     label: Label
     path: Path
-    graph: Graph
+    graph: Data
 
     @property
     def widths(self) -> Widths:
@@ -30,7 +32,7 @@ class Found:
         return widths(self.graph)
 
 
-def widths(graph: Graph) -> Widths:
+def widths(graph: Data) -> Widths:
     """Columns of a node and of an edge of a sound graph."""
     return graph.x.shape[1], graph.edge_attr.shape[1]
 

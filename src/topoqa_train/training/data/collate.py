@@ -51,8 +51,8 @@ class GraphBatch:
 def collate(samples: Sequence[Sample]) -> GraphBatch:
     """Join samples in their order; the nodes of the second graph follow those of the first."""
     graphs = [sample.graph for sample in samples]
-    nodes = torch.tensor([graph.num_nodes for graph in graphs])
-    edges = torch.tensor([graph.num_edges for graph in graphs])
+    nodes = torch.tensor([graph.x.shape[0] for graph in graphs])
+    edges = torch.tensor([graph.edge_index.shape[1] for graph in graphs])
     numbers = torch.arange(len(graphs))
     shift = torch.repeat_interleave(nodes.cumsum(0) - nodes, edges)
     return GraphBatch(

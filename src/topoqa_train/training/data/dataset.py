@@ -8,18 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
+from torch_geometric.data import Data
 
 from topoqa_train import log
 from topoqa_train.errors import DataError
 from topoqa_train.labels.graph_index import GraphIndex
 from topoqa_train.labels.label_file import Label, Labels
-from topoqa_train.training.data.graphs import Graph, graph_errors, graph_oddities, read_graph
+from topoqa_train.training.data.graphs import graph_errors, graph_oddities, read_graph
 
 _NAMED = 10
 _logger = log.get(__name__)
@@ -28,7 +29,7 @@ _logger = log.get(__name__)
 class Sample(NamedTuple):
     """One graph with its DockQ and its position in the split."""
 
-    graph: Graph
+    graph: Data
     dockq: float
     position: int
 
@@ -36,8 +37,7 @@ class Sample(NamedTuple):
 class GraphDataset(Dataset[Sample]):
     """The graphs of one split in the order of its labels, all of one width.
 
-    They are kept end to end in three tensors, so that a loader's worker gets three and not
-    thousands, and a graph is a view.
+    They are kept end to end in three tensors, and each graph is a view of them.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class GraphDataset(Dataset[Sample]):
         split: str,
         labels: Sequence[Label],
         paths: Sequence[Path],
-        graphs: Sequence[Graph],
+        graphs: Sequence[Data],
     ) -> None:
         self.split = split
         self.labels = tuple(labels)
@@ -54,10 +54,10 @@ class GraphDataset(Dataset[Sample]):
         self._edge_index = torch.cat([graph.edge_index for graph in graphs], dim=1)
         self._edge_attr = torch.cat([graph.edge_attr for graph in graphs])
         self._first_node = list(
-            itertools.accumulate((graph.num_nodes for graph in graphs), initial=0)
+            itertools.accumulate((graph.x.shape[0] for graph in graphs), initial=0)
         )
         self._first_edge = list(
-            itertools.accumulate((graph.num_edges for graph in graphs), initial=0)
+            itertools.accumulate((graph.edge_index.shape[1] for graph in graphs), initial=0)
         )
 
     def __len__(self) -> int:
@@ -67,15 +67,29 @@ class GraphDataset(Dataset[Sample]):
         position = range(len(self))[index]
         return Sample(self.graph(position), self.labels[position].dockq, position)
 
-    def graph(self, position: int) -> Graph:
-        """The graph at `position`, a view of the split's tensors: not to be written to."""
-        node, node_end = self._first_node[position : position + 2]
-        edge, edge_end = self._first_edge[position : position + 2]
-        return Graph(
-            self._x[node:node_end],
-            self._edge_index[:, edge:edge_end],
-            self._edge_attr[edge:edge_end],
-        )
+    def graph(self, position: int) -> Data:
+        """Return the graph at `position`, a view of the split's tensors: do not write to it."""
+        return self._graphs[position]
+
+    @cached_property
+    def _graphs(self) -> list[Data]:
+        # Creating a Data takes longer than adding it to a batch: once, not in every epoch.
+        return [
+            Data(
+                self._x[node:node_end],
+                self._edge_index[:, edge:edge_end],
+                self._edge_attr[edge:edge_end],
+            )
+            for (node, node_end), (edge, edge_end) in zip(
+                itertools.pairwise(self._first_node),
+                itertools.pairwise(self._first_edge),
+                strict=True,
+            )
+        ]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A spawned loader process gets three tensors, and not thousands of views.
+        return {name: value for name, value in vars(self).items() if name != "_graphs"}
 
     @property
     def node_dim(self) -> int:
@@ -116,7 +130,7 @@ class _Found:
 
     label: Label
     path: Path
-    graph: Graph
+    graph: Data
 
 
 def load_splits(

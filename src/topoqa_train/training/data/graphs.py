@@ -3,63 +3,96 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from torch import Tensor
+from torch_geometric.data import Data
+from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
+from torch_geometric.data.storage import GlobalStorage
 
 from topoqa_train import atomic
 from topoqa_train.errors import DataError
+from topoqa_train.training import safe_load
 from topoqa_train.training.data.keys import EDGE_ATTR, EDGE_INDEX, GRAPH_KEYS, X
-from topoqa_train.training.io.pyg_file import read_tensors
+from topoqa_train.training.safe_load import (
+    DamagedFileError,
+    ForbiddenGlobalError,
+    InvalidFileError,
+    Limits,
+)
+
+# The name under which plugins import it.
+Graph = Data
 
 _DTYPES: Final = {X: torch.float32, EDGE_INDEX: torch.int64, EDGE_ATTR: torch.float32}
 _SHAPES: Final = {X: "[n, node_dim]", EDGE_INDEX: "[2, e]", EDGE_ATTR: "[e, edge_dim]"}
 
 
-@dataclass(frozen=True)
-class Graph:
-    """The tensors of one graph, shapes and types as in `keys` once `graph_errors` is empty."""
-
-    x: Tensor
-    edge_index: Tensor
-    edge_attr: Tensor
-
-    @property
-    def num_nodes(self) -> int:
-        """Interface residues."""
-        return self.x.shape[0]
-
-    @property
-    def num_edges(self) -> int:
-        """Edges, each direction counted."""
-        return self.edge_index.shape[1]
+# Some names may accompany the three tensors; a file that torch-geometric writes has 143
+# instructions in 604 bytes.
+_LIMITS: Final = Limits(file_bytes=2**30, pickle_bytes=2**20, instructions=2**16)
+_CLASSES: Final = (Data, DataEdgeAttr, DataTensorAttr, GlobalStorage)
+_HINT: Final = "Save it as a torch-geometric Data of x, edge_index and edge_attr, with torch.save."
 
 
-def read_graph(path: Path) -> Graph:
+def read_graph(path: Path) -> Data:
     """Read one graph file without running code from it.
 
-    What the tensors hold is not judged here: see `graph_errors`.
+    The result has the three tensors of `GRAPH_KEYS` and nothing else, contiguous and on the CPU.
+    `graph_errors` checks what they hold.
 
     Raises:
-        DataError: no file, damaged, no `Data`, a tensor missing, or something in the pickle
-            that would run code, which is named.
+        DataError: the file does not exist, is damaged, is not a `Data`, lacks a tensor, or names
+            something that would run code.
     """
-    tensors = read_tensors(path, GRAPH_KEYS)
-    missing = [name for name in GRAPH_KEYS if name not in tensors]
+    try:
+        return _graph_of(safe_load.load(path, _LIMITS, _CLASSES))
+    except ForbiddenGlobalError as error:
+        raise DataError(
+            f"{path} holds '{error}', which would run code when read: refused",
+            hint=f"A graph may hold only tensors, numbers, text, lists and dicts. {_HINT}",
+        ) from None
+    except DamagedFileError as error:
+        raise DataError(f"{path} is damaged: {error}", hint="Copy or build it again.") from error
+    except InvalidFileError as error:
+        raise DataError(f"{path} is not a graph: {error}", hint=_HINT) from None
+    except FileNotFoundError:
+        raise DataError(f"there is no graph {path}") from None
+    except OSError as error:
+        raise DataError(f"the graph {path} can't be read: {error.strerror}") from error
+
+
+def _graph_of(loaded: object) -> Data:
+    """Return the three tensors of a loaded `Data` as a new one."""
+    if not isinstance(loaded, Data):
+        raise InvalidFileError(f"it holds a {type(loaded).__name__}, not a torch-geometric Data")
+    # torch-geometric 1 keeps the attributes in the object, 2 in a store, which may be anything.
+    attributes: Any = vars(loaded)
+    if isinstance(attributes.get("_store"), GlobalStorage):
+        attributes = vars(attributes["_store"]).get("_mapping")
+    if not isinstance(attributes, dict):
+        raise InvalidFileError("its Data has no content")
+    missing = [name for name in GRAPH_KEYS if attributes.get(name) is None]
     if missing:
-        raise DataError(f"{path} is no graph: it has no {' and no '.join(missing)}")
-    return Graph(**tensors)
+        raise InvalidFileError(f"it has no {' and no '.join(missing)}")
+    return Data(**{name: _tensor(name, attributes[name]) for name in GRAPH_KEYS})
 
 
-def graph_errors(graph: Graph) -> list[str]:
+def _tensor(name: str, value: object) -> Tensor:
+    if not isinstance(value, Tensor):
+        raise InvalidFileError(f"its {name} is not a tensor")
+    safe_load.check_tensor(value)
+    return value.detach().resolve_neg().contiguous()
+
+
+def graph_errors(graph: Data) -> list[str]:
     """All that makes a graph unfit for training, in words; empty if it is fit."""
     return _layout_faults(graph) or _content_faults(graph)
 
 
-def graph_oddities(graph: Graph) -> list[str]:
+def graph_oddities(graph: Data) -> list[str]:
     """What can be trained on but is seldom meant; takes a graph without faults."""
     nodes, (source, target) = graph.num_nodes, graph.edge_index
     if not graph.num_edges:
@@ -90,16 +123,14 @@ def write_graph(path: Path, x: Any, edge_index: Any, edge_attr: Any) -> None:  #
     Raises:
         DataError: the graph is not fit for training; the faults are named.
     """
-    from torch_geometric.data import Data  # heavy, and reading does without it
-
-    graph = Graph(
+    graph = Data(
         _plain(x, torch.float32), _plain(edge_index, torch.int64), _plain(edge_attr, torch.float32)
     )
     faults = graph_errors(graph)
     if faults:
         raise DataError(f"the graph for {path} is not fit to be written", details=faults)
     buffer = io.BytesIO()
-    torch.save(Data(x=graph.x, edge_index=graph.edge_index, edge_attr=graph.edge_attr), buffer)
+    torch.save(graph, buffer)
     atomic.write_bytes(path, buffer.getvalue())
 
 
@@ -108,8 +139,11 @@ def _plain(values: Any, dtype: torch.dtype) -> Tensor:  # noqa: ANN401
     return torch.as_tensor(values).detach().to(device="cpu", dtype=dtype, copy=True).contiguous()
 
 
-def _layout_faults(graph: Graph) -> list[str]:
-    tensors = {X: graph.x, EDGE_INDEX: graph.edge_index, EDGE_ATTR: graph.edge_attr}
+def _layout_faults(graph: Data) -> list[str]:
+    missing = [f"no {name}" for name in GRAPH_KEYS if graph.get(name) is None]
+    if missing:
+        return missing
+    tensors = {name: graph[name] for name in GRAPH_KEYS}
     faults = [
         f"{name} is {_name_of(tensor.dtype)}, not {_name_of(_DTYPES[name])}"
         for name, tensor in tensors.items()
@@ -135,7 +169,7 @@ def _layout_faults(graph: Graph) -> list[str]:
     return faults
 
 
-def _content_faults(graph: Graph) -> list[str]:
+def _content_faults(graph: Data) -> list[str]:
     faults = []
     for name, values in ((X, graph.x), (EDGE_ATTR, graph.edge_attr)):
         finite = torch.isfinite(values)

@@ -20,11 +20,10 @@ from limits import within
 from refusals import refusal
 
 from topoqa_train.errors import RequestError
-from topoqa_train.training import engine
+from topoqa_train.training import engine, safe_load
 from topoqa_train.training.checkpoints import checkpoint_file, restore, weights
 from topoqa_train.training.checkpoints.checkpoint_file import Progress
 from topoqa_train.training.determinism import random_states
-from topoqa_train.training.io import tensor_tree
 from topoqa_train.training.lit_module import DockQModule
 
 
@@ -153,7 +152,7 @@ def test_pickles_made_to_hurt(whole: bytes, tmp_path: Path, content: bytes, said
 def test_a_list_that_stands_twice_in_a_list_that_stands_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tensor_tree, "MOST_VALUES", 2**10)
+    monkeypatch.setattr(safe_load, "MAX_VALUES", 2**10)
     twice: list[Any] = []
     for _ in range(20):
         twice = [twice, twice]

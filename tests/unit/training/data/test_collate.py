@@ -28,7 +28,9 @@ def samples(make_graph: MakeGraph) -> list[Sample]:
 
 
 def theirs(samples: Sequence[Sample]) -> Batch:
-    return Batch.from_data_list([Data(**vars(sample.graph), y=sample.dockq) for sample in samples])
+    return Batch.from_data_list(
+        [Data(**sample.graph.to_dict(), y=sample.dockq) for sample in samples]
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])

@@ -78,8 +78,8 @@ def test_all_faulty_graphs_are_told_together(make_split: MakeSplit) -> None:
         load_splits({"val": labels}, index)
     details = caught.value.details
     assert len(details) == 11
-    assert "m_01.pt is no graph: it is empty" in details[0]
-    assert "m_03.pt is no graph: it holds a dict" in details[2]
+    assert "m_01.pt is not a graph: it is empty" in details[0]
+    assert "m_03.pt is not a graph: it holds a dict" in details[2]
     assert details[-1] == "and 2 more"
     assert "graphs validate" in (caught.value.hint or "")
 
@@ -90,7 +90,7 @@ def test_a_nan_is_named_with_its_file_over_all_splits(
     train, index = make_split({"a_1": 0.5}, split="train")
     bad = make_graph(5)
     bad.x[1, 1] = torch.nan
-    torch.save(_data(bad), index.root / "b_1.pt")
+    torch.save(bad, index.root / "b_1.pt")
     val = Labels("val", Path("v.csv"), (Label("b_1", 0.5, "b", 2),))
     with pytest.raises(DataError, match="1 of 2 graphs") as caught:
         load_splits({"train": train, "val": val}, GraphIndex.scan(index.root))
@@ -135,9 +135,3 @@ def test_reading_can_be_stopped_between_graphs(make_split: MakeSplit) -> None:
     with pytest.raises(InterruptedRunError):
         load_splits({"val": labels}, index, stop)
     assert seen == [(0, 5), (1, 5), (2, 5)]
-
-
-def _data(graph: Graph) -> object:
-    from torch_geometric.data import Data
-
-    return Data(**vars(graph))

@@ -21,12 +21,3 @@ def test_labels_import_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
-
-
-def test_reading_graphs_needs_no_torch_geometric() -> None:
-    code = (
-        "import sys, topoqa_train.training.data.dataset\n"
-        "print('torch_geometric' in sys.modules, 'lightning' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False False"

@@ -1,1 +1,0 @@
-"""Reading of torch files without running code from them."""

@@ -1,0 +1,237 @@
+"""Reading of the files that `torch.save` writes, when anybody may have written them.
+
+`torch.load(weights_only=True)` runs no code from a file, but by itself it still accepts files that
+exhaust the memory, take for ever or crash the process: compressed archives, `bytearray(2**40)`,
+tuples nested a million deep as dict keys. So the archive and its pickle are checked first, and
+torch reads a copy that holds only what was checked: its own zip reader could find other content in
+a manipulated archive.
+"""
+
+from __future__ import annotations
+
+import io
+import pickletools
+import zipfile
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import torch
+from torch import Tensor
+
+from topoqa_train import bounded_read
+
+MAX_VALUES = 2**20
+_MAX_MEMBERS: Final = 2**16
+_MAX_DEPTH: Final = 32
+_MAX_NAME: Final = 100
+_ENTRY_SIGNATURE: Final = b"PK\x01\x02"
+
+_PROTOCOL: Final = 2
+_TUPLE: Final = "TUPLE"
+_TEXT: Final = "BINUNICODE"
+_REBUILD_TENSOR: Final = "torch._utils._rebuild_tensor_v2"
+_ORDERED_DICT: Final = "collections.OrderedDict"
+_FLOATS: Final = ("Double", "Float", "Half", "BFloat16")
+_STORAGES: Final = (*_FLOATS, "Long", "Int", "Short", "Char", "Byte", "Bool")
+_GLOBALS: Final = {_REBUILD_TENSOR, _ORDERED_DICT, *(f"torch.{each}Storage" for each in _STORAGES)}
+_INTEGERS: Final = {"BININT", "BININT1", "BININT2"}
+_DICTS: Final = {"EMPTY_DICT", "SETITEM", "SETITEMS"}
+_TUPLES: Final = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}
+_PUTS: Final = {"BINPUT", "LONG_BINPUT"}
+_GETS: Final = {"BINGET", "LONG_BINGET"}
+# What torch.save needs for plain values, tensors and instances.
+_OPCODES: Final = {
+    *("PROTO", "STOP", "MARK", "GLOBAL", "REDUCE", "NEWOBJ", "BUILD", "BINPERSID"),
+    *("NONE", "NEWTRUE", "NEWFALSE", "LONG1", "BINFLOAT", _TEXT, "EMPTY_TUPLE", "EMPTY_LIST"),
+    *("APPEND", "APPENDS"),
+    *(_INTEGERS | _DICTS | _TUPLES | _PUTS | _GETS),
+}
+
+# How many values an instruction takes from the stack, besides those since the last mark.
+_POPS: Final = {
+    opcode.name: len(opcode.stack_before) - 2 * (pickletools.markobject in opcode.stack_before)
+    for opcode in pickletools.opcodes
+}
+
+
+class Limits(NamedTuple):
+    """The largest file, the largest pickle in it, and the most instructions of that pickle."""
+
+    file_bytes: int
+    pickle_bytes: int
+    instructions: int
+
+
+class InvalidFileError(Exception):
+    """What is wrong with a file, without its name."""
+
+
+class ForbiddenGlobalError(InvalidFileError):
+    """The pickle names a class or function that is not allowed; the text is that name."""
+
+
+class DamagedFileError(InvalidFileError):
+    """The content is incomplete or changed."""
+
+
+def load(path: Path, limits: Limits, classes: Sequence[type] = ()) -> Any:  # noqa: ANN401
+    """Load a file of plain values, tensors on the CPU and instances of `classes`.
+
+    The result may contain itself, and tensors may repeat their values: see `check_values`.
+
+    Raises:
+        OSError: the file does not exist, is not a regular file, or is too large.
+        ForbiddenGlobalError: the pickle names anything else.
+        InvalidFileError: the file is damaged, or `torch.save` did not write it.
+    """
+    content = bounded_read.content(path, limits.file_bytes)
+    allowed = _GLOBALS | {f"{each.__module__}.{each.__qualname__}" for each in classes}
+    try:
+        archive = _checked_copy(content, limits, allowed)
+        del content
+        with torch.serialization.safe_globals(list(classes)):
+            return torch.load(archive, map_location="cpu", weights_only=True)
+    except (InvalidFileError, MemoryError):
+        raise
+    except Exception as error:  # zipfile and torch raise anything for a damaged file
+        why = " ".join(str(error).split())[:200]
+        raise DamagedFileError(f"{type(error).__name__}: {why}") from error
+
+
+def check_values(value: Any) -> None:  # noqa: ANN401
+    """Raise `InvalidFileError` unless `value` is a bounded tree of plain values and tensors.
+
+    A pickle can put a list into itself, or twice into a list that is twice in a list, and so on: no
+    `repr` or comparison of those would ever end.
+    """
+    pending, count = [(value, 0)], 1
+    while pending:
+        each, depth = pending.pop()
+        if depth > _MAX_DEPTH:
+            raise InvalidFileError(f"it is nested more than {_MAX_DEPTH} levels deep")
+        if isinstance(each, Tensor):
+            check_tensor(each)
+        elif isinstance(each, dict | list | tuple):
+            count += len(each)
+            if count > MAX_VALUES:
+                raise InvalidFileError(f"it holds more than {MAX_VALUES} values")
+            items = each.values() if isinstance(each, dict) else each
+            pending += [(item, depth + 1) for item in items]
+        elif not isinstance(each, str | int | float | None):
+            raise InvalidFileError(f"it holds a {type(each).__name__}")
+
+
+def check_tensor(tensor: Tensor) -> None:
+    """Raise `InvalidFileError` if a tensor repeats its bytes, so that a copy would be larger."""
+    if tensor.numel() * tensor.itemsize > tensor.untyped_storage().nbytes():
+        raise InvalidFileError("the shape of a tensor in it goes beyond its bytes")
+
+
+def _checked_copy(content: bytes, limits: Limits, allowed: Collection[str]) -> io.BytesIO:
+    """Return an archive of the pickle and the tensors in `content`, after checking them."""
+    if not content.startswith(b"PK"):
+        _refuse_bare(content, limits, allowed)
+    # zipfile keeps some hundred bytes for each of these 46.
+    if content.count(_ENTRY_SIGNATURE) > _MAX_MEMBERS:
+        raise InvalidFileError("it has too many parts")
+    with zipfile.ZipFile(io.BytesIO(content)) as source:
+        folder = _checked_folder(source, limits, len(content))
+        # Reading a member also checks its CRC, which torch does not.
+        pickled = source.read(f"{folder}/data.pkl")
+        _check_pickle(pickled, allowed, limits.instructions)
+        copy = io.BytesIO()
+        with zipfile.ZipFile(copy, "w") as target:
+            target.writestr("archive/data.pkl", pickled)
+            for name in source.namelist():
+                short = name.removeprefix(f"{folder}/")
+                if short in ("byteorder", "version") or short.startswith("data/"):
+                    target.writestr(f"archive/{short}", source.read(name))
+    copy.seek(0)
+    return copy
+
+
+def _refuse_bare(content: bytes, limits: Limits, allowed: Collection[str]) -> None:
+    """Raise the error for a file that is not a zip archive; forbidden globals come first."""
+    if not content:
+        raise InvalidFileError("it is empty")
+    try:
+        _check_pickle(content[: limits.pickle_bytes], allowed, limits.instructions)
+    except ForbiddenGlobalError:
+        raise
+    except (InvalidFileError, LookupError, ValueError):
+        raise InvalidFileError("it is not a file of torch.save") from None
+    raise InvalidFileError("it is of torch's old format, from before 2020")
+
+
+def _checked_folder(archive: zipfile.ZipFile, limits: Limits, size: int) -> str:
+    """Return the folder that holds all members; fail on what `torch.save` does not write."""
+    members = archive.infolist()
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise InvalidFileError("its parts are compressed, which torch.save never does")
+    if sum(member.file_size for member in members) > size:
+        raise InvalidFileError("its parts claim more bytes than the file has")
+    pickles = [member for member in members if member.filename.endswith("/data.pkl")]
+    if len(pickles) != 1 or pickles[0].filename.count("/") != 1:
+        raise InvalidFileError("it is not a file of torch.save")
+    if pickles[0].file_size > limits.pickle_bytes:
+        raise InvalidFileError("it holds much besides tensors")
+    return pickles[0].filename.partition("/")[0]
+
+
+def _check_pickle(content: bytes, allowed: Collection[str], most: int) -> None:
+    """Fail unless torch's unpickler can execute a pickle in bounded time and memory.
+
+    The instructions are followed on a stack that holds, in place of each value, the name of what
+    made it: an opcode, an allowed global, or for a tuple the names of its items.
+    """
+    stack: list[Any] = []
+    marks: list[int] = []
+    memo: dict[Any, Any] = {}
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+        if count >= most:
+            raise InvalidFileError("it holds much besides tensors")
+        name = opcode.name
+        if name not in _OPCODES or (name == "PROTO" and argument != _PROTOCOL):
+            raise InvalidFileError(f"it holds what is not plain (a pickle's {name})")
+        if name in _PUTS:
+            memo[argument] = stack[-1]
+        elif name in _GETS:
+            stack.append(memo[argument])
+        elif name == "MARK":
+            marks.append(len(stack))
+        elif name == "GLOBAL":
+            stack.append(_allowed_global(argument, allowed))
+        else:
+            start = marks.pop() if pickletools.markobject in opcode.stack_before else len(stack)
+            start -= _POPS[name]
+            operands = stack[start:]
+            del stack[start:]
+            _check_step(name, operands)
+            if name in _TUPLES:
+                # Flat, because nested tuples could be made to take for ever to compare.
+                stack.append(tuple(_TUPLE if type(item) is tuple else item for item in operands))
+            elif opcode.stack_after:
+                stack.append(name)
+
+
+def _allowed_global(argument: object, allowed: Collection[str]) -> str:
+    name = str(argument).replace(" ", ".", 1)
+    if name not in allowed:
+        raise ForbiddenGlobalError(ascii(name)[1:-1][:_MAX_NAME])
+    return name
+
+
+def _check_step(name: str, operands: Sequence[Any]) -> None:
+    """Refuse the operands with which torch's unpickler could be made to hash or copy for ever."""
+    if name in ("SETITEM", "SETITEMS") and not {_TEXT, *_INTEGERS}.issuperset(operands[1::2]):
+        raise InvalidFileError("it holds a dict with keys that are neither text nor numbers")
+    if name == "BINPERSID" and not (type(operands[0]) is tuple and operands[0][2:3] == (_TEXT,)):
+        raise InvalidFileError("it refers to something that is not a tensor")
+    if name == "REDUCE" and not (
+        (operands[0] == _REBUILD_TENSOR and type(operands[1]) is tuple)
+        or operands == [_ORDERED_DICT, "EMPTY_TUPLE"]
+    ):
+        raise InvalidFileError("it holds a call that torch.save does not write")
+    if name == "BUILD" and operands[1] not in _DICTS:
+        raise InvalidFileError("it holds an object whose state is not a dict")
