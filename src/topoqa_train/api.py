@@ -293,7 +293,7 @@ def segment_max(values: Tensor, segment: Tensor, segments: int) -> Tensor:
 def read_graph(path: Path) -> Graph:
     """Read one `.pt` graph without running code from it; raises `DataError`.
 
-    It is a torch-geometric `Data` of x [n, node_dim], edge_index [2, e] and edge_attr [e, edge_dim].
+    A torch-geometric `Data` of x [n, node_dim], edge_index [2, e] and edge_attr [e, edge_dim].
     """
     from topoqa_train.training.data import graphs
 
