@@ -1,4 +1,4 @@
-"""`plugin-api.md`: what plugins may build on, read from the door itself."""
+"""`plugin-api.md`: the interface for plugins, generated from `topoqa_train.api`."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ _PUBLIC = "topoqa_train.api"
 
 
 def render() -> str:
-    """The page."""
+    """Return the page."""
     found = {name: getattr(api, name) for name in api.__all__}
     classes = {name: each for name, each in found.items() if inspect.isclass(each)}
-    faults = {n for n, each in classes.items() if issubclass(each, errors.TopoqaTrainError)}
-    kinds = {name: each for name, each in classes.items() if name not in faults}
+    failures = {n for n, each in classes.items() if issubclass(each, errors.TopoqaTrainError)}
+    kinds = {name: each for name, each in classes.items() if name not in failures}
     functions = {name: each for name, each in found.items() if inspect.isroutine(each)}
     rest = sorted(set(found) - set(classes) - set(functions))
     return page(
-        "The door for plugins",
-        f"All of `{_PUBLIC}`; nothing else is promised. How to use it: "
+        "The plugin interface",
+        f"Everything in `{_PUBLIC}`; nothing else is stable. How to use it: "
         "[Write a plugin](../how-to/write-a-plugin.md).",
         "## Functions",
-        table(["function", "does"], [_row(name, each) for name, each in functions.items()]),
+        table(["function", "description"], [_row(name, each) for name, each in functions.items()]),
         "## Types",
-        table(["type", "is"], [_row(name, each) for name, each in kinds.items()]),
+        table(["type", "description"], [_row(name, each) for name, each in kinds.items()]),
         "## Errors",
-        "With the exit status that each ends a command with.",
+        "Each with the exit status of a command that raises it.",
         table(
-            ["error", "status", "for"],
+            ["error", "status", "description"],
             [
                 [code(name), str(classes[name].exit_status), _first(classes[name])]
-                for name in sorted(faults)
+                for name in sorted(failures)
             ],
         ),
         "## Constants",
@@ -42,7 +42,7 @@ def render() -> str:
     )
 
 
-def _row(name: str, each: Any) -> list[str]:  # noqa: ANN401 - any object of the door
+def _row(name: str, each: Any) -> list[str]:  # noqa: ANN401 - any object of the interface
     return [code(f"{name}{_signature(each)}"), _first(each)]
 
 

@@ -1,4 +1,4 @@
-"""`commands.md`: every command and option, read from the command line itself."""
+"""`commands.md`: every command and option, generated from the command line."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from topoqa_train.cli import PROGRAM, build_menu
 from topoqa_train.menu import Menu
 from topoqa_train.plugins import discovery, typer_command
 
-# What this repository ships; other plugins of the machine at hand stay out of the page.
+# Distributions of this repository; other installed plugins are not documented.
 OURS = ("topoqa-train", "topoqa-graphs", "topoqa-ramdisk")
 _EXAMPLE = "Example:"
 
 
 def render() -> str:
-    """The page."""
+    """Return the page."""
     root = root_command()
     parts = [
         f"Every command takes `--help`. `python -m topoqa_train` is the same as `{PROGRAM}`. "
         "Results go to standard output; progress, warnings and errors to standard error.",
-        "## Before any command",
+        "## Global options",
         usage(f"{PROGRAM} [OPTIONS] COMMAND ..."),
         _options(root.params),
     ]
@@ -31,15 +31,15 @@ def render() -> str:
 
 
 def root_command() -> Menu:
-    """The command line as a tree of commands."""
+    """Return the command line as a tree of commands."""
     return build_menu()
 
 
 def leaves() -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command that does something, with the words that call it.
+    """Yield every command that is not a group, with the words that call it.
 
     Raises:
-        RuntimeError: a plugin of ours is missing or broken: the page would lack its commands.
+        RuntimeError: a plugin of this repository is not installed.
     """
     found = discovery.discover(discovery.COMMANDS)
     missing = set(OURS) - {plugin.distribution for plugin in found.values()}
@@ -72,11 +72,11 @@ def _body(names: tuple[str, ...], command: Any) -> Iterator[str]:  # noqa: ANN40
 
 def _options(params: list[Any]) -> str:
     rows = [
-        [_spelling(param), _meaning(param), _default(param)]
+        [_spelling(param), _description(param), _default(param)]
         for param in params
         if not getattr(param, "hidden", False)
     ]
-    return table(["option", "does", "default"], rows) if rows else ""
+    return table(["option", "meaning", "default"], rows) if rows else ""
 
 
 def _spelling(param: Any) -> str:  # noqa: ANN401
@@ -86,20 +86,20 @@ def _spelling(param: Any) -> str:  # noqa: ANN401
     return names if param.is_flag else f"{names} {code(param.metavar or param.name.upper())}"
 
 
-def _meaning(param: Any) -> str:  # noqa: ANN401
-    words = [prose(param.help)] if getattr(param, "help", None) else []
+def _description(param: Any) -> str:  # noqa: ANN401
+    parts = [prose(param.help)] if getattr(param, "help", None) else []
     bounds = {"at least": getattr(param, "min", None), "at most": getattr(param, "max", None)}
     limits = [f"{name} {bound}" for name, bound in bounds.items() if bound is not None]
     if limits:
-        words.append(f"({', '.join(limits)})")
+        parts.append(f"({', '.join(limits)})")
     if param.multiple and "repeatable" not in (param.help or ""):
-        words.append("Repeatable.")
-    words += [f"Environment: {', '.join(map(code, variables(param)))}."] if param.envvar else []
-    return " ".join(words)
+        parts.append("Repeatable.")
+    parts += [f"Environment: {', '.join(map(code, variables(param)))}."] if param.envvar else []
+    return " ".join(parts)
 
 
 def variables(param: Any) -> list[str]:  # noqa: ANN401
-    """The environment variables that set an option."""
+    """Return the environment variables that set an option."""
     given = param.envvar
     return [given] if isinstance(given, str) else list(given or ())
 

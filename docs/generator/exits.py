@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-from generator import commands, meanings
+from generator import commands, descriptions
 from generator.markdown import code, page, paragraphs, prose, table
 from topoqa_train import errors
 from topoqa_train.cli import DEBUG_VARIABLE
@@ -15,19 +15,19 @@ from topoqa_train.runs import history, store
 
 
 def render_exits() -> str:
-    """The page on exit statuses, from the errors there are."""
+    """Return the page on exit statuses, generated from the error classes."""
     by_status: dict[int, list[type[errors.TopoqaTrainError]]] = {}
     for kind in sorted(_kinds(errors.TopoqaTrainError), key=lambda kind: kind.__name__):
         by_status.setdefault(kind.exit_status, []).append(kind)
     rows = [
-        [code(status), "<br>".join(_said(kind) for kind in by_status[status])]
+        [code(status), "<br>".join(_description(kind) for kind in by_status[status])]
         for status in sorted(by_status)
     ]
     return page(
         "Exit status",
-        "A wrong request is answered in a few lines on standard error: what is wrong, where, what "
-        "to do. A trace is shown with `--debug` only.",
-        table(["status", "means"], [[code(0), "Done."], *rows]),
+        "An error is reported in a few lines on standard error: what happened, where, what to do. "
+        "`--debug` adds the traceback.",
+        table(["status", "meaning"], [[code(0), "Success."], *rows]),
     )
 
 
@@ -38,12 +38,12 @@ def _kinds(kind: type[errors.TopoqaTrainError]) -> Iterator[type[errors.TopoqaTr
             yield from _kinds(below)
 
 
-def _said(kind: type[errors.TopoqaTrainError]) -> str:
+def _description(kind: type[errors.TopoqaTrainError]) -> str:
     return f"{code(kind.__name__)}: {prose(paragraphs(inspect.getdoc(kind))[0])}"
 
 
 def render_environment() -> str:
-    """The page on environment variables, from the options and constants that read them."""
+    """Return the page on environment variables, from the options and constants that read them."""
     constants = {
         store.ROOT_VARIABLE,
         history.KEEP_VARIABLE,
@@ -51,18 +51,18 @@ def render_environment() -> str:
         DEBUG_VARIABLE,
         CACHE_VARIABLE,
     }
-    if not constants <= set(meanings.ENVIRONMENT):
-        raise RuntimeError(f"meanings.ENVIRONMENT lacks {constants - set(meanings.ENVIRONMENT)}")
-    rows = [[code(name), text] for name, text in meanings.ENVIRONMENT.items()]
+    if missing := constants - set(descriptions.ENVIRONMENT):
+        raise RuntimeError(f"missing in descriptions.ENVIRONMENT: {missing}")
+    rows = [[code(name), text] for name, text in descriptions.ENVIRONMENT.items()]
     return page(
         "Environment variables",
-        "What is given on the command line is stronger.",
-        table(["variable", "sets"], [*rows, *_of_options()]),
+        "Options on the command line take precedence.",
+        table(["variable", "meaning"], [*rows, *_of_options()]),
     )
 
 
 def _of_options() -> Iterator[list[str]]:
-    """A row a variable, with every option that it sets."""
+    """Yield a row per variable, with every option that it sets."""
     sets: dict[str, list[str]] = {}
     for names, command in sorted(commands.leaves(), key=lambda leaf: leaf[0]):
         for param in command.params:

@@ -1,4 +1,4 @@
-"""`run-directory.md`: the files of a run, from the object that names them."""
+"""`run-directory.md`: the files of a run, from the class that names them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from generator import meanings
+from generator import descriptions
 from generator.markdown import code, page, paragraphs, prose, table
 from topoqa_train.labels.coverage import SplitCoverage, coverage_document
 from topoqa_train.runs import ledger, ranking
@@ -32,28 +32,29 @@ _TRACKER_FILES = [
 
 
 def render() -> str:
-    """The page."""
+    """Return the page."""
     return page(
         "The run directory",
-        "Each training has a directory of its own, `<job>_<YYYY-MM-DD_HH-MM-SS>` under "
-        "`training_runs/`. It can be moved or copied whole: nothing inside holds an absolute path "
-        "to itself.",
+        "Each training has its own directory, `<job>_<YYYY-MM-DD_HH-MM-SS>`, under "
+        "`training_runs/`. It can be moved or copied: no file in it contains the absolute path "
+        "of the directory.",
         "## Files",
-        table(["path", "holds"], [*_files(), *_TRACKER_FILES]),
+        table(["path", "content"], [*_files(), *_TRACKER_FILES]),
         "## Checkpoints",
         "\n".join(f"- {line}" for line in _checkpoints()),
         "## run_metadata.json",
-        f"`status` is {', '.join(code(status.value) for status in Status)}: the last word "
-        "of the run's process. A run that says `running` while its process is gone reads as "
-        "`interrupted`; see [how status is derived](../explanation/durability.md#status).",
-        table(["key", "holds"], _metadata()),
+        f"`status` is {', '.join(code(status.value) for status in Status)}, "
+        "as the run's process last wrote it. If it is `running` but the process is dead, the "
+        "run counts as `interrupted`; see "
+        "[how status is derived](../explanation/durability.md#status).",
+        table(["key", "content"], _metadata()),
         "## dataset_coverage.json",
-        "Per split, labels in all, labels with a graph, percent, and the names of the others:",
+        "For each split: all labels, labels with a graph, percent, and the names of the others:",
         f"```json\n{json.dumps(_coverage(), indent=2)}\n```",
         "## test_predictions.csv",
-        f"A row a decoy of the test split: {', '.join(map(code, _prediction_columns()))}.",
-        "## Beside the runs",
-        table(["path", "holds"], _beside()),
+        f"One row per decoy of the test split: {', '.join(map(code, _prediction_columns()))}.",
+        "## Next to the runs",
+        table(["path", "content"], _beside()),
     )
 
 
@@ -71,23 +72,23 @@ def _checkpoints() -> list[str]:
     by_selection = ranking.file_name(ranking.SELECTION, 104, 0.0502, -0.671)
     links = ", ".join(code(link) for link in ranking.LINKS)
     return [
-        f"The {ranking.KEPT} best by the ranking metric are kept, named by their figures: "
+        f"The {ranking.KEPT} best by the ranking metric are kept, named by their metrics: "
         f"{code(by_loss)}; where the selection metric ranks, {code(by_selection)}. Epochs count "
         "from 0.",
         f"{links}: relative links to them, best first.",
         f"{code(f'best_{ranking.VAL_LOSS}.ckpt')} or {code(f'best_{ranking.SELECTION}.ckpt')}: the "
-        "best by the other of the two metrics.",
-        f"{code('last.ckpt')}: the last whole epoch with optimizer, scheduler, random states and "
-        "ranking.",
-        "Where links can't be made, `best.ckpt` and the others are copies.",
+        "best one by the other of the two metrics.",
+        f"{code('last.ckpt')}: the last complete epoch with optimizer, scheduler, random "
+        "states and ranking.",
+        "On file systems without links, `best.ckpt` and the others are copies.",
     ]
 
 
 def _metadata() -> list[list[str]]:
-    known, said = set(RunMetadata.model_fields), set(meanings.RUN_METADATA)
-    if known != said:
-        raise RuntimeError(f"meanings.RUN_METADATA differs in {sorted(known ^ said)}")
-    return [[code(name), meanings.RUN_METADATA[name]] for name in RunMetadata.model_fields]
+    known, described = set(RunMetadata.model_fields), set(descriptions.RUN_METADATA)
+    if known != described:
+        raise RuntimeError(f"descriptions.RUN_METADATA differs in {sorted(known ^ described)}")
+    return [[code(name), descriptions.RUN_METADATA[name]] for name in RunMetadata.model_fields]
 
 
 def _coverage() -> dict[str, object]:
@@ -95,7 +96,7 @@ def _coverage() -> dict[str, object]:
 
 
 def _prediction_columns() -> list[str]:
-    """The header that a split without graphs comes to."""
+    """Return the header, which is all that is written for a split without graphs."""
     empty = cast("GraphDataset", SimpleNamespace(labels=()))
     with TemporaryDirectory() as folder:
         file = Path(folder) / "predictions.csv"
@@ -108,14 +109,14 @@ def _beside() -> list[list[str]]:
         [code(f"training_runs/{LATEST}"), "relative link to the newest run"],
         [
             code(f"training_runs/{HISTORY}/"),
-            "finished runs that were put aside; `leaderboard` looks here too",
+            "archived runs; all commands find them here too",
         ],
         [
             code("training_runs/full_pipeline_<manifest>_<time>.log"),
-            "what a pipeline reported, a line each with its time",
+            "what a pipeline reported, with the time of each line",
         ],
         [
             code(f"training_runs/{ledger.FOLDER}/"),
-            "which run does which job of a pipeline, for `--resume`",
+            "which run belongs to which job of a pipeline, for `--resume`",
         ],
     ]
