@@ -198,9 +198,9 @@ def load_settings(path: Path, model: type[Settings]) -> Settings:
     Raises:
         RequestError: with line, key and nearest known key of every error.
     """
-    from topoqa_train.config import plugin_settings
+    from topoqa_train.config import load
 
-    return plugin_settings.load_settings(path, model)
+    return load.load_settings(path, model)
 
 
 def read_runs(root: Path) -> tuple[list[RunSummary], list[str]]:

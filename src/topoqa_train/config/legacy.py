@@ -1,4 +1,4 @@
-"""The reference's flat configs: one level of keys, taken as they are."""
+"""Flat configs of the previous pipeline: one level of keys, accepted as they are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from topoqa_train.config.models import SECTIONS, EdgeSchemaConfig
 from topoqa_train.config.yaml.reader import Location
-from topoqa_train.config.yaml.tree import Place, Tree
+from topoqa_train.config.yaml.tree import Tree
 from topoqa_train.errors import Problem
 from topoqa_train.suggest import did_you_mean
 
@@ -42,34 +42,32 @@ FLAT_KEYS: dict[str, tuple[str, str]] = {
 }
 # Sections that the flat layout has too, under the same name.
 SHARED_SECTIONS = ("coverage", "edge_schema", "mlflow")
+# Flat keys of these sections may be left without a value.
 MAY_BE_EMPTY = {"reference", "paths"}
 
 
 def is_flat(tree: Tree) -> bool:
-    """Whether the top level is the flat layout's: keys of it, and no section that it lacks."""
-    return any(key in FLAT_KEYS for key in tree.data) and not _sections_only(tree)
+    """Return whether the top level has flat keys, and no section that the flat layout lacks."""
+    return any(key in FLAT_KEYS for key in tree.data) and not _has_sections(tree)
 
 
-def mixed(tree: Tree) -> list[Problem]:
-    """One fault for every flat key of a file that has sections too."""
-    if not _sections_only(tree):
+def misplaced_keys(tree: Tree) -> list[Problem]:
+    """Return a problem for every flat key of a file that has sections too."""
+    if not _has_sections(tree):
         return []
     return [
-        tree.problem(
-            (key,), f"a flat key in a config of sections; write it as {'.'.join(FLAT_KEYS[key])}"
-        )
-        for key in tree.data
-        if key in FLAT_KEYS
+        tree.problem((key,), f"a flat key in a config of sections; write it as {'.'.join(meant)}")
+        for key, meant in FLAT_KEYS.items()
+        if key in tree.data
     ]
 
 
-def structured(flat: Tree) -> tuple[Tree, list[Problem]]:
-    """A flat tree as sections; places keep the keys and lines of the flat file.
+def to_sections(flat: Tree) -> tuple[Tree, list[Problem]]:
+    """Return a flat tree in sections, whose places keep the keys and lines of the flat file.
 
-    What has no effect here (declared schemas, profiling) goes to the section `reference`.
+    Keys without effect (declared schemas, profiling) are put in the section `reference`.
     """
-    names: dict[Location, str] = {where: key for key, where in FLAT_KEYS.items()}
-    tree = Tree({}, {(): flat.places[()]}, names)
+    tree = Tree({}, {(): flat.places[()]}, {where: key for key, where in FLAT_KEYS.items()})
     problems: list[Problem] = []
     for key, value in flat.data.items():
         if key in FLAT_KEYS:
@@ -85,26 +83,22 @@ def structured(flat: Tree) -> tuple[Tree, list[Problem]]:
     return tree, problems
 
 
-def _sections_only(tree: Tree) -> list[str]:
-    return [key for key in tree.data if key in SECTIONS and key not in SHARED_SECTIONS]
+def _has_sections(tree: Tree) -> bool:
+    return any(key in SECTIONS and key not in SHARED_SECTIONS for key in tree.data)
 
 
 def _move(flat: Tree, source: Location, tree: Tree, target: Location, value: Any) -> None:  # noqa: ANN401
     if value is None and target[0] in MAY_BE_EMPTY:
         return
-    tree.set(target, value, _place(flat, source))
+    tree.set(target, value, flat.places[source])
     for below, place in flat.places.items():
         if below[: len(source)] == source and below != source:
             tree.places[target + below[len(source) :]] = place
 
 
 def _move_edge_schema(flat: Tree, tree: Tree, schema: dict[str, Any]) -> None:
-    tree.set(("edge_schema",), {}, _place(flat, ("edge_schema",)))
+    tree.set(("edge_schema",), {}, flat.places["edge_schema",])
     for key, value in schema.items():
-        section = "edge_schema" if key in EdgeSchemaConfig.model_fields else "reference"
-        target = (section, key) if section == "edge_schema" else (section, "edge_schema", key)
+        has_effect = key in EdgeSchemaConfig.model_fields
+        target = ("edge_schema", key) if has_effect else ("reference", "edge_schema", key)
         _move(flat, ("edge_schema", key), tree, target, value)
-
-
-def _place(flat: Tree, location: Location) -> Place:
-    return flat.places[location]

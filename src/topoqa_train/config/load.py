@@ -1,12 +1,14 @@
-"""A config file and overrides to a checked `TrainingConfig`."""
+"""Read a config file with its overrides, or a plugin's settings file, into a checked model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from topoqa_train import log
 from topoqa_train.config import legacy
@@ -23,11 +25,13 @@ from topoqa_train.errors import Problem, shown_path
 
 _log = log.get(__name__)
 KIND = "config"
+SETTINGS_KIND = "settings file"
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 @dataclass(frozen=True)
 class LoadedConfig:
-    """A checked config, and what it was made of. Data paths in `config` are absolute."""
+    """A checked config with its source and overrides. Data paths in `config` are absolute."""
 
     source: Path
     source_bytes: bytes = field(repr=False)
@@ -38,10 +42,14 @@ class LoadedConfig:
         """Return the config in effect as YAML that loads to an equal config from any folder."""
         return config_yaml(self.config)
 
+    def source_tree(self) -> Tree:
+        """Return the values of the source in sections, without overrides."""
+        return _in_sections(self.source_bytes, self.source)[0]
+
     def before_overrides(self, key: str) -> Any:  # noqa: ANN401
-        """What the source says of a dotted `key`, else the default; None where there is neither."""
+        """Return the source's value of a dotted `key`, else the default, else None."""
         location = tuple(key.split("."))
-        written = self._source_tree.get(location)
+        written = self._written.get(location)
         if written is not None or len(location) != 2 or location[0] not in SECTIONS:
             return written
         field_of_model = SECTIONS[location[0]].model_fields.get(location[1])
@@ -49,21 +57,17 @@ class LoadedConfig:
             return None
         return field_of_model.get_default(call_default_factory=True)
 
-    def unsaid(self, keys: Iterable[str]) -> list[str]:
-        """Those of the dotted `keys` that the source does not give."""
-        return [key for key in keys if self._source_tree.get(tuple(key.split("."))) is None]
+    def missing_from_source(self, keys: Iterable[str]) -> list[str]:
+        """Return those of the dotted `keys` that have no value in the source."""
+        return [key for key in keys if self._written.get(tuple(key.split("."))) is None]
+
+    def applied_overrides(self) -> dict[str, Any]:
+        """Return the last value of each overridden key as plain data; data paths are absolute."""
+        return {item.key: _as_applied(item) for item in self.overrides}
 
     @cached_property
-    def _source_tree(self) -> Tree:
-        document = parse_bytes(self.source_bytes, self.source, KIND)
-        return _in_sections(Tree.of(document, self.source))[0]
-
-    def overrides_document(self) -> dict[str, Any]:
-        """What was overridden: the last value of each key, and who asked for it; plain types."""
-        return {
-            "overrides": {item.key: _as_applied(item) for item in self.overrides},
-            "origins": {item.key: item.origin for item in self.overrides},
-        }
+    def _written(self) -> Tree:
+        return self.source_tree()
 
 
 def _as_applied(override: Override) -> Any:  # noqa: ANN401
@@ -76,12 +80,12 @@ def _as_applied(override: Override) -> Any:  # noqa: ANN401
 def load_config(source: Path, overrides: Sequence[Override] = ()) -> LoadedConfig:
     """Read and check a config of either layout; later overrides win.
 
-    Relative paths start from the folder of the file they stand in, in an override from its `base`;
-    `~` is the home folder. `paths.save_dir` stays relative. Whether data are there is not looked
-    at. A name that is no file may be a shipped recipe's.
+    Relative paths start from the folder of the file that holds them, in an override from its
+    `base`; `~` is the home folder. `paths.save_dir` stays relative. Data files are not looked for.
+    A name without a file may be that of a shipped recipe.
 
     Raises:
-        ConfigError: with every fault of the file and the overrides.
+        ConfigError: with every error of the file and the overrides.
     """
     path = locate("configs", source)
     return config_from_bytes(read_bytes(path, KIND), path, overrides)
@@ -90,25 +94,41 @@ def load_config(source: Path, overrides: Sequence[Override] = ()) -> LoadedConfi
 def config_from_bytes(
     content: bytes, path: Path, overrides: Sequence[Override] = ()
 ) -> LoadedConfig:
-    """`load_config` on content already read from `path`."""
-    tree, problems = _in_sections(Tree.of(parse_bytes(content, path, KIND), path))
+    """Do as `load_config` with content that was read from `path`."""
+    tree, problems = _in_sections(content, path)
     for name in SECTIONS:
         if tree.data.get(name) is None:
             tree.data[name] = {}
     for override in overrides:
         problems += overriding.apply(tree, override)
     problems += _make_paths_absolute(tree)
-    config, faults = validate(TrainingConfig, tree)
+    config, invalid_values = validate(TrainingConfig, tree)
     if config is None or problems:
-        raise invalid(path, KIND, [*problems, *faults])
-    _tell_of_reference(config, path)
+        raise invalid(path, KIND, [*problems, *invalid_values])
+    _warn_of_keys_without_effect(config, path)
     return LoadedConfig(path, content, config, tuple(overrides))
 
 
-def _in_sections(tree: Tree) -> tuple[Tree, list[Problem]]:
+def load_settings(path: Path, model: type[Settings]) -> Settings:
+    """Return what a plugin's settings file holds, as `model`.
+
+    `model` should be strict, with `extra="forbid"`, for every mistake to be found.
+
+    Raises:
+        ConfigError: with the line and key of every error.
+    """
+    tree = Tree.of(parse_bytes(read_bytes(path, SETTINGS_KIND), path, SETTINGS_KIND), path)
+    settings, problems = validate(model, tree)
+    if settings is None:
+        raise invalid(path, SETTINGS_KIND, problems)
+    return settings
+
+
+def _in_sections(content: bytes, path: Path) -> tuple[Tree, list[Problem]]:
+    tree = Tree.of(parse_bytes(content, path, KIND), path)
     if legacy.is_flat(tree):
-        return legacy.structured(tree)
-    problems = legacy.mixed(tree)
+        return legacy.to_sections(tree)
+    problems = legacy.misplaced_keys(tree)
     for key in legacy.FLAT_KEYS:
         tree.data.pop(key, None)
     return tree, problems
@@ -123,38 +143,29 @@ def _make_paths_absolute(tree: Tree) -> list[Problem]:
             continue
         try:
             base = tree.place(location)[0].base
-            tree.get(("paths",))[name] = str(
-                from_home(text) if name == "save_dir" else absolute(text, base)
-            )
+            path = _from_home(text) if name == "save_dir" else absolute(text, base)
+            tree.data["paths"][name] = str(path)
         except (OSError, RuntimeError, ValueError) as error:
             problems.append(tree.problem(location, f"is not a usable path: {error}"))
     return problems
 
 
 def absolute(text: str, base: Path) -> Path:
-    """A path as it was written, taken from `base`; links and `..` resolved.
+    """Return a written path, relative to `base`, with `~`, links and `..` resolved.
 
     Raises:
-        OSError, RuntimeError, ValueError: there can be no such path.
+        OSError, RuntimeError, ValueError: no such path is possible.
     """
-    return (base / from_home(text)).resolve()
+    return (base / _from_home(text)).resolve()
 
 
-def from_home(text: str) -> Path:
-    """A path as it was written, with `~` resolved.
-
-    Raises:
-        RuntimeError, ValueError: there can be no such path.
-    """
+def _from_home(text: str) -> Path:
     if not text.strip():
         raise ValueError("it is empty")
     return Path(text).expanduser()
 
 
-def _tell_of_reference(config: TrainingConfig, path: Path) -> None:
-    said: Mapping[str, Any] = config.reference.model_dump()
-    names = [name for name, value in said.items() if value]
+def _warn_of_keys_without_effect(config: TrainingConfig, path: Path) -> None:
+    names = [name for name, value in config.reference if value]
     if names:
-        _log.warning(
-            "%s: %s is kept for the record and has no effect", shown_path(path), ", ".join(names)
-        )
+        _log.warning("%s: recorded, but without effect: %s", shown_path(path), ", ".join(names))

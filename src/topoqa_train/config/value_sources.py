@@ -7,21 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from topoqa_train.config import legacy
 from topoqa_train.config import overrides as overriding
-from topoqa_train.config.load import KIND, LoadedConfig
+from topoqa_train.config.load import LoadedConfig
 from topoqa_train.config.models import SECTIONS
-from topoqa_train.config.yaml.reader import Location, parse_bytes
+from topoqa_train.config.yaml.reader import Location
 from topoqa_train.config.yaml.tree import Tree, dotted
 
-OriginKind = Literal["default", "config", "manifest", "override"]
+SourceKind = Literal["default", "config", "manifest", "override"]
 
 
 @dataclass(frozen=True)
-class Origin:
-    """Who said a value. `name` is the key or option as it was written; a default has none."""
+class ValueSource:
+    """Where a value was set. `name` is the key or option as it was written; a default has none."""
 
-    kind: OriginKind
+    kind: SourceKind
     name: str | None = None
     file: Path | None = None
     line: int | None = None
@@ -33,38 +32,31 @@ class Value:
 
     key: str
     value: Any
-    origin: Origin
+    source: ValueSource
 
 
 def is_flat(loaded: LoadedConfig) -> bool:
-    """Whether the source is of the reference's flat layout."""
-    return legacy.is_flat(_as_written(loaded))
+    """Return whether the source has the flat layout of the previous pipeline."""
+    return bool(loaded.source_tree().names)
 
 
-def explained(loaded: LoadedConfig) -> tuple[Value, ...]:
-    """Every value of a config in the order of the sections, and who said it.
+def values_of(loaded: LoadedConfig) -> tuple[Value, ...]:
+    """Return every value of a config in the order of the sections, with its source.
 
-    Of tags and options each entry is a value of its own. What has no effect is there only where
-    something is said of it.
+    Each entry of tags and options is a value of its own. Keys without effect are listed only if
+    they were set.
     """
-    tree = _as_written(loaded)
-    if legacy.is_flat(tree):
-        tree, _ = legacy.structured(tree)
+    tree = loaded.source_tree()
     for override in loaded.overrides:
         overriding.apply(tree, override)
     return tuple(
-        Value(dotted(location), value, _origin(tree, location, loaded.source))
-        for section, model in SECTIONS.items()
-        for key in model.model_fields
-        for location, value in _leaves(
-            (section, key), getattr(getattr(loaded.config, section), key)
-        )
-        if value or section != "reference"
+        Value(dotted(location), value, _source(tree, location, loaded.source))
+        for name, section in loaded.config
+        if name in SECTIONS
+        for key, held in section
+        for location, value in _leaves((name, key), held)
+        if value or name != "reference"
     )
-
-
-def _as_written(loaded: LoadedConfig) -> Tree:
-    return Tree.of(parse_bytes(loaded.source_bytes, loaded.source, KIND), loaded.source)
 
 
 def _leaves(location: Location, value: Any) -> Iterator[tuple[Location, Any]]:  # noqa: ANN401
@@ -75,17 +67,12 @@ def _leaves(location: Location, value: Any) -> Iterator[tuple[Location, Any]]:  
         yield from _leaves((*location, str(key)), item)
 
 
-def _origin(tree: Tree, location: Location, source: Path) -> Origin:
+def _source(tree: Tree, location: Location, source: Path) -> ValueSource:
     place, rest = tree.place(location)
-    # Where the way down leads further than anything was written, the model fills in.
-    if rest and not _stands(tree, location):
-        return Origin("default")
+    # A place above a location that was not written belongs to its section: the model set a default.
+    if rest and not tree.has(location):
+        return ValueSource("default")
     if place.file is None:
-        return Origin("override", place.key)
-    kind: OriginKind = "config" if place.file == source else "manifest"
-    return Origin(kind, place.key, place.file, place.line)
-
-
-def _stands(tree: Tree, location: Location) -> bool:
-    holder = tree.get(location[:-1])
-    return isinstance(holder, dict) and location[-1] in holder
+        return ValueSource("override", place.key)
+    kind: SourceKind = "config" if place.file == source else "manifest"
+    return ValueSource(kind, place.key, place.file, place.line)

@@ -71,7 +71,7 @@ def _shown(
         source=loaded.source,
         flat=value_sources.is_flat(loaded),
         ranking_metric=loaded.config.selection.ranking_metric,
-        values=value_sources.explained(loaded),
+        values=value_sources.values_of(loaded),
         manifest=manifest,
         job=job,
     )
@@ -98,10 +98,10 @@ def to_document(shown: ShownConfig) -> dict[str, Any]:
                 "key": value.key,
                 "value": _plain(value.value),
                 "from": {
-                    "kind": value.origin.kind,
-                    "name": value.origin.name,
-                    "file": value.origin.file and str(value.origin.file.resolve()),
-                    "line": value.origin.line,
+                    "kind": value.source.kind,
+                    "name": value.source.name,
+                    "file": value.source.file and str(value.source.file.resolve()),
+                    "line": value.source.line,
                 },
             }
             for value in shown.values

@@ -59,7 +59,7 @@ def make_job(
         config_yaml=plan.config.to_yaml(),
         original_yaml=plan.config.source_bytes.decode("utf-8"),
         source_config=str(plan.config.source),
-        overrides=plan.config.overrides_document()["overrides"],
+        overrides=plan.config.applied_overrides(),
         data=resolver.files(config),
         options=options,
         started_from=_started_from(options.weights_from, started_from),
@@ -191,12 +191,12 @@ def _planned_job(phase: str, plan: JobPlan, job: Job, graphs: dict[str, int]) ->
 
 def _changes(loaded: LoadedConfig) -> tuple[Change, ...]:
     """Return what the overrides change in the config, the last one of each key."""
-    document = loaded.overrides_document()
+    origins = {override.key: override.origin for override in loaded.overrides}
     changes = []
-    for key, value in document["overrides"].items():
+    for key, value in loaded.applied_overrides().items():
         before = loaded.before_overrides(key)
         shown = None if before is None else _text(before)
-        changes.append(Change(key, shown, _text(value), document["origins"][key]))
+        changes.append(Change(key, shown, _text(value), origins[key]))
     return tuple(changes)
 
 

@@ -99,7 +99,9 @@ def _check_complete(config: LoadedConfig, run: RunSummary) -> None:
     A truncated YAML file may still be valid, but defaults are not what the run was trained with.
     """
     recorded = diff.flat(run.metadata.config)
-    missing = config.unsaid(key for key, value in recorded.items() if value not in (None, {}))
+    missing = config.missing_from_source(
+        key for key, value in recorded.items() if value not in (None, {})
+    )
     if missing:
         more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         raise RequestError(

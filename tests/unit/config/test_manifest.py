@@ -115,7 +115,8 @@ def test_the_seed_of_phase_two_holds_whatever_its_config_says(project: Path, wri
     write("configs/ft_seed555.yaml", CONFIG)
     _, job = load_manifest(Path("manifests/m.yaml")).phase2_jobs("x", None)
     assert job.config.config.dataloader.seed == 555
-    assert job.config.overrides_document()["origins"]["dataloader.seed"] == "manifests/m.yaml:25"
+    (override,) = [o for o in job.config.overrides if o.key == "dataloader.seed"]
+    assert override.origin == "manifests/m.yaml:25"
 
 
 def test_without_fine_tune(project: Path, write) -> None:

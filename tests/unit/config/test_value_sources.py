@@ -4,7 +4,7 @@ from pathlib import Path
 
 from topoqa_train.config.load import LoadedConfig, load_config
 from topoqa_train.config.manifest import load_manifest
-from topoqa_train.config.value_sources import Origin, explained, is_flat
+from topoqa_train.config.value_sources import ValueSource, is_flat, values_of
 
 STRUCTURED = """\
 # A comment.
@@ -19,8 +19,8 @@ mlflow:
 """
 
 
-def by_key(loaded: LoadedConfig) -> dict[str, tuple[object, Origin]]:
-    return {value.key: (value.value, value.origin) for value in explained(loaded)}
+def by_key(loaded: LoadedConfig) -> dict[str, tuple[object, ValueSource]]:
+    return {value.key: (value.value, value.source) for value in values_of(loaded)}
 
 
 def test_files_overrides_and_defaults(write, over, here: Path) -> None:
@@ -32,27 +32,27 @@ def test_files_overrides_and_defaults(write, over, here: Path) -> None:
     )
     assert found["paths.train_labels"] == (
         here.resolve() / "t.csv",
-        Origin("config", "paths.train_labels", path, 4),
+        ValueSource("config", "paths.train_labels", path, 4),
     )
-    assert found["trainer.num_epochs"] == (9, Origin("override", "-o trainer.num_epochs=9"))
-    assert found["trainer.threads"] == (1, Origin("default"))
-    assert found["optimizer.learning_rate"] == (0.005, Origin("default"))
+    assert found["trainer.num_epochs"] == (9, ValueSource("override", "-o trainer.num_epochs=9"))
+    assert found["trainer.threads"] == (1, ValueSource("default"))
+    assert found["optimizer.learning_rate"] == (0.005, ValueSource("default"))
     assert found["model.attention_head"][1].kind == "override"
-    assert found["model.pooling_type"] == ("mean", Origin("default"))
+    assert found["model.pooling_type"] == ("mean", ValueSource("default"))
     assert found["paths.graph"][0] == here.resolve() / "h"
     assert found["paths.graph"][1].kind == "override"
-    assert found["mlflow.tags.b"] == (2, Origin("config", "mlflow.tags.b", path, 9))
+    assert found["mlflow.tags.b"] == (2, ValueSource("config", "mlflow.tags.b", path, 9))
     assert "mlflow.tags" not in found
     assert not [key for key in found if key.startswith("reference.")]
 
 
 def test_every_value_is_there_and_is_the_configs(write) -> None:
     loaded = load_config(write("x.yaml", STRUCTURED))
-    for value in explained(loaded):
+    for value in values_of(loaded):
         section, key, *below = value.key.split(".")
         held = getattr(getattr(loaded.config, section), key)
         assert value.value == (held[below[0]] if below else held)
-    assert {value.key.partition(".")[0] for value in explained(loaded)} >= {"paths", "logging"}
+    assert {value.key.partition(".")[0] for value in values_of(loaded)} >= {"paths", "logging"}
 
 
 def test_a_tag_that_an_override_adds_to_those_of_the_file(write, over) -> None:
@@ -79,14 +79,17 @@ def test_flat_keys_keep_their_names(write, over) -> None:
     loaded = load_config(path, over("trainer.num_epochs=9"))
     found = by_key(loaded)
     assert is_flat(loaded)
-    assert found["optimizer.learning_rate"] == (0.02, Origin("config", "learning_rate", path, 4))
+    assert found["optimizer.learning_rate"] == (
+        0.02,
+        ValueSource("config", "learning_rate", path, 4),
+    )
     assert found["edge_schema.use_layer_norm"][1].line == 5
     assert found["reference.edge_schema.dim"] == (
         24,
-        Origin("config", "edge_schema.dim", path, 5),
+        ValueSource("config", "edge_schema.dim", path, 5),
     )
     assert found["trainer.num_epochs"][1].kind == "override"
-    assert found["dataloader.seed"] == (222, Origin("default"))
+    assert found["dataloader.seed"] == (222, ValueSource("default"))
 
 
 def test_what_a_manifest_sets_is_laid_to_its_line(write, over) -> None:

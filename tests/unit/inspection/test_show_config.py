@@ -41,7 +41,7 @@ def test_a_job_of_a_manifest(project: Any, job: str) -> None:
     assert shown.job == job
     assert seeds[0].value == (555 if job == "phase2_seed555" else 222)
     # The config says nothing of the seed; the manifest's list of seeds does.
-    assert seeds[0].origin.kind == ("manifest" if job == "phase2_seed555" else "default")
+    assert seeds[0].source.kind == ("manifest" if job == "phase2_seed555" else "default")
 
 
 def test_a_job_has_to_be_named_where_there_are_several(project: Any) -> None:

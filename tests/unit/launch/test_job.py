@@ -31,7 +31,7 @@ def make_job(tmp_path: Path) -> MakeJob:
             "config_yaml": "# comments\na:\n  b: 'ß'\n",
             "original_yaml": loaded.source_bytes.decode(),
             "source_config": str(loaded.source),
-            "overrides": loaded.overrides_document()["overrides"],
+            "overrides": loaded.applied_overrides(),
             "data": DataFiles(
                 graph=tmp_path / "g", train_labels=tmp_path / "t", val_labels=tmp_path / "v"
             ),

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from topoqa_train.config.value_sources import Origin, Value
+from topoqa_train.config.value_sources import Value, ValueSource
 from topoqa_train.ui.tables.leaderboard import shown_path
 
 
@@ -22,8 +22,8 @@ def config_table(title: Sequence[str], values: Sequence[Value], here: Path) -> R
     table.add_column("value", overflow="fold")
     table.add_column("from", overflow="fold", max_width=24)
     for value in values:
-        style = "dim" if value.origin.kind == "default" else ""
-        cells = (value.key, _value(value.value, here), _source(value.key, value.origin))
+        style = "dim" if value.source.kind == "default" else ""
+        cells = (value.key, _value(value.value, here), _source(value.key, value.source))
         table.add_row(*(Text(cell, style=style) for cell in cells))
     return Group(*map(Text, title), Text(), table)
 
@@ -40,14 +40,14 @@ def _value(value: Any, here: Path) -> str:  # noqa: ANN401 - any value of a conf
     return str(value)
 
 
-def _source(key: str, origin: Origin) -> str:
-    if origin.kind == "default":
+def _source(key: str, source: ValueSource) -> str:
+    if source.kind == "default":
         return "default"
-    if origin.kind == "override":
+    if source.kind == "override":
         return "-o"
-    line = f"line {origin.line}"
-    if origin.kind == "manifest":
+    line = f"line {source.line}"
+    if source.kind == "manifest":
         return f"manifest, {line}"
     # A flat config has other names for its keys: show them.
-    same = origin.name is None or key == origin.name or key.startswith(f"{origin.name}.")
-    return line if same else f"{line}: {origin.name}"
+    same = source.name is None or key == source.name or key.startswith(f"{source.name}.")
+    return line if same else f"{line}: {source.name}"

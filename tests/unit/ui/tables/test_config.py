@@ -5,17 +5,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from topoqa_train.config.value_sources import Origin, Value
+from topoqa_train.config.value_sources import Value, ValueSource
 from topoqa_train.ui.tables.config import config_table
 
 HERE = Path("/home/x")
 VALUES = [
-    Value("paths.graph", HERE / "graphs", Origin("config", "graph_dir", HERE / "a.yaml", 3)),
-    Value("trainer.num_epochs", 9, Origin("override", "-o trainer.num_epochs=9")),
-    Value("trainer.accumulate_grad_batches", 1, Origin("manifest", "shared", HERE / "m.yaml", 12)),
-    Value("selection.use_val_spearman", True, Origin("default")),
-    Value("coverage.minimum_percent", 100.0, Origin("config", "coverage", HERE / "a.yaml", 8)),
-    Value("paths.summary", None, Origin("default")),
+    Value("paths.graph", HERE / "graphs", ValueSource("config", "graph_dir", HERE / "a.yaml", 3)),
+    Value("trainer.num_epochs", 9, ValueSource("override", "-o trainer.num_epochs=9")),
+    Value(
+        "trainer.accumulate_grad_batches", 1, ValueSource("manifest", "shared", HERE / "m.yaml", 12)
+    ),
+    Value("selection.use_val_spearman", True, ValueSource("default")),
+    Value("coverage.minimum_percent", 100.0, ValueSource("config", "coverage", HERE / "a.yaml", 8)),
+    Value("paths.summary", None, ValueSource("default")),
 ]
 
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from topoqa_train import api
-from topoqa_train.config.plugin_settings import load_settings
+from topoqa_train.config.load import load_settings
 from topoqa_train.errors import ConfigError
 
 
