@@ -1,4 +1,4 @@
-"""What a manifest comes to: jobs that are ready to become runs."""
+"""Jobs of a manifest as plans: checked, but not yet started."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class JobPlan:
 
 @dataclass(frozen=True)
 class FineTunePlan:
-    """Both phases, all configs checked; the jobs still lack base name and checkpoint."""
+    """Both phases with checked configs; base name and checkpoint of the jobs are not yet known."""
 
     phase1: JobPlan
     phase2: Mapping[int, JobPlan]
@@ -41,13 +41,13 @@ class FineTunePlan:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds of phase 2, in the manifest's order."""
+        """Return the seeds of phase 2, in the manifest's order."""
         return tuple(self.phase2)
 
 
 @dataclass(frozen=True)
 class LoadedManifest:
-    """A manifest in which nothing was found wrong, configs and overrides of all jobs included."""
+    """A valid manifest, with the configs and overrides of all its jobs."""
 
     source: Path
     jobs: tuple[JobPlan, ...]
@@ -57,11 +57,13 @@ class LoadedManifest:
 
     @property
     def name(self) -> str:
-        """The file's name without suffix: `run_core`."""
+        """Return the file's name without suffix: `run_core`."""
         return self.source.stem
 
     def phase1_job(self, base: str, checkpoint: Path | None) -> JobPlan:
-        """The run `<base>_finetune_phase1`, from the weights in `checkpoint` (None: not known yet).
+        """Return the job `<base>_finetune_phase1`, which starts from the weights in `checkpoint`.
+
+        `checkpoint` is None as long as it is not known.
 
         Raises:
             RequestError: the manifest has no section `fine_tune`.
@@ -69,9 +71,9 @@ class LoadedManifest:
         return _named(self._fine_tune().phase1, f"{base}_finetune_phase1", checkpoint)
 
     def phase2_jobs(self, base: str, checkpoint: Path | None) -> tuple[JobPlan, ...]:
-        """The runs `<base>_phase2_seed<seed>`, from the weights in `checkpoint`.
+        """Return the jobs `<base>_phase2_seed<seed>`, which start from the weights in `checkpoint`.
 
-        Which checkpoint that has to be, `fine_tune.start_from` says.
+        `fine_tune.start_from` decides which checkpoint the caller has to give.
 
         Raises:
             RequestError: the manifest has no section `fine_tune`.
@@ -92,7 +94,7 @@ class LoadedManifest:
 
 
 def _named(job: JobPlan, name: str, checkpoint: Path | None) -> JobPlan:
-    # The name follows from the base run's; fine-tuning that one again gets a number, not a
-    # refusal, and neither does a base with a long name after a sweep of hours.
+    # `name` and not `run_name`: a taken or too long name must get a number or be cut, and not be
+    # refused after a sweep of hours.
     options = job.options.model_copy(update={"weights_from": checkpoint})
     return replace(job, name=name, stamped=False, options=options)

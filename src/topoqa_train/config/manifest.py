@@ -1,4 +1,4 @@
-"""A manifest file and overrides to a checked list of jobs."""
+"""Read a manifest with its overrides into a checked list of jobs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from topoqa_train.config.manifest_models import (
     SharedEntry,
 )
 from topoqa_train.config.models import SECTIONS, Section
-from topoqa_train.config.overrides import Override, parse_trainer_args
+from topoqa_train.config.overrides import COMMAND_LINE, Override, parse_trainer_args
 from topoqa_train.config.recipes import locate
 from topoqa_train.config.validation import validate
 from topoqa_train.config.yaml.errors import invalid
@@ -33,24 +33,24 @@ Entry = TypeVar("Entry", bound=Section)
 
 
 def load_manifest(source: Path, overrides: Sequence[Override] = ()) -> LoadedManifest:
-    """Read a manifest, and check it with the configs of all its jobs and fine-tunes.
+    """Read and check a manifest with the configs of all its jobs and fine-tune phases.
 
     An override whose key starts with `shared.`, `jobs.NAME.` or `fine_tune.` edits the manifest;
-    any other is set in every job. Strength: config < shared < job < other overrides. What
-    `shared` holds goes for the fine-tune jobs too. A name that is no file may be a shipped
-    manifest's.
+    any other is set in every job. Order of strength: config, `shared`, job, other overrides.
+    `shared` applies to the fine-tune jobs too. A name without a file may be that of a shipped
+    manifest.
 
     Raises:
-        ConfigError: with every fault of the manifest, of its configs and of the overrides.
+        ConfigError: with every error of the manifest, of its configs and of the overrides.
     """
     path = locate("manifests", source)
     content = read_bytes(path, KIND)
     tree = Tree.of(parse_bytes(content, path, KIND), path)
-    reading = _Reading(tree, path, [o for o in overrides if not _is_edit(o)])
+    reader = _Reader(tree, path, [each for each in overrides if not _is_edit(each)])
     for override in overrides:
         if _is_edit(override):
-            reading.edit(override)
-    return reading.manifest(content)
+            reader.edit(override)
+    return reader.manifest(content)
 
 
 def _is_edit(override: Override) -> bool:
@@ -58,8 +58,8 @@ def _is_edit(override: Override) -> bool:
 
 
 @dataclass
-class _Reading:
-    """One manifest on its way; faults pile up here, and nothing stops at the first."""
+class _Reader:
+    """Reader of one manifest; collects problems instead of stopping at the first."""
 
     tree: Tree
     path: Path
@@ -68,25 +68,26 @@ class _Reading:
     shared: SharedEntry = field(default_factory=SharedEntry)
 
     def edit(self, override: Override) -> None:
-        parts = override.key.split(".")
-        location: Location | None = tuple(parts)
-        if parts[0] == "jobs":
-            location = self._job_location(override)
+        location: Location | None = tuple(override.key.split("."))
+        if override.key.startswith("jobs."):
+            location = self._location_in_job(override)
         if location is not None:
             self.tree.set(location, override.value, override.place)
 
-    def _job_location(self, override: Override) -> Location | None:
+    def _location_in_job(self, override: Override) -> Location | None:
         rest = override.key.removeprefix("jobs.")
-        names = {str(_name(job)): n for n, job in enumerate(self._jobs()) if _name(job) is not None}
-        # A job's name may hold dots: the longest name that fits is meant.
-        fitting = [name for name in names if rest.startswith(f"{name}.")]
-        if not fitting:
+        names = {
+            job["name"]: n
+            for n, job in enumerate(self._jobs())
+            if isinstance(job, dict) and isinstance(job.get("name"), str)
+        }
+        # The name of a job may contain dots, so the longest one that fits is meant.
+        name = max((name for name in names if rest.startswith(f"{name}.")), key=len, default=None)
+        if name is None:
             guess = did_you_mean(rest.partition(".")[0], names, list_known=True)
-            self.problems.append(
-                override.place.problem(f"no job of that name, or no key after it{guess}")
-            )
+            message = f"no job of that name, or no key after it{guess}"
+            self.problems.append(override.place.problem(message))
             return None
-        name = max(fitting, key=len)
         return ("jobs", names[name], *rest.removeprefix(f"{name}.").split("."))
 
     def _jobs(self) -> list[Any]:
@@ -94,20 +95,20 @@ class _Reading:
         return jobs if isinstance(jobs, list) else []
 
     def manifest(self, content: bytes) -> LoadedManifest:
-        head, problems = validate(ManifestEntry, self.tree)
+        entry, problems = validate(ManifestEntry, self.tree)
         self.problems += problems
         self.shared = self._entry(SharedEntry, _SHARED) or self.shared
         jobs = [self._job(("jobs", n)) for n in range(len(self._jobs()))]
-        self._no_name_twice("name")
-        self._no_name_twice("run_name")
+        self._check_unique("name")
+        self._check_unique("run_name")
         fine_tune = self._fine_tune()
-        if self.problems or head is None:
+        if self.problems or entry is None:
             raise invalid(self.path, KIND, self.problems)
         return LoadedManifest(
             self.path,
             tuple(job for job in jobs if job is not None),
             fine_tune,
-            head.continue_on_error,
+            entry.continue_on_error,
             content,
         )
 
@@ -119,26 +120,22 @@ class _Reading:
     def _job(self, at: Location) -> JobPlan | None:
         entry = self._entry(JobEntry, at)
         if entry is None:
-            # What can still be checked is: the config that it names.
-            self._config((*at, "config"), self._all_overrides(at))
+            self._config((*at, "config"), self._overrides_of(at))
             return None
         where = (*at, "config") if entry.config is not None else (*_SHARED, "config")
         if self.tree.get(where) is None:
-            self._fault(at, "has no config, and shared has none either")
+            self._problem(at, "has no config, and shared has none either")
             return None
-        config = self._config(where, self._all_overrides(at))
-        resume_from = self._file((*at, "resume_from"))
-        arguments = self._trainer_args(at)
-        if config is None:
-            return None
-        return self._plan(entry, config, arguments, resume_from)
+        config = self._config(where, self._overrides_of(at))
+        weights, arguments = self._weights((*at, "resume_from")), self._trainer_args(at)
+        return None if config is None else self._plan(entry, config, arguments, weights)
 
     def _plan(
         self,
         job: JobEntry,
         config: LoadedConfig,
-        arguments: dict[str, Any],
-        resume_from: Path | None,
+        arguments: dict[str, Any] | None = None,
+        weights: Path | None = None,
     ) -> JobPlan:
         return JobPlan(
             name=job.name,
@@ -146,8 +143,8 @@ class _Reading:
             run_name=job.run_name,
             options=job.over(
                 self.shared,
-                weights_from=resume_from,
-                trainer_args={**self._trainer_args(_SHARED), **arguments},
+                weights_from=weights,
+                trainer_args={**self._trainer_args(_SHARED), **(arguments or {})},
             ),
             output_root=self._path((*_SHARED, "output_root")),
         )
@@ -156,36 +153,29 @@ class _Reading:
         entry = self._entry(FineTuneEntry, _FINE_TUNE)
         if entry is None:
             return None
-        overrides = self._all_overrides(None)
+        overrides = self._overrides_of(None)
         phase1 = self._config((*_FINE_TUNE, "phase1", "config"), overrides)
-        seeded = {seed: self._phase2_config(seed, overrides) for seed in entry.phase2.seeds}
+        phase2 = {seed: self._phase2_config(seed, overrides) for seed in entry.phase2.seeds}
         if phase1 is None:
             return None
         return FineTunePlan(
-            self._phase("finetune_phase1", phase1),
+            self._plan(JobEntry(name="finetune_phase1"), phase1),
             {
-                seed: self._phase(f"phase2_seed{seed}", config)
-                for seed, config in seeded.items()
+                seed: self._plan(JobEntry(name=f"phase2_seed{seed}"), config)
+                for seed, config in phase2.items()
                 if config is not None
             },
             entry.phase2.start_from,
         )
 
-    def _phase(self, name: str, config: LoadedConfig) -> JobPlan:
-        return self._plan(JobEntry(name=name), config, {}, None)
-
     def _phase2_config(self, seed: int, overrides: list[Override]) -> LoadedConfig | None:
         at = (*_FINE_TUNE, "phase2")
-        config = self._config((*at, "config"), overrides, seed=seed)
+        config = self._config((*at, "config"), overrides, seed)
         if config is None or config.config.dataloader.seed == seed:
             return config
-        # The run is named after its seed, so the seed holds whatever the config says.
-        place = self.tree.place((*at, "seeds"))[0]
-        origin = f"{shown_path(place.file)}:{place.line}" if place.file else place.key
-        override = Override(
-            "dataloader.seed", seed, place.base, origin, place.key, place.file, place.line
-        )
-        return self._config((*at, "config"), [*overrides, override], seed=seed)
+        # The run is named after its seed, so the manifest's seed is stronger than the config's.
+        override = self._override((*at, "seeds"), "dataloader.seed", seed)
+        return self._config((*at, "config"), [*overrides, override], seed)
 
     def _config(
         self, at: Location, overrides: list[Override], seed: int | None = None
@@ -199,7 +189,7 @@ class _Reading:
             self.problems += error.problems or [self.tree.problem(at, error.message)]
             return None
 
-    def _all_overrides(self, job: Location | None) -> list[Override]:
+    def _overrides_of(self, job: Location | None) -> list[Override]:
         own = self._overrides_at((*job, "overrides")) if job else []
         return [*self._overrides_at((*_SHARED, "overrides")), *own, *self.overrides]
 
@@ -212,12 +202,13 @@ class _Reading:
                 overrides += [self._override((*at, key, k), f"{key}.{k}", v) for k, v in below]
             else:
                 overrides.append(self._override((*at, key), key, value))
-        # An edit from the command line wins over the manifest's own, however each is spelt.
+        # An edit from the command line is stronger than the manifest's own value, whether that is
+        # written as a dotted key or in a section.
         return sorted(overrides, key=lambda override: override.file is None)
 
     def _override(self, at: Location, key: str, value: Any) -> Override:  # noqa: ANN401
         place = self.tree.place(at)[0]
-        origin = f"{shown_path(place.file)}:{place.line}" if place.file else "command line"
+        origin = f"{shown_path(place.file)}:{place.line}" if place.file else COMMAND_LINE
         return Override(key, value, place.base, origin, place.key, place.file, place.line)
 
     def _trainer_args(self, at: Location) -> dict[str, Any]:
@@ -227,7 +218,7 @@ class _Reading:
             try:
                 arguments |= parse_trainer_args([str(text)])
             except ConfigError as error:
-                self._fault((*at, "trainer_args", n), f"'{text}' {error.problems[0].message}")
+                self._problem((*at, "trainer_args", n), f"'{text}' {error.problems[0].message}")
         return arguments
 
     def _path(self, at: Location, seed: int | None = None) -> Path | None:
@@ -239,16 +230,16 @@ class _Reading:
         try:
             return absolute(text, self.tree.place(at)[0].base)
         except (OSError, RuntimeError, ValueError) as error:
-            self._fault(at, f"is not a usable path: {error}")
+            self._problem(at, f"is not a usable path: {error}")
             return None
 
-    def _file(self, at: Location) -> Path | None:
+    def _weights(self, at: Location) -> Path | None:
         path = self._path(at)
         if path is not None and not path.is_file():
-            self._fault(at, f"there is no file {shown_path(path)}")
+            self._problem(at, f"{shown_path(path)} does not exist")
         return path
 
-    def _no_name_twice(self, key: str) -> None:
+    def _check_unique(self, key: str) -> None:
         first: dict[str, int] = {}
         for n, job in enumerate(self._jobs()):
             name = job.get(key) if isinstance(job, dict) else None
@@ -257,14 +248,9 @@ class _Reading:
             # Some file systems take `A` and `a` for one directory.
             before = first.setdefault(name.casefold(), n)
             if before != n:
-                place = self.tree.place(("jobs", before, key))[0]
-                where = f" in line {place.line}" if place.line else ""
-                self._fault(("jobs", n, key), f"another job{where} is called '{name}' too")
+                line = self.tree.place(("jobs", before, key))[0].line
+                where = f" in line {line}" if line else ""
+                self._problem(("jobs", n, key), f"another job{where} has the name '{name}' too")
 
-    def _fault(self, at: Location, message: str) -> None:
+    def _problem(self, at: Location, message: str) -> None:
         self.problems.append(self.tree.problem(at, message))
-
-
-def _name(job: Any) -> str | None:  # noqa: ANN401
-    name = job.get("name") if isinstance(job, dict) else None
-    return name if isinstance(name, str) else None

@@ -59,7 +59,7 @@ class _SharedKeys(Section):
     config: ConfigFile = None
     overrides: Values = Field(default_factory=dict)
     output_root: Text | None = Field(
-        default=None, description="where runs go; `--output-root` is stronger"
+        default=None, description="where runs are written; `--output-root` is stronger"
     )
     trainer_args: TrainerArgs = Field(default_factory=list)
 
@@ -69,12 +69,12 @@ class SharedEntry(CommonOptions, _SharedKeys):
 
 
 class _JobKeys(Section):
-    name: PlainName = Field(description="name of the job, and of its run with the time behind it")
+    name: PlainName = Field(description="name of the job, and of its run before the timestamp")
     config: ConfigFile = None
     overrides: Values = Field(default_factory=dict)
     run_name: PlainName | None = Field(
         default=None,
-        description="the run's directory as it stands, without a time; refused if taken",
+        description="exact name of the run's directory, without a timestamp; refused if taken",
     )
     resume_from: Text | None = Field(
         default=None, description="checkpoint whose weights the job starts from"
@@ -93,22 +93,22 @@ class PhaseOneEntry(Section):
 
 
 class PhaseTwoEntry(Section):
-    """Fine-tune phase 2: a run a seed. `{seed}` in `config` stands for the seed."""
+    """Fine-tune phase 2: one run for each seed."""
 
     config: Text = Field(
-        description="config file of the phase; `{seed}` in its name stands for the seed"
+        description="config file of the phase; `{seed}` in its name is replaced by the seed"
     )
-    seeds: Seeds = Field(description="a run each")
+    seeds: Seeds = Field(description="seeds of the runs")
     start_from: Literal["phase1", "sweep"] = Field(
         default="phase1", description="the best checkpoint of phase 1, or of the sweep"
     )
 
 
 class FineTuneEntry(Section):
-    """Both phases."""
+    """Both phases of fine-tuning."""
 
-    phase1: PhaseOneEntry = Field(description="one run, from the best of the sweep")
-    phase2: PhaseTwoEntry = Field(description="one run a seed")
+    phase1: PhaseOneEntry = Field(description="one run, from the best checkpoint of the sweep")
+    phase2: PhaseTwoEntry = Field(description="one run for each seed")
 
 
 class ManifestEntry(Section):
@@ -118,7 +118,7 @@ class ManifestEntry(Section):
     """
 
     shared: SharedEntry | None = Field(
-        default=None, description="what holds for every job and for both fine-tune phases"
+        default=None, description="values for every job and for both fine-tune phases"
     )
     jobs: Annotated[list[JobEntry], Field(min_length=1)] = Field(
         description="the sweep, in the order in which it is started"
@@ -128,5 +128,5 @@ class ManifestEntry(Section):
         description="both phases; without it only the sweep can be run (`--skip-fine`)",
     )
     continue_on_error: bool = Field(
-        default=False, description="the other jobs of a phase go on when one fails"
+        default=False, description="start the other jobs of a phase after one has failed"
     )

@@ -1,7 +1,7 @@
-"""The config, one model a YAML section.
+"""The config, one model for each YAML section.
 
-All models are frozen and strict: a boolean is no number, a number is no text, and a key that is
-not listed is a fault. Numbers are finite.
+All models are frozen and strict: a boolean is not a number, a number is not text, and an unknown
+key is an error. Numbers are finite.
 """
 
 from __future__ import annotations
@@ -100,26 +100,24 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class PathsConfig(Section):
-    """Where the data are: `graph`, `train_labels` and `val_labels`, or a plugin's `dataset`.
+    """Location of the data: `graph`, `train_labels` and `val_labels`, or a plugin's `dataset`.
 
-    Beside a data set, a path given here stands in for the data set's own: `dataset: demo` with
-    `graph: /fast/disk` is the demo's labels with graphs from elsewhere.
+    Next to a data set, a path given here replaces the data set's own: `dataset: demo` with
+    `graph: /fast/disk` uses the demo's labels with graphs from another folder.
     """
 
     graph: DataPath | None = Field(default=None, description="folder of graphs, <MODEL>.pt")
     train_labels: DataPath | None = Field(default=None, description="CSV of MODEL and dockq")
     val_labels: DataPath | None = Field(default=None, description="CSV of MODEL and dockq")
     test_labels: DataPath | None = Field(default=None, description="CSV of MODEL and dockq")
-    dataset: Text | None = Field(
-        default=None, description="name of a data set that a plugin brings"
-    )
+    dataset: Text | None = Field(default=None, description="name of a data set of a plugin")
     metadata: DataPath | None = Field(
-        default=None, description="graph_metadata.json, if not beside graphs"
+        default=None, description="graph_metadata.json, if it is not in the folder of graphs"
     )
     summary: DataPath | None = Field(default=None, description="the graph builder's summary")
     save_dir: DataPath | None = Field(
         default=None,
-        description="where runs go; unlike the others taken from the working directory",
+        description="where runs are written; relative to the working directory, unlike the others",
     )
 
     @model_validator(mode="after")
@@ -139,12 +137,12 @@ class ModelConfig(Section):
         default="mean", description="nodes to graph"
     )
     options: Options = Field(
-        default_factory=dict, description="what a plugin's model asks for beyond these"
+        default_factory=dict, description="further options of a plugin's model"
     )
 
 
 class DataloaderConfig(Section):
-    """Batches and the seed of the whole run."""
+    """Batches, and the seed of the whole run."""
 
     batch_size: int = Field(default=16, ge=1, le=10**6, description="graphs a batch")
     num_workers: int = Field(
@@ -154,7 +152,7 @@ class DataloaderConfig(Section):
 
 
 class TrainerConfig(Section):
-    """Where and how long."""
+    """Device, precision and length of a training."""
 
     accelerator: Literal["cpu", "gpu", "cuda", "mps", "auto"] = Field(
         default="cpu", description="device type"
@@ -198,7 +196,7 @@ class SchedulerConfig(Section):
 
 
 class EarlyStoppingConfig(Section):
-    """When to stop before the last epoch."""
+    """Condition for a stop before the last epoch."""
 
     patience: int = Field(
         default=20, ge=0, le=10**6, description="epochs without a better ranking metric"
@@ -206,29 +204,29 @@ class EarlyStoppingConfig(Section):
 
 
 class SelectionConfig(Section):
-    """What makes one epoch, checkpoint or run better than another."""
+    """Metric by which epochs, checkpoints and runs are ranked."""
 
     primary_metric: Literal["auto", "selection_metric", "val_loss"] = Field(
         default="auto",
-        description="the ranking metric: what checkpoints, early stopping and runs are ranked by; "
+        description="the ranking metric of checkpoints, early stopping and runs; "
         "`auto` is `selection_metric` if `use_val_spearman`, else `val_loss`",
     )
-    use_val_spearman: bool = Field(default=True, description="let rank correlation count")
+    use_val_spearman: bool = Field(default=True, description="whether rank correlation counts")
     spearman_weight: float = Field(default=1.0, ge=0, le=1e6, description="how much it counts")
     spearman_min_delta: float = Field(
-        default=0.0, ge=0, le=1, description="what of it does not count"
+        default=0.0, ge=0, le=1, description="rank correlation up to which none is counted"
     )
 
     @property
     def ranking_metric(self) -> MetricName:
-        """`primary_metric` with `auto` resolved; lower is better for both."""
+        """Return `primary_metric` with `auto` resolved; lower is better for both."""
         if self.primary_metric != "auto":
             return self.primary_metric
         return "selection_metric" if self.use_val_spearman else "val_loss"
 
 
 class CoverageConfig(Section):
-    """How many labelled decoys need a graph."""
+    """Share of labelled decoys that need a graph."""
 
     minimum_percent: float = Field(
         default=100.0, ge=0, le=100, description="of each split; 0..1 is a ratio"
@@ -237,13 +235,13 @@ class CoverageConfig(Section):
 
     @property
     def required_percent(self) -> float:
-        """0 to 100. What is written as 0 to 1 is a ratio, so 1 is all of them."""
+        """Return a percentage from 0 to 100; a value up to 1 is a ratio, so 1 means all."""
         given = self.minimum_percent
         return round(given * 100, 9) if given <= 1 else given
 
 
 class LoggingConfig(Section):
-    """How much the trainer says."""
+    """Amount of the trainer's output."""
 
     progress_bar_refresh_rate: int = Field(
         default=0,
@@ -257,7 +255,7 @@ class LoggingConfig(Section):
 
 
 class EdgeSchemaConfig(Section):
-    """How edges are embedded; their width is found in the graphs."""
+    """Embedding of edges; their width is read from the graphs."""
 
     use_layer_norm: bool = Field(default=True, description="Linear, LayerNorm, ReLU, Linear")
 
@@ -286,11 +284,11 @@ class MLflowConfig(TrackerSection):
     tags: Tags = Field(default_factory=dict, description="names and values, beside the run's own")
 
 
-class ReferenceConfig(Section):
-    """What a flat config of the reference says that has no effect here, kept for the record.
+class LegacyConfig(Section):
+    """Keys of the previous pipeline's flat configs that have no effect, recorded as they were.
 
-    Widths and schemas are found in the graphs, so a declared topology or edge schema changes
-    nothing; nor is there a profiler to set up.
+    Widths and schemas are read from the graphs, so a declared topology or edge schema changes
+    nothing; there is no profiler to set up.
     """
 
     edge_schema: Options = Field(default_factory=dict, description="what a flat config declared")
@@ -317,7 +315,7 @@ class TrainingConfig(Section):
     logging: LoggingConfig = Field(default_factory=LoggingConfig)
     edge_schema: EdgeSchemaConfig = Field(default_factory=EdgeSchemaConfig)
     mlflow: MLflowConfig = Field(default_factory=MLflowConfig)
-    reference: ReferenceConfig = Field(default_factory=ReferenceConfig)
+    reference: LegacyConfig = Field(default_factory=LegacyConfig)
 
 
 SECTIONS: dict[str, type[Section]] = {
@@ -325,5 +323,5 @@ SECTIONS: dict[str, type[Section]] = {
     for name, field in TrainingConfig.model_fields.items()
     if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
 }
-# Made absolute from the folder of whoever wrote them. `save_dir` is not among them.
+# Made absolute from the folder of the file or command that gave them; `save_dir` is not.
 DATA_PATHS = ("graph", "train_labels", "val_labels", "test_labels", "metadata", "summary")

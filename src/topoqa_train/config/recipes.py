@@ -1,4 +1,4 @@
-"""The shipped configs and manifests, in an installed wheel and in a checkout."""
+"""Find configs and manifests, among them those that are shipped with the package."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from topoqa_train.suggest import nearest_names
 
 Kind = Literal["configs", "manifests"]
 DEFAULT_MANIFEST = "run_core"
-# Settings of plugins, which lie beside the configs and are no training's.
+# Settings of plugins; they are next to the configs, but no training can be run from them.
 OF_PLUGINS = frozenset({"ramdisk"})
-_SINGULAR = {"configs": "config", "manifests": "manifest"}
 _SUFFIXES = (".yaml", ".yml")
 
 
 def shipped_folder(kind: Kind) -> Path | None:
-    """Where the shipped files of a kind are: inside the package, or at the top of its checkout."""
+    """Return the folder of shipped files: inside the package, or at the top of its checkout."""
     package = Path(topoqa_train.__file__).resolve().parent
     inside = package / "_recipes" / kind
     if inside.is_dir():
@@ -29,54 +28,51 @@ def shipped_folder(kind: Kind) -> Path | None:
 
 
 def shipped_names(kind: Kind) -> list[str]:
-    """Names of the shipped files of a kind, without suffix, sorted; no plugin's settings."""
+    """Return the sorted names of shipped files without suffix, without settings of plugins."""
     folder = shipped_folder(kind)
     names = {file.stem for file in folder.glob("*.yaml")} if folder else set()
     return sorted(names - OF_PLUGINS)
 
 
 def find_recipe(kind: Kind, name: str) -> Path:
-    """The shipped file called `name` (with or without its suffix).
+    """Return the shipped file called `name`, which may have its suffix.
 
     Raises:
         ConfigError: there is none.
     """
     found = _shipped(kind, name)
     if found is None:
-        raise _none_such(kind, Path(name))
+        raise _not_found(kind, Path(name))
     return found
 
 
 def locate(kind: Kind, given: Path) -> Path:
-    """The file that a user means by `given`: that file, else one's own or the shipped one so named.
+    """Return the file that a user means by `given`.
 
-    `run_core` is `manifests/run_core.yaml` of the working directory; where there is none on disk,
-    both name the shipped file. Any other path has to be there.
+    A path that exists is that file. `run_core` and `manifests/run_core.yaml` are the file of that
+    name in the working directory, else the shipped one.
 
     Raises:
-        ConfigError: there is neither.
+        ConfigError: no such file exists.
     """
     try:
         if given.exists():
             return given
     except (OSError, ValueError) as error:
         raise ConfigError(f"{str(given)[:200]!r} is not a valid path") from error
-    if given.parent == Path():
-        own = _named(Path(kind), given.name)
-        if own is not None:
-            return own
-    if given.parent in (Path(), Path(kind)):
+    found = _named(Path(kind), given.name) if given.parent == Path() else None
+    if found is None and given.parent in (Path(), Path(kind)):
         found = _shipped(kind, given.name)
-        if found is not None:
-            return found
-    raise _none_such(kind, given)
+    if found is None:
+        raise _not_found(kind, given)
+    return found
 
 
 def default_manifest(cwd: Path) -> Path:
-    """`manifests/run_core.yaml` of `cwd` if it has a folder `manifests`, else the shipped one.
+    """Return the default manifest of `cwd` if it has a folder `manifests`, else the shipped one.
 
     Raises:
-        ConfigError: the folder is there and the file is not.
+        ConfigError: the folder exists, but not the file.
     """
     folder = cwd / "manifests"
     if not folder.is_dir():
@@ -84,7 +80,7 @@ def default_manifest(cwd: Path) -> Path:
     path = folder / f"{DEFAULT_MANIFEST}.yaml"
     if not path.is_file():
         raise ConfigError(
-            f"{shown_path(folder)} holds no {path.name}, the default manifest",
+            f"the default manifest {shown_path(path)} does not exist",
             hint="Name another with --manifest.",
         )
     return path
@@ -102,18 +98,17 @@ def _named(folder: Path, name: str) -> Path | None:
     return next((path for path in candidates if path.suffix in _SUFFIXES and path.is_file()), None)
 
 
-def _none_such(kind: Kind, given: Path) -> ConfigError:
+def _not_found(kind: Kind, given: Path) -> ConfigError:
+    what = f"the {kind.removesuffix('s')} {shown_path(given)}"
     if given.is_symlink():
         return ConfigError(
-            f"the {_SINGULAR[kind]} {shown_path(given)} is a link that leads to no file",
-            hint="It leads round to itself, or to what was moved or deleted: ls -l shows where.",
+            f"{what} is a dangling link", hint="Its target was moved or deleted: see ls -l."
         )
     folder = given.parent
-    beside = [f.name for f in folder.glob("*.y*ml")] if folder.is_dir() else []
+    beside = [file.name for file in folder.glob("*.y*ml")] if folder.is_dir() else []
     near = [shown_path(folder / name) for name in nearest_names(given.name, beside)]
     guess = "".join(near or nearest_names(given.stem, shipped_names(kind)))
-    return ConfigError(
-        f"the {_SINGULAR[kind]} {shown_path(given)} does not exist"
-        + (f"; did you mean {guess}?" if guess else ""),
-        hint=f"Shipped {kind}: {', '.join(shipped_names(kind))}." if not guess else None,
-    )
+    if guess:
+        return ConfigError(f"{what} does not exist; did you mean {guess}?")
+    hint = f"Shipped {kind}: {', '.join(shipped_names(kind))}."
+    return ConfigError(f"{what} does not exist", hint=hint)

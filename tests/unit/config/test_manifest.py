@@ -212,10 +212,10 @@ def test_every_fault_of_every_file_at_once(project: Path, write, over, fault) ->
     m = "manifests/m.yaml"
     assert list(error.details) == [
         f"{m}:6: shared.log_lr: should be a valid boolean, not 1",
-        f"{m}:17: jobs[1].resume_from: there is no file stop.ckpt",
+        f"{m}:17: jobs[1].resume_from: stop.ckpt does not exist",
         f"{m}:22: jobs[1].overrides.trainer.num_epoch: {unknown} 'num_epochs'?",
         f"{m}:24: jobs[2].confg: {unknown} 'config'?",
-        f"{m}:25: jobs[3].name: another job in line 13 is called 'One' too",
+        f"{m}:25: jobs[3].name: another job in line 13 has the name 'One' too",
         f"{m}:28: {missing}/ft_sed101.yaml does not exist; did you mean configs/ft_seed101.yaml?",
         f"{m}:28: {missing}/ft_sed555.yaml does not exist; did you mean configs/ft_seed555.yaml?",
         f"{m}:29: continue_on_eror: {unknown} 'continue_on_error'?",
@@ -261,7 +261,7 @@ def test_the_third_job_is_checked_before_the_first_could_start(project: Path, wr
         ("jobs: [{name: ../x, config: configs/a.yaml}]\n", 1, "'../x' is not a plain name"),
         ("jobs: [{name: 5, config: configs/a.yaml}]\n", 1, "should be text"),
         ("jobs:\n- {JOB, run_name: a b}\n", 2, "'a b' is not a plain"),
-        ("jobs:\n- {JOB, run_name: latest}\n", 2, "keeps for itself"),
+        ("jobs:\n- {JOB, run_name: latest}\n", 2, "reserved name"),
         ("jobs:\n- {JOB, log_lrs: true}\n", 2, "unknown key"),
         ("jobs:\n- {JOB, overrides: [a]}\n", 2, "should be a mapping"),
         (
@@ -335,7 +335,7 @@ def test_run_names_twice(project: Path, write, fault) -> None:
     )
     (problem,) = fault(lambda: load_manifest(path)).problems
     assert (problem.line, problem.key) == (4, "jobs[1].run_name")
-    assert problem.message == "another job in line 3 is called 'Same' too"
+    assert problem.message == "another job in line 3 has the name 'Same' too"
 
 
 @pytest.mark.parametrize(

@@ -108,10 +108,10 @@ def test_shipped_files_are_found_from_any_folder(here: Path, fault) -> None:
 
 
 @pytest.mark.parametrize("target", ["loop.yaml", "gone.yaml"])
-def test_a_link_that_leads_nowhere_is_called_that(here: Path, fault, target: str) -> None:
+def test_a_dangling_link_is_reported_as_one(here: Path, fault, target: str) -> None:
     (here / "loop.yaml").symlink_to(target)
     error = fault(lambda: load_config(here / "loop.yaml"))
-    assert error.message == "the config loop.yaml is a link that leads to no file"
+    assert error.message == "the config loop.yaml is a dangling link"
 
 
 def test_ones_own_file_goes_before_the_shipped_one(write) -> None:
@@ -129,7 +129,7 @@ def test_default_manifest(here: Path, write, fault) -> None:
     assert shipped == find_recipe("manifests", "run_core")
     (here / "manifests").mkdir()
     error = fault(lambda: default_manifest(here))
-    assert error.message == "manifests holds no run_core.yaml, the default manifest"
+    assert error.message == "the default manifest manifests/run_core.yaml does not exist"
     write("manifests/run_core.yaml", "")
     assert default_manifest(here) == here / "manifests/run_core.yaml"
 

@@ -1,7 +1,7 @@
-"""Plain YAML scalars to Python values, by the core schema of YAML 1.2.
+"""Values of plain YAML scalars by the core schema of YAML 1.2, and how messages show values.
 
-So `5e-3` is a number and `yes`, `on` and `2026-01-31` are text. Underscores between digits are
-taken too, as in Python.
+`5e-3` is a number; `yes`, `on` and `2026-01-31` are text. Underscores between digits are accepted,
+as in Python.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _INTEGER = re.compile(r"[-+]?[0-9][0-9_]*")
 _BASED = re.compile(r"0(?:o[0-7]+|x[0-9a-fA-F]+)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))")
-# What YAML can hold in a file; the rest comes in by escapes, and could not be written out again.
+# Characters that a YAML file cannot hold; escapes can produce them, but not write them again.
 _UNPRINTABLE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
@@ -28,10 +28,10 @@ _SHOWN = 40
 
 
 def resolve(text: str) -> Scalar:
-    """The value of an unquoted scalar.
+    """Return the value of an unquoted scalar.
 
     Raises:
-        ValueError: it is a number that is not finite, or of more than a hundred digits.
+        ValueError: the number is not finite, or has more than a hundred digits.
     """
     if _NULL.fullmatch(text):
         return None
@@ -59,17 +59,17 @@ def _finite(text: str) -> float:
 
 
 def is_printable(text: str) -> bool:
-    """Whether `text` can stand in a YAML file: no control characters, no lone surrogates."""
+    """Return whether a YAML file can hold `text`: no control characters, no lone surrogates."""
     return _UNPRINTABLE.search(text) is None
 
 
 def shorten(text: str, most: int = _SHOWN) -> str:
-    """`text` cut to `most` characters, by default to what fits in a message."""
+    """Return `text` cut to `most` characters, by default to what fits in a message."""
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def described(value: Any) -> str:  # noqa: ANN401
-    """`value` as a message names it: `'fast'`, `true`, `a list`, `nothing`."""
+    """Return `value` as messages show it: `'fast'`, `true`, `a list`, `nothing`."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
