@@ -147,6 +147,18 @@ def of_data(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]
     return found or [Difference("hash of the data", *whole)]
 
 
+def of_data_files(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
+    """Compare the paths in two `data` sections of run_metadata.json, by the config's keys."""
+    files = [
+        {
+            "paths.graph": data.get("graph"),
+            **{f"paths.{key}_labels": path for key, path in _mapping(data.get("labels")).items()},
+        }
+        for data in (then, now)
+    ]
+    return [Difference(*each, "place") for each in _changed(*files)]
+
+
 def _mapping(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any JSON value
     return value if isinstance(value, Mapping) else {}
 

@@ -144,30 +144,15 @@ def data_document(files: DataFiles, data: LoadedData, read_seconds: float) -> di
 
 def check_same_data(document: RunMetadata, job: Job, data: LoadedData) -> None:
     """Raise `DataError` if a run to resume was trained on other data than `data`."""
-    recorded = document.data.get("fingerprint")
-    if recorded is None or recorded == data.fingerprint.whole:
-        return
-    now, before = data.counts(), document.data.get("graphs")
-    raise DataError(
-        f"{document.run_name} was trained on data that differ from the present ones",
-        details=[
-            f"graphs then {before}, now {now}" if now != before else "labels or graphs differ",
-            *(_changed_paths(document, job) or ["all paths are the same: the files changed"]),
-        ],
-        hint="Bring the old data back, or start a new run from its weights: "
-        "topoqa-train run --resume-from CKPT",
-    )
-
-
-def _changed_paths(document: RunMetadata, job: Job) -> list[str]:
-    labels = dict(document.data.get("labels") or {})
-    then = {**{f"{split}_labels": path for split, path in labels.items()}}
-    now = {f"{split}_labels": str(path) for split, path in job.data.labels().items()}
-    found = diff.of_config(
-        {"paths": {**then, "graph": document.data.get("graph")}},
-        {"paths": {**now, "graph": str(job.data.graph)}},
-    )
-    return sorted(map(str, found))
+    now = data_document(job.data, data, 0.0)
+    found = diff.of_data(document.data, now)
+    if found:
+        raise DataError(
+            f"{document.run_name} was trained on data that differ from the present ones",
+            details=[*map(str, found), *map(str, diff.of_data_files(document.data, now))],
+            hint="Bring the old data back, or start a new run from its weights: "
+            "topoqa-train run --resume-from CKPT",
+        )
 
 
 def seconds_before(document: RunMetadata) -> float:

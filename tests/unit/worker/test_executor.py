@@ -190,19 +190,3 @@ class TestHistory:
         (end,) = ended()
         assert "TOPOQA_TRAIN_KEEP_RUNS" in end.error["message"]
         assert not job.output_root.exists()
-
-
-@pytest.mark.parametrize(
-    ("runtime", "progress", "seconds"),
-    [
-        ({}, {}, 0.0),
-        ({"seconds": 12.5}, {"training_seconds": 10.0}, 12.5),  # completed, and taken further
-        ({}, {"training_seconds": 10}, 10.0),  # killed
-        ({"seconds": 12.5}, {"training_seconds": 40.0}, 40.0),  # taken further, and killed
-    ],
-)
-def test_the_time_of_earlier_sessions_counts(
-    runtime: dict[str, Any], progress: dict[str, Any], seconds: float
-) -> None:
-    document = RunMetadata(run_name="r", created="", runtime=runtime, progress=progress)
-    assert run_record.seconds_before(document) == seconds
