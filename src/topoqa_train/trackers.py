@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 from topoqa_train.config.models import TrackerSection, TrainingConfig
@@ -61,9 +60,8 @@ class Tracker(Protocol):
 
 def check_installed(config: TrainingConfig) -> None:
     """Raise `RequestError` if `config` enables a tracker that is not installed."""
-    installed = discovery.discover(discovery.TRACKERS)
     for name in _enabled(config):
-        if name not in installed:
+        if name not in discovery.discover(discovery.TRACKERS):
             raise RequestError(
                 f"{name}.enabled is true, but no tracker '{name}' is installed",
                 hint=f"pip install topoqa-trackers, or set {name}.enabled to false.",
@@ -86,13 +84,8 @@ class Trackers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        stopped = isinstance(error, InterruptedRunError | TerminatedRunError)
+    def __exit__(self, *exception: object) -> None:
+        stopped = isinstance(exception[1], InterruptedRunError | TerminatedRunError)
         for name in self._trackers:
             # The outcome of the run is already written: a failed report must not replace it.
             with suppress(OSError, TopoqaTrainError):

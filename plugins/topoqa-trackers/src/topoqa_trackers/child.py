@@ -14,7 +14,6 @@ from filelock import FileLock
 from topoqa_trackers.follower import Follower, Session
 from topoqa_trackers.mlflow_backend import MLflowBackend, open_record
 from topoqa_trackers.supervisor import OVERDUE, Task
-from topoqa_train.errors import RequestError
 
 # How to continue a tracker's record, and its backend. The backend imports the library that it
 # uses when it connects, so that a broken one is reported.
@@ -47,7 +46,7 @@ def main() -> int:
 def _limit_time(session: Session, stop: threading.Event, seconds: float) -> None:
     """End this process `seconds` after its run, or after SIGTERM, wherever it is blocked."""
     while not session.over and not stop.wait(_WATCH_SECONDS):
-        with suppress(RequestError):
+        with suppress(Exception):  # nothing may end this watch
             session.look()
     time.sleep(seconds)
     sys.stderr.write(f"not finished after {seconds:g} s: giving up\n")

@@ -13,9 +13,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from topoqa_trackers import record as records
 from topoqa_trackers import run_values
-from topoqa_trackers.record import Record
+from topoqa_trackers.record import Record, read_record
 from topoqa_trackers.run_values import Metrics
 from topoqa_trackers.supervisor import Task
 from topoqa_trackers.uri import Place, place_of, without_password
@@ -44,7 +43,7 @@ _DEFAULTS = {
 
 def open_record(task: Task, path: Path) -> Record:
     """Return a record for `task` that continues the one in `path` if both have the same store."""
-    before = records.read(path)
+    before = read_record(path)
     uri, folder = task.settings["tracking_uri"], task.folder
     if before.tracking_uri == without_password(uri) and Path(before.folder).is_dir():
         # A run that is resumed from elsewhere still belongs where it was tracked first.
@@ -123,7 +122,7 @@ class MLflowBackend:
     def _is_copy(self, run: RunSummary, tags: dict[str, str]) -> bool:
         """Return whether `run` is a copy of a directory that still exists and is tracked."""
         original = Path(tags.get("run_dir", ""))
-        tracked = records.read(original / "mlflow.json").run_id == self.record.run_id
+        tracked = read_record(original / "mlflow.json").run_id == self.record.run_id
         return tracked and not original.samefile(run.paths.root)
 
     def _contradicts(self, epochs: Metrics) -> bool:

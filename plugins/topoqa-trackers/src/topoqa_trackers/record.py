@@ -36,7 +36,7 @@ class Record(BaseModel):
         api.write_json(path, self.model_dump(mode="json"))
 
 
-def read(path: Path) -> Record:
+def read_record(path: Path) -> Record:
     """Return the record in `path`, or an empty one if none can be read."""
     try:
         return Record.model_validate_json(api.read_file(path, _MAXIMUM_BYTES))

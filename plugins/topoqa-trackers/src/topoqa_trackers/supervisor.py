@@ -17,8 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from topoqa_trackers import record as records
-from topoqa_trackers.record import Record
+from topoqa_trackers.record import Record, read_record
 from topoqa_train.api import TrackedRun
 
 DEFAULT_GRACE_SECONDS = 30.0
@@ -64,10 +63,9 @@ class TrackerProcess:
     def problem(self) -> str | None:
         """Return what is wrong now, in one line, without waiting."""
         record = self._record()
-        if record.problem is not None:
-            retrying = "; retrying, the training continues"
-            return record.problem + (retrying if record.state == "following" else "")
-        return None if self._process.poll() in (None, 0) else self._end_of_process()
+        if record.problem is not None and record.state == "following":
+            return f"{record.problem}; retrying, the training continues"
+        return record.problem or self._end_of_process()
 
     def close(self, *, stopped: bool) -> str | None:
         """Wait for the process to finish within its time, else kill it.
@@ -119,11 +117,13 @@ class TrackerProcess:
         return self._process.poll() is not None
 
     def _end_of_process(self) -> str | None:
-        code = self._process.returncode
+        code = self._process.poll()
+        if code in (None, 0):
+            return None
         if code == OVERDUE:
             return self._overdue()
-        how = f"status {code}" if code >= 0 else signal.Signals(-code).name
-        return f"{self.name}: the tracker ended ({how}); see {self.name}.log" if code else None
+        how = f"status {code}" if code > 0 else signal.Signals(-code).name
+        return f"{self.name}: the tracker ended ({how}); see {self.name}.log"
 
     def _overdue(self) -> str:
         record = self._record()
@@ -133,7 +133,7 @@ class TrackerProcess:
 
     def _record(self) -> Record:
         """Return what the process has recorded; a record of an earlier process counts as none."""
-        record = records.read(self.run.run_dir / f"{self.name}.json")
+        record = read_record(self.run.run_dir / f"{self.name}.json")
         return record if record.pid == self._process.pid else Record()
 
 
