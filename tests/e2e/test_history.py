@@ -76,7 +76,7 @@ def test_finished_runs_move_but_never_what_is_needed(cli: Cli, copied: Project) 
 def test_a_number_that_is_none_is_a_wrong_request(cli: Cli, project: Project) -> None:
     done = start(cli, project, "new", keep="many")
     assert done.status == 2
-    assert "TOPOQA_TRAIN_KEEP_RUNS: 'many' is no number of runs" in done.err
+    assert "TOPOQA_TRAIN_KEEP_RUNS: 'many' is not a number of runs" in done.err
     assert not (project.runs / "new").exists()
 
 

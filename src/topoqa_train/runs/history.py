@@ -1,4 +1,4 @@
-"""Finished runs put aside: `history/` under the folder of runs, where every reader looks too."""
+"""Archive of finished runs: the folder `history/`, where every reader looks too."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def keep_runs() -> int:
-    """How many finished runs stay beside new ones: TOPOQA_TRAIN_KEEP_RUNS, or 20.
+    """Return how many finished runs stay out of `history/`: TOPOQA_TRAIN_KEEP_RUNS, or 20.
 
     Raises:
-        RequestError: the variable holds no number of runs.
+        RequestError: the variable is not a number of runs.
     """
     text = os.environ.get(KEEP_VARIABLE, "").strip()
     if not text:
         return DEFAULT_KEEP
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise RequestError(
-            f"{KEEP_VARIABLE}: '{text}' is no number of runs",
-            hint="It says how many finished runs stay out of history/: 0, 20, ...",
+            f"{KEEP_VARIABLE}: '{text}' is not a number of runs",
+            hint="Give the number of finished runs that stay out of history/: 0, 20, ...",
         )
     return int(text)
 
@@ -48,12 +48,12 @@ def keep_runs() -> int:
 def held(
     store: RunStore, clock: Clock, *, leaving: Collection[str] = (), interrupted: bool = True
 ) -> dict[str, str]:
-    """Run id to why the run must be neither moved nor deleted; the others are free.
+    """Return the runs that must be neither moved nor deleted, each with the reason.
 
-    Held are runs that are running, were interrupted or can't be read, what `latest` points at,
-    what another run started from, and what a batch or pipeline in progress makes or needs. What
-    only runs that are `leaving` started from is free, and without `interrupted` so are runs that
-    were, unless something else holds them.
+    These are runs that are running, were interrupted or can't be read, the run that `latest`
+    points at, runs that another run started from, and runs that a batch or pipeline in progress
+    creates or needs. The starting points of runs that are `leaving` are free; without
+    `interrupted`, so are interrupted runs, unless there is another reason.
     """
     unreadable: dict[str, str] = {}
     reasons: dict[str, str] = {}
@@ -84,7 +84,7 @@ def held(
 
 
 def starting_points(glance: Glance) -> set[str]:
-    """The runs whose weights a run started from, as far as its metadata name them."""
+    """Return the runs whose weights a run started from, as far as its metadata name them."""
     start = glance.metadata.started_from or {}
     checkpoint, run_id = start.get("checkpoint"), start.get("run_id")
     named = {run_id} if isinstance(run_id, str) else set()
@@ -92,9 +92,7 @@ def starting_points(glance: Glance) -> set[str]:
 
 
 def move(store: RunStore, run: RunPaths) -> RunPaths:
-    """Put a run into `history/` by one rename, and say where it is now.
-
-    Whether it may be moved is for `held` to say.
+    """Move a run to `history/` by one rename and return its new place; `held` is not checked.
 
     Raises:
         RequestError: one of that name is there already, or the file system refuses.
@@ -103,7 +101,7 @@ def move(store: RunStore, run: RunPaths) -> RunPaths:
 
 
 def restore(store: RunStore, run: RunPaths) -> RunPaths:
-    """Take a run out of `history/` again; otherwise as `move`."""
+    """Move a run out of `history/` again; the opposite of `move`."""
     return _renamed(run, store.root)
 
 
@@ -117,7 +115,7 @@ def _renamed(run: RunPaths, folder: Path) -> RunPaths:
     except OSError as error:
         reason = error.strerror or error
         raise RequestError(f"{run.run_id} can't be moved to {folder.name}/: {reason}") from error
-    with suppress(OSError):  # it is moved, whether or not a power cut could undo that
+    with suppress(OSError):  # it is moved, even if a power cut could undo that
         for changed in (target.root.parent, run.root.parent):
             atomic.flush_folder(changed)
     return target
@@ -131,11 +129,11 @@ def tidy(
     spare: Collection[str] = (),
     warn: Callable[[str], None] = lambda _: None,
 ) -> list[RunPaths]:
-    """Move finished runs beyond the newest `keep` to `history/`; says where they are now.
+    """Move finished runs beyond the newest `keep` to `history/`; return their new places.
 
-    Never one that is `held` or in `spare`, nor one whose absolute links would break. What can't be
-    moved stays where it is, with a line to `warn`. While another process is at it, nothing is done
-    here.
+    Runs that are `held` or in `spare` stay, and so do runs whose absolute links would break. A run
+    that can't be moved is reported to `warn`. While another process does the same, nothing is
+    moved.
     """
     if len(store.here()) <= keep:
         return []
@@ -145,12 +143,12 @@ def tidy(
     except Timeout:
         return []
     except (OSError, RequestError) as error:
-        warn(f"older runs stay where they are: {error}")
+        warn(f"older runs were not archived: {error}")
         return []
 
 
 def _beyond(store: RunStore, clock: Clock, keep: int, spare: Collection[str]) -> list[Glance]:
-    """The finished runs that are not among the newest `keep`, without those to be left alone."""
+    """Return the finished runs beyond the newest `keep`, without those that must stay."""
     stay = {*held(store, clock), *spare}
     finished = [glance for glance in _glances(store.here(), clock) if glance.status in _FINISHED]
     finished.sort(key=lambda glance: (_created(glance), glance.paths.run_id), reverse=True)
@@ -180,7 +178,7 @@ def _moved(
     for glance in glances:
         try:
             with writing(glance):
-                # It may have been resumed since it was looked at.
+                # It may have been resumed in the meantime.
                 if summary.glance(glance.paths, clock).status in _FINISHED:
                     yield move(store, glance.paths)
         except lock.BusyRunError:
@@ -194,7 +192,7 @@ def _glances(runs: Iterable[RunPaths], clock: Clock) -> Iterator[Glance]:
         try:
             yield summary.glance(paths, clock)
         except RequestError:
-            continue  # `held` tells of it
+            continue  # `held` reports it
 
 
 def _created(glance: Glance) -> datetime:

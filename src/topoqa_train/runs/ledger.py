@@ -37,6 +37,19 @@ class JobRun(BaseModel):
     root: _FileName | None = None
 
 
+class SelectedCheckpoint(BaseModel):
+    """The checkpoint that fine-tuning starts from; the new runs are named after `base`.
+
+    `notes` report what was selected, and from which runs.
+    """
+
+    base: str
+    checkpoint: Path
+    run_id: _FileName | None
+    epoch: int | None
+    notes: tuple[str, ...] = Field(default=(), exclude=True)
+
+
 class Ledger(BaseModel):
     """One session: a batch, pipeline or fine-tune from its start to its end.
 
@@ -54,7 +67,7 @@ class Ledger(BaseModel):
     number: int = 0
     completed: str | None = None
     jobs: dict[str, JobRun] = Field(default_factory=dict)
-    selected: dict[str, Any] | None = Field(
+    selected: SelectedCheckpoint | None = Field(
         default=None, validation_alias=AliasChoices("selected", "pick")
     )
     process: dict[str, Any] = Field(default_factory=dict)
@@ -84,12 +97,9 @@ class Ledger(BaseModel):
 
     def runs(self) -> set[str]:
         """Return every run that the session creates or needs."""
-        selected = (self.selected or {}).get("run_id")
-        return {
-            *self.required,
-            *(entry.run_id for entry in self.jobs.values()),
-            *([selected] if isinstance(selected, str) else []),
-        }
+        selected = self.selected and self.selected.run_id
+        jobs = (entry.run_id for entry in self.jobs.values())
+        return {*self.required, *jobs, *([selected] if selected else [])}
 
     def add(self, job: str, identity: str, run_id: str, root: Path) -> None:
         """Enter that the run `run_id` in the folder `root` does `job`."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from topoqa_train.clock import Clock
 from topoqa_train.config.names import plain_name
 from topoqa_train.errors import RequestError
 from topoqa_train.runs import leaderboard, summary
 from topoqa_train.runs.leaderboard import Leaderboard
+from topoqa_train.runs.ledger import SelectedCheckpoint
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import VAL_LOSS, epoch_of
 from topoqa_train.runs.status import Status
@@ -26,29 +25,6 @@ class NoFinishedRunError(RequestError):
     """Error for a selection among finished runs where there are none."""
 
 
-@dataclass(frozen=True)
-class SelectedCheckpoint:
-    """The checkpoint that fine-tuning starts from; its runs are named after `base`.
-
-    `notes` report what was selected, and from which runs.
-    """
-
-    base: str
-    checkpoint: Path
-    run_id: str | None
-    epoch: int | None
-    notes: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` reads."""
-        return {
-            "base": self.base,
-            "checkpoint": str(self.checkpoint),
-            "run_id": self.run_id,
-            "epoch": self.epoch,
-        }
-
-
 def of_file(path: Path) -> SelectedCheckpoint:
     """Return the checkpoint at `path`; the base name is its run's, if it is in a run."""
     # Resolved, because `latest` and `best.ckpt` may point elsewhere by the time it is read.
@@ -56,8 +32,8 @@ def of_file(path: Path) -> SelectedCheckpoint:
     epoch = epoch_of(file.name)
     run = RunPaths(file.parent.parent)
     if file.parent == run.checkpoints:
-        return SelectedCheckpoint(run.run_id, file, run.run_id, epoch)
-    return SelectedCheckpoint(plain_name(file.stem), file, None, epoch)
+        return _selected(run, file, epoch)
+    return SelectedCheckpoint(base=plain_name(file.stem), checkpoint=file, run_id=None, epoch=epoch)
 
 
 def of_run(run_dir: Path, checkpoint: Path, clock: Clock) -> SelectedCheckpoint:
@@ -76,7 +52,7 @@ def of_run(run_dir: Path, checkpoint: Path, clock: Clock) -> SelectedCheckpoint:
         if found.run_id not in (None, run.paths.run_id)
         else ()
     )
-    return SelectedCheckpoint(run.paths.run_id, found.checkpoint, found.run_id, found.epoch, notes)
+    return found.model_copy(update={"base": run.paths.run_id, "notes": notes})
 
 
 def of_sweep(runs: Sequence[RunPaths], clock: Clock, metric: str | None) -> SelectedCheckpoint:
@@ -100,6 +76,7 @@ def of_finished(store: RunStore, clock: Clock, metric: str | None, hint: str) ->
     runs, unreadable = summary.read_all(store.all(), clock)
     finished = [run for run in runs if run.status == Status.COMPLETED]
     ours = [run for run in finished if not run.read_only]
+    limited = [run for run in ours if run.limited]
     whole = [run for run in ours if not run.limited]
     notes = [
         *unreadable,
@@ -107,7 +84,7 @@ def of_finished(store: RunStore, clock: Clock, metric: str | None, hint: str) ->
             "runs of another program, which validated in another way; select one by its name",
             [run for run in finished if run.read_only],
         ),
-        *(_skipped("validated on a part of the graphs", _others(ours, whole)) if whole else ()),
+        *(_skipped("validated on a part of the graphs", limited) if whole else ()),
     ]
     best = _winner(leaderboard.rank(whole or ours, metric=metric or VAL_LOSS, notes=notes))
     if best is None:
@@ -119,18 +96,13 @@ def of_finished(store: RunStore, clock: Clock, metric: str | None, hint: str) ->
     return best
 
 
-def from_json(document: Mapping[str, Any]) -> SelectedCheckpoint | None:
+def of_session(selected: SelectedCheckpoint) -> SelectedCheckpoint | None:
     """Return what an earlier session selected; None if its file does not exist any more."""
-    try:
-        file = current_checkpoint(Path(document["checkpoint"]))
-        selected = SelectedCheckpoint(
-            str(document["base"]), file, document["run_id"], document["epoch"]
-        )
-    except (KeyError, TypeError):
-        return None
+    file = current_checkpoint(selected.checkpoint)
+    notes = (f"Fine-tuning starts from {selected.base}, as before.",)
     if not file.is_file():
         return None
-    return replace(selected, notes=(f"Fine-tuning starts from {selected.base}, as before.",))
+    return selected.model_copy(update={"checkpoint": file, "notes": notes})
 
 
 def best_of(run: RunPaths, clock: Clock) -> SelectedCheckpoint:
@@ -138,21 +110,24 @@ def best_of(run: RunPaths, clock: Clock) -> SelectedCheckpoint:
     best = summary.read(run, clock).best()
     if best is None:
         raise RequestError(f"{run.run_id} has no checkpoint that can be ranked")
-    return SelectedCheckpoint(run.run_id, best.path, run.run_id, best.epoch)
+    return _selected(run, best.path, best.epoch)
 
 
 def _winner(ranked: Leaderboard) -> SelectedCheckpoint | None:
     winner = ranked.winner()
     if winner is None or winner.best is None:
         return None
-    run_id, best = winner.run.paths.run_id, winner.best
-    note = f"Selected {run_id}: {ranked.metric} {winner.value:.5f} @ {best.epoch}"
-    return SelectedCheckpoint(run_id, best.path, run_id, best.epoch, (*ranked.notes, note))
+    run, best = winner.run.paths, winner.best
+    note = f"Selected {run.run_id}: {ranked.metric} {winner.value:.5f} @ {best.epoch}"
+    return _selected(run, best.path, best.epoch, (*ranked.notes, note))
 
 
-def _others(all_of_them: Sequence[RunSummary], these: Sequence[RunSummary]) -> list[RunSummary]:
-    kept = {run.paths.root for run in these}
-    return [run for run in all_of_them if run.paths.root not in kept]
+def _selected(
+    run: RunPaths, file: Path, epoch: int | None, notes: tuple[str, ...] = ()
+) -> SelectedCheckpoint:
+    return SelectedCheckpoint(
+        base=run.run_id, checkpoint=file, run_id=run.run_id, epoch=epoch, notes=notes
+    )
 
 
 def _skipped(why: str, runs: Sequence[RunSummary]) -> list[str]:

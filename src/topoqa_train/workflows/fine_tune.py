@@ -7,8 +7,8 @@ from pathlib import Path
 
 from topoqa_train.config.job_plan import JobPlan, LoadedManifest
 from topoqa_train.launch.job import Job
+from topoqa_train.runs.ledger import SelectedCheckpoint
 from topoqa_train.workflows import checkpoint_selection
-from topoqa_train.workflows.checkpoint_selection import SelectedCheckpoint
 from topoqa_train.workflows.data_resolver import DataResolver
 from topoqa_train.workflows.job_factory import make_job
 from topoqa_train.workflows.job_runner import JobRunner

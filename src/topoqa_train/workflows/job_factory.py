@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from topoqa_train import bounded_read, trackers
 from topoqa_train.config.job_plan import JobPlan, LoadedManifest
 from topoqa_train.config.load import LoadedConfig
-from topoqa_train.config.models import TrainingConfig
 from topoqa_train.config.run_options import NEUTRAL
 from topoqa_train.errors import RequestError, combine_errors
 from topoqa_train.launch import environment
@@ -86,16 +85,6 @@ def existing_checkpoint(path: Path) -> Path:
             hint="topoqa-train leaderboard lists the runs there are and their checkpoints.",
         )
     return file.resolve()
-
-
-def network_differences(one: TrainingConfig, other: TrainingConfig) -> list[tuple[str, Any, Any]]:
-    """Return key and both values of what keeps the weights of `one` from fitting `other`."""
-    pairs = [
-        (f"{section}.{key}", value, getattr(getattr(other, section), key))
-        for section in ("model", "edge_schema")
-        for key, value in getattr(one, section).model_dump().items()
-    ]
-    return [pair for pair in pairs if pair[1] != pair[2]]
 
 
 def check_and_show(

@@ -14,20 +14,20 @@ from topoqa_train.clock import Clock
 from topoqa_train.config.manifest import load_manifest
 from topoqa_train.errors import RequestError, TopoqaTrainError
 from topoqa_train.launch.job import Job
+from topoqa_train.provenance import diff
 from topoqa_train.runs import history, leaderboard, summary
 from topoqa_train.runs.leaderboard import Leaderboard
+from topoqa_train.runs.ledger import SelectedCheckpoint
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.store import RunStore
 from topoqa_train.views.progress import PlannedJob, Reporter
 from topoqa_train.workflows import checkpoint_selection, fine_tune, previous_session
-from topoqa_train.workflows.checkpoint_selection import SelectedCheckpoint
 from topoqa_train.workflows.data_resolver import DataResolver
 from topoqa_train.workflows.job_factory import (
     check_and_show,
     identity,
     jobs_at_once,
     make_job,
-    network_differences,
     root_of_jobs,
 )
 from topoqa_train.workflows.job_runner import JobRunner, SessionPlan, SessionRequest
@@ -110,9 +110,8 @@ def plan_pipeline(request: PipelineRequest, resolver: DataResolver, clock: Clock
     except checkpoint_selection.NoFinishedRunError as error:
         missing_start = error
     fine = [] if request.skip_fine else fine_tune.planned(manifest, selected, resolver, output_root)
-    _check_same_network(
-        [job for _, job in ([] if selected else sweep) + fine[1:]], [job for _, job in fine[:1]]
-    )
+    if fine:
+        _check_same_network([job for _, job in fine + ([] if selected else sweep)])
     shown = check_and_show(
         manifest.name,
         [(SWEEP, sweep), (fine_tune.PHASE1, fine[:1]), (fine_tune.PHASE2, fine[1:])],
@@ -179,7 +178,7 @@ def _sweep_and_select(plan: PipelinePlan, runner: JobRunner) -> SelectedCheckpoi
 
 
 def _record_selected(runner: JobRunner, selected: SelectedCheckpoint) -> None:
-    runner.ledger.selected = selected.to_json()
+    runner.ledger.selected = selected
     runner.ledger.write()
 
 
@@ -215,13 +214,15 @@ def _known_checkpoint(
     return checkpoint_selection.of_finished(store, clock, request.metric, _HINTS[request.kind])
 
 
-def _check_same_network(jobs: Sequence[Job], phase1: Sequence[Job]) -> None:
+def _check_same_network(jobs: Sequence[Job]) -> None:
     """Refuse networks that differ: weights go from the sweep to phase 1 and on to phase 2."""
+    networks = [
+        job.config.model_dump(mode="json", include={"model", "edge_schema"}) for job in jobs
+    ]
     differences = [
-        f"{job.name}: {key} is {here!r}, in {first.name} {there!r}"
-        for first in phase1
-        for job in jobs
-        for key, here, there in network_differences(job.config, first.config)
+        f"{job.name}: {each.what} is {each.then!r}, in {jobs[0].name} {each.now!r}"
+        for job, network in zip(jobs, networks, strict=True)
+        for each in diff.of_config(network, networks[0])
     ]
     if differences:
         raise RequestError(

@@ -11,13 +11,12 @@ from pathlib import Path
 from topoqa_train.clock import Clock
 from topoqa_train.errors import RequestError
 from topoqa_train.runs import ledger, lock, summary
-from topoqa_train.runs.ledger import Ledger
+from topoqa_train.runs.ledger import Ledger, SelectedCheckpoint
 from topoqa_train.runs.paths import HISTORY
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import RunStore
 from topoqa_train.runs.summary import Glance
 from topoqa_train.workflows import checkpoint_selection
-from topoqa_train.workflows.checkpoint_selection import SelectedCheckpoint
 
 ALIVE = (Status.CREATED, Status.RUNNING)
 _WORDS = {Status.COMPLETED: "done", Status.CREATED: "running"}
@@ -106,7 +105,7 @@ def find(
         notes = [*warnings, *_changed_jobs(last, runs, identities)]
     else:
         notes = _unfinished(last, name, runs, is_running=is_running)
-    selected = checkpoint_selection.from_json(last.selected) if resume and last.selected else None
+    selected = checkpoint_selection.of_session(last.selected) if resume and last.selected else None
     return PreviousSession(kind, manifest, last, runs, tuple(warnings), tuple(notes), selected)
 
 

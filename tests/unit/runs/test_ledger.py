@@ -11,7 +11,7 @@ import pytest
 
 from topoqa_train.errors import MachineError
 from topoqa_train.runs import ledger
-from topoqa_train.runs.ledger import Ledger
+from topoqa_train.runs.ledger import Ledger, SelectedCheckpoint
 
 MANIFEST = Path("/manifests/run_core.yaml")
 
@@ -69,7 +69,7 @@ def test_one_that_goes_on_knows_at_once_what_the_one_before_knew(
     begun: Ledger, clock: Any, tmp_path: Path
 ) -> None:
     add(begun, "a", "identity-of-a", "a_2026")
-    begun.selected = {"base": "b", "checkpoint": "/b.ckpt"}
+    begun.selected = SelectedCheckpoint(base="b", checkpoint=Path("/b.ckpt"), run_id="d", epoch=1)
     begun.finish(clock)
     clock.advance(60)
     next_one = ledger.begin(tmp_path, "pipeline", MANIFEST, clock, begun)
@@ -276,7 +276,7 @@ def test_required_runs_are_on_the_disk_once(begun: Ledger) -> None:
     assert found is not None
     assert found.required == ["a", "b"]
     add(begun, "job", "identity", "c")
-    begun.selected = {"run_id": "d"}
+    begun.selected = SelectedCheckpoint(base="b", checkpoint=Path("b"), run_id="d", epoch=1)
     assert begun.runs() == {"a", "b", "c", "d"}
 
 
@@ -332,12 +332,14 @@ def test_a_pipe_among_the_ledgers_is_not_waited_for(begun: Ledger, tmp_path: Pat
 
 def test_one_with_the_keys_of_earlier_versions_is_read(begun: Ledger, tmp_path: Path) -> None:
     document = json.loads(begun.path.read_text())
+    pick = {"base": "b", "checkpoint": "/b.ckpt", "run_id": "p", "epoch": None}
     for old, new in (("pick", "selected"), ("pinned", "required"), ("roots", "run_folders")):
         del document[new]
-        document[old] = {"run_id": "p"} if old == "pick" else ["x"]
+        document[old] = pick if old == "pick" else ["x"]
     document["jobs"] = {"a": {"identity": "id", "run_id": "a_1"}}
     begun.path.write_text(json.dumps(document))
     found = last(tmp_path)
     assert found is not None
-    assert (found.selected, found.required, found.run_folders) == ({"run_id": "p"}, ["x"], ["x"])
+    assert (found.required, found.run_folders) == (["x"], ["x"])
+    assert found.selected == SelectedCheckpoint.model_validate(pick)
     assert found.run_of("a", "id") == "a_1"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +7,11 @@ import pytest
 from legacy_runs import write_legacy_run
 
 from topoqa_train.errors import RequestError
+from topoqa_train.runs.ledger import SelectedCheckpoint
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.store import RunStore
 from topoqa_train.workflows import checkpoint_selection
-from topoqa_train.workflows.checkpoint_selection import NoFinishedRunError, SelectedCheckpoint
+from topoqa_train.workflows.checkpoint_selection import NoFinishedRunError
 
 HINT = "Name one."
 
@@ -146,31 +146,29 @@ class TestOfSweep:
             checkpoint_selection.of_sweep([RunPaths(run_files("a", []))], clock, None)
 
 
-class TestFromJson:
-    def test_what_was_written_comes_back(self, run_files: Any, clock: Any) -> None:
+class TestOfSession:
+    def test_what_was_selected_is_used_again(self, run_files: Any, clock: Any) -> None:
         run_files("mine")
         selected = of_finished(run_files, clock)
-        read = checkpoint_selection.from_json(selected.to_json())
+        read = checkpoint_selection.of_session(
+            SelectedCheckpoint.model_validate_json(selected.model_dump_json())
+        )
         assert read is not None
-        assert read.to_json() == selected.to_json()
         assert read.notes == ("Fine-tuning starts from mine, as before.",)
+        assert read.model_copy(update={"notes": selected.notes}) == selected
 
     def test_also_from_history(self, run_files: Any, clock: Any) -> None:
         run_files("mine")
-        document = of_finished(run_files, clock).to_json()
+        selected = of_finished(run_files, clock)
         (run_files.root / "history").mkdir()
         (run_files.root / "mine").rename(run_files.root / "history" / "mine")
-        read = checkpoint_selection.from_json(document)
+        read = checkpoint_selection.of_session(selected)
         assert read is not None
         assert read.checkpoint.is_file()
         assert "history" in read.checkpoint.parts
 
-    def test_what_is_gone_is_forgotten(self, run_files: Any, clock: Any) -> None:
+    def test_what_is_gone_is_none(self, run_files: Any, clock: Any) -> None:
         run_files("mine")
         selected = of_finished(run_files, clock)
         selected.checkpoint.unlink()
-        assert checkpoint_selection.from_json(selected.to_json()) is None
-
-    @pytest.mark.parametrize("document", [{}, {"checkpoint": 3}, {"checkpoint": os.devnull}])
-    def test_so_is_what_is_no_selection(self, document: dict[str, Any]) -> None:
-        assert checkpoint_selection.from_json(document) is None
+        assert checkpoint_selection.of_session(selected) is None

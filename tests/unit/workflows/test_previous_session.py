@@ -7,7 +7,7 @@ import pytest
 
 from topoqa_train.errors import RequestError
 from topoqa_train.runs import ledger
-from topoqa_train.runs.ledger import Ledger
+from topoqa_train.runs.ledger import Ledger, SelectedCheckpoint
 from topoqa_train.runs.status import Status, this_process
 from topoqa_train.workflows import previous_session
 
@@ -107,7 +107,7 @@ def test_the_selected_checkpoint_is_there_to_resume_with(
     find: Any, stopped: Ledger, run_files: Any
 ) -> None:
     best = run_files.root / "a_1" / "model_checkpoints" / "best.ckpt"
-    stopped.selected = {"base": "a_1", "checkpoint": str(best), "run_id": "a_1", "epoch": 1}
+    stopped.selected = SelectedCheckpoint(base="a_1", checkpoint=best, run_id="a_1", epoch=1)
     stopped.write()
     assert find(resume=True).selected.checkpoint == best
     assert find().selected is None
