@@ -39,13 +39,13 @@ def over(here: Path) -> Callable[..., list[Override]]:
 
 
 @pytest.fixture
-def fault() -> Callable[[Callable[[], object]], ConfigError]:
+def error_of() -> Callable[[Callable[[], object]], ConfigError]:
     """The `ConfigError` that a call ends in."""
 
-    def _fault(call: Callable[[], object]) -> ConfigError:
+    def _error_of(call: Callable[[], object]) -> ConfigError:
         with pytest.raises(ConfigError) as caught:
             call()
         assert caught.value.exit_status == 2
         return caught.value
 
-    return _fault
+    return _error_of

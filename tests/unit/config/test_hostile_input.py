@@ -102,7 +102,7 @@ def _applied(assignment: str) -> None:
     config_from_bytes(GOOD, HERE, [parse_override(assignment, base=Path())])
 
 
-def told(content: bytes) -> str:
+def message_of(content: bytes) -> str:
     with pytest.raises(ConfigError) as caught:
         config_from_bytes(content, HERE)
     refused(caught.value)
@@ -140,9 +140,9 @@ BOMBS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("content", "said"), BOMBS.values(), ids=BOMBS)
-def test_bombs(content: bytes, said: str) -> None:
-    assert said in within(lambda: told(content), mebibytes=96)
+@pytest.mark.parametrize(("content", "words"), BOMBS.values(), ids=BOMBS)
+def test_bombs(content: bytes, words: str) -> None:
+    assert words in within(lambda: message_of(content), mebibytes=96)
 
 
 NAMES = ["../x", "/x", "a/b", "a\\b", "..", ".", "", "-x", ".x", "latest", "history", "a\0b"]
@@ -150,7 +150,7 @@ NAMES += ["a\nb", "x" * 129, "é" * 100, "a:b", "a b ", "*", "\u202e", "{seed}",
 
 
 @pytest.mark.parametrize("name", [*NAMES, "a\x1b[2J"])
-def test_names_of_jobs_and_runs_that_lead_elsewhere(tmp_path: Path, name: str) -> None:
+def test_names_of_jobs_and_runs_outside_the_run_root(tmp_path: Path, name: str) -> None:
     (tmp_path / "c.yaml").write_bytes(b"paths: {dataset: demo}\n")
     for key in ("name", "run_name"):
         job = {"name": "ok", "config": "c.yaml", key: name}
@@ -162,7 +162,7 @@ def test_names_of_jobs_and_runs_that_lead_elsewhere(tmp_path: Path, name: str) -
         assert name not in caught.value.details[0] or name.isprintable()
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+def test_special_files_are_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     (tmp_path / "endless.yaml").symlink_to("/dev/zero")
     (tmp_path / "round.yaml").symlink_to("round.yaml")

@@ -32,7 +32,7 @@ def test_paths_start_from_their_file(write, here: Path, monkeypatch: pytest.Monk
     assert paths.metadata is None
 
 
-def test_where_one_stands_does_not_matter(
+def test_the_working_directory_does_not_matter(
     write, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = load_config(write("configs/x.yaml", WHOLE)).config
@@ -41,7 +41,7 @@ def test_where_one_stands_does_not_matter(
     assert load_config(Path("../configs/x.yaml")).config == one
 
 
-def test_all_faults_of_a_file_at_once(write, fault) -> None:
+def test_all_errors_of_a_file_at_once(write, error_of) -> None:
     path = write(
         "configs/x.yaml",
         """\
@@ -55,7 +55,7 @@ def test_all_faults_of_a_file_at_once(write, fault) -> None:
         selection: {primary: auto}
         """,
     )
-    error = fault(lambda: load_config(path))
+    error = error_of(lambda: load_config(path))
     assert error.message == "configs/x.yaml is not a valid config:"
     assert error.details == (
         "configs/x.yaml:3: optimizer.learning_rate: should be a valid number, not 'fast'",
@@ -67,15 +67,15 @@ def test_all_faults_of_a_file_at_once(write, fault) -> None:
     assert all(problem.file == path for problem in error.problems)
 
 
-def test_an_unknown_key_like_no_other_lists_what_there_is(write, fault) -> None:
+def test_an_unknown_key_without_a_guess_lists_the_known_keys(write, error_of) -> None:
     path = write("x.yaml", "paths: {dataset: demo}\nscheduler: {zzz: 1}\n")
-    (problem,) = fault(lambda: load_config(path)).problems
+    (problem,) = error_of(lambda: load_config(path)).problems
     assert problem.message == "unknown key; known: factor, patience, type"
 
 
-def test_a_section_that_is_none(write, fault) -> None:
+def test_a_section_that_is_not_a_mapping(write, error_of) -> None:
     path = write("x.yaml", "paths: {dataset: demo}\ntrainer: 5\nmodel: [a]\n")
-    details = fault(lambda: load_config(path)).details
+    details = error_of(lambda: load_config(path)).details
     assert details == (
         "x.yaml:2: trainer: should be a mapping (`key: value` lines), not 5",
         "x.yaml:3: model: should be a mapping (`key: value` lines), not a list",
@@ -88,7 +88,7 @@ def test_sections_with_nothing_in_them_take_defaults(write) -> None:
     assert config == TrainingConfig.model_validate({"paths": {"dataset": "demo"}})
 
 
-def test_faults_below_an_alias_name_the_line_it_leads_to(write, fault) -> None:
+def test_errors_below_an_alias_name_the_line_of_the_anchor(write, error_of) -> None:
     path = write(
         "x.yaml",
         """\
@@ -98,20 +98,20 @@ def test_faults_below_an_alias_name_the_line_it_leads_to(write, fault) -> None:
         early_stopping: *s
         """,
     )
-    problems = fault(lambda: load_config(path)).problems
+    problems = error_of(lambda: load_config(path)).problems
     assert [(p.line, p.key) for p in problems] == [
         (3, "scheduler.factor"),
         (3, "early_stopping.factor"),
     ]
 
 
-def test_missing_files_get_a_guess(write, fault) -> None:
+def test_missing_files_get_a_guess(write, error_of) -> None:
     write("configs/sched_boost.yaml", WHOLE)
-    error = fault(lambda: load_config(Path("configs/sched_bost.yaml")))
+    error = error_of(lambda: load_config(Path("configs/sched_bost.yaml")))
     assert error.message == (
         "the config configs/sched_bost.yaml does not exist; did you mean configs/sched_boost.yaml?"
     )
-    error = fault(lambda: load_config(Path("nowhere/else/x.yaml")))
+    error = error_of(lambda: load_config(Path("nowhere/else/x.yaml")))
     assert error.message == "the config nowhere/else/x.yaml does not exist"
     assert error.hint is not None
     assert "sched_boost_seed222" in error.hint
@@ -124,9 +124,9 @@ def test_both_ways_to_name_data_together(write, here: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["~nobody_of_that_name/x", '"a\\0b"'])
-def test_paths_that_can_not_be(text: str, write, fault) -> None:
+def test_impossible_paths(text: str, write, error_of) -> None:
     path = write("x.yaml", f"paths:\n  dataset: demo\n  graph: {text}\n")
-    (problem,) = fault(lambda: load_config(path)).problems
+    (problem,) = error_of(lambda: load_config(path)).problems
     assert problem.line == 3
 
 
@@ -135,7 +135,7 @@ def test_source_is_kept_byte_for_byte(write, here: Path) -> None:
     assert load_config(path).source_bytes == (here / path).read_bytes()
 
 
-def test_what_has_no_effect_is_said(write, caplog: pytest.LogCaptureFixture) -> None:
+def test_keys_without_effect_are_reported(write, caplog: pytest.LogCaptureFixture) -> None:
     path = write(
         "flat.yaml",
         """\
@@ -164,7 +164,7 @@ class TestBeforeOverrides:
         ]
         return load_config(folder / "x.yaml", overrides)
 
-    def test_what_is_written_else_the_default_else_nothing(self, tmp_path: Path) -> None:
+    def test_the_written_value_else_the_default_else_none(self, tmp_path: Path) -> None:
         loaded = self.load(
             tmp_path,
             "paths: {graph: g, train_labels: t.csv, val_labels: v.csv}\n"

@@ -45,8 +45,8 @@ def test_key_and_yaml_value(text: str, key: str, value: object) -> None:
         ("a=\udcff", "holds a control character"),
     ],
 )
-def test_what_is_no_override(text: str, words: str, fault) -> None:
-    error = fault(lambda: parse_override(text, base=Path()))
+def test_invalid_overrides(text: str, words: str, error_of) -> None:
+    error = error_of(lambda: parse_override(text, base=Path()))
     assert error.message.startswith("-o ")
     assert words in error.message
     assert error.details == ()
@@ -62,7 +62,7 @@ def test_the_last_one_wins_and_paths_start_from_base(write, over, here: Path) ->
     assert loaded.config.paths.dataset == "demo"
 
 
-def test_an_override_can_mend_a_wrong_file(write, over) -> None:
+def test_an_override_can_correct_a_file(write, over) -> None:
     path = write("x.yaml", "optimizer: {learning_rate: fast}\n")
     loaded = load_config(path, over("optimizer.learning_rate=0.1", "paths.dataset=demo"))
     assert loaded.config.optimizer.learning_rate == 0.1
@@ -86,15 +86,17 @@ def test_an_override_can_mend_a_wrong_file(write, over) -> None:
         ("trainer.devices.x=1", "should be a number of devices"),
     ],
 )
-def test_a_fault_names_the_override(text: str, words: str, write, over, fault) -> None:
+def test_an_error_names_the_override(text: str, words: str, write, over, error_of) -> None:
     path = write("x.yaml", DEMO)
-    error = fault(lambda: load_config(path, over(text)))
+    error = error_of(lambda: load_config(path, over(text)))
     assert error.message.startswith(f"-o {text}: {words}")
 
 
-def test_faults_of_file_and_overrides_together(write, over, fault) -> None:
+def test_errors_of_file_and_overrides_together(write, over, error_of) -> None:
     path = write("x.yaml", DEMO + "optimizer: {learning_rate: fast}\n")
-    error = fault(lambda: load_config(path, over("trainer.num_epoch=3", "model.pooling_type=avg")))
+    error = error_of(
+        lambda: load_config(path, over("trainer.num_epoch=3", "model.pooling_type=avg"))
+    )
     assert error.message == "x.yaml is not a valid config:"
     assert error.details == (
         "x.yaml:2: optimizer.learning_rate: should be a valid number, not 'fast'",
@@ -103,17 +105,17 @@ def test_faults_of_file_and_overrides_together(write, over, fault) -> None:
     )
 
 
-def test_several_overrides_at_fault(write, over, fault) -> None:
+def test_several_invalid_overrides(write, over, error_of) -> None:
     path = write("x.yaml", DEMO)
-    error = fault(lambda: load_config(path, over("a.b=3", "c.d=avg")))
+    error = error_of(lambda: load_config(path, over("a.b=3", "c.d=avg")))
     assert error.message == "these overrides of x.yaml are not valid:"
     assert len(error.details) == 2
 
 
-def test_an_override_of_the_environment_is_named_by_its_variable(write, fault) -> None:
+def test_an_override_of_the_environment_is_named_by_its_variable(write, error_of) -> None:
     path = write("x.yaml", DEMO)
     override = Override("dataloader.num_workers", "two", Path(), "NUM_WORKERS_OVERRIDE")
-    error = fault(lambda: load_config(path, [override]))
+    error = error_of(lambda: load_config(path, [override]))
     assert error.message == (
         "NUM_WORKERS_OVERRIDE: dataloader.num_workers: should be a valid integer, not 'two'"
     )
@@ -146,5 +148,7 @@ def test_trainer_arguments() -> None:
 
 
 @pytest.mark.parametrize("text", ["a", "a.b=1", "=1", "a=[1", "2a=1"])
-def test_what_is_no_trainer_argument(text: str, fault) -> None:
-    assert fault(lambda: parse_trainer_args([text])).message.startswith(f"--trainer-arg {text}: ")
+def test_invalid_trainer_arguments(text: str, error_of) -> None:
+    assert error_of(lambda: parse_trainer_args([text])).message.startswith(
+        f"--trainer-arg {text}: "
+    )

@@ -94,27 +94,27 @@ def test_recipes_read_back(name: str, write) -> None:
     assert load_config(write("run/config.yaml", text)).config == loaded.config
 
 
-def test_shipped_files_are_found_from_any_folder(here: Path, fault) -> None:
+def test_shipped_files_are_found_from_any_folder(here: Path, error_of) -> None:
     for given in ("run_core", "run_core.yaml", "manifests/run_core.yaml"):
         assert load_manifest(Path(given)).name == "run_core"
     for given in ("sched_boost_seed222", "configs/sched_boost_seed222.yaml"):
         assert load_config(Path(given)).config.dataloader.seed == 222
     assert locate("configs", Path("sched_boost_finetune")).is_file()
-    error = fault(lambda: load_manifest(Path("other/run_core.yaml")))
+    error = error_of(lambda: load_manifest(Path("other/run_core.yaml")))
     assert error.message.startswith("the manifest other/run_core.yaml does not exist")
-    error = fault(lambda: find_recipe("manifests", "run_cor"))
+    error = error_of(lambda: find_recipe("manifests", "run_cor"))
     assert error.message == "the manifest run_cor does not exist; did you mean run_core?"
-    assert "sched_boost" in (fault(lambda: find_recipe("configs", "../zzz")).hint or "")
+    assert "sched_boost" in (error_of(lambda: find_recipe("configs", "../zzz")).hint or "")
 
 
 @pytest.mark.parametrize("target", ["loop.yaml", "gone.yaml"])
-def test_a_dangling_link_is_reported_as_one(here: Path, fault, target: str) -> None:
+def test_a_dangling_link_is_reported_as_one(here: Path, error_of, target: str) -> None:
     (here / "loop.yaml").symlink_to(target)
-    error = fault(lambda: load_config(here / "loop.yaml"))
+    error = error_of(lambda: load_config(here / "loop.yaml"))
     assert error.message == "the config loop.yaml is a dangling link"
 
 
-def test_ones_own_file_goes_before_the_shipped_one(write) -> None:
+def test_a_file_of_the_user_is_used_before_the_shipped_one(write) -> None:
     own = write("configs/sched_boost_seed222.yaml", "paths: {dataset: mine}\n")
     write("manifests/run_core.yaml", f"jobs: [{{name: own, config: ../{own}}}]\n")
     assert load_config(own).config.paths.dataset == "mine"
@@ -124,11 +124,11 @@ def test_ones_own_file_goes_before_the_shipped_one(write) -> None:
     assert [job.name for job in load_manifest(Path("manifests/run_core.yaml")).jobs] == ["own"]
 
 
-def test_default_manifest(here: Path, write, fault) -> None:
+def test_default_manifest(here: Path, write, error_of) -> None:
     shipped = default_manifest(here)
     assert shipped == find_recipe("manifests", "run_core")
     (here / "manifests").mkdir()
-    error = fault(lambda: default_manifest(here))
+    error = error_of(lambda: default_manifest(here))
     assert error.message == "the default manifest manifests/run_core.yaml does not exist"
     write("manifests/run_core.yaml", "")
     assert default_manifest(here) == here / "manifests/run_core.yaml"

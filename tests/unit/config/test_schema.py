@@ -46,7 +46,7 @@ def both(document: Document) -> tuple[bool, bool]:
     return loads(document), CONFIG.is_valid(document)
 
 
-def test_the_schemas_are_schemas() -> None:
+def test_the_schemas_are_valid() -> None:
     for made in (schema.config_schema(), schema.manifest_schema()):
         Draft7Validator.check_schema(made)
 

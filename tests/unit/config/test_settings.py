@@ -22,15 +22,15 @@ class Cart(BaseModel):
     wheels: Wheels = Wheels()
 
 
-def test_what_is_not_said_has_its_default(write) -> None:
+def test_a_missing_key_has_its_default(write) -> None:
     file = write("cart.yaml", "wheels: {front: 2}\n")
     assert load_settings(file, Cart) == Cart(wheels=Wheels(front=2))
     assert api.load_settings(file, Cart).wheels.front == 2
 
 
-def test_every_slip_is_told_with_line_and_key(write, fault) -> None:
+def test_every_error_has_line_and_key(write, error_of) -> None:
     file = write("cart.yaml", "nam: x\nwheels:\n  front: two\n  rear: 1\n")
-    error = fault(lambda: load_settings(file, Cart))
+    error = error_of(lambda: load_settings(file, Cart))
     assert error.message == "cart.yaml is not a valid settings file:"
     assert list(error.details) == [
         "cart.yaml:1: nam: unknown key; did you mean 'name'?",
@@ -39,20 +39,20 @@ def test_every_slip_is_told_with_line_and_key(write, fault) -> None:
     ]
 
 
-def test_sections_of_a_config_are_not_guessed_at(write, fault) -> None:
-    error = fault(lambda: load_settings(write("cart.yaml", "num_workers: 1\n"), Cart))
+def test_sections_of_a_config_are_not_suggested(write, error_of) -> None:
+    error = error_of(lambda: load_settings(write("cart.yaml", "num_workers: 1\n"), Cart))
     assert "dataloader" not in error.details[0]
 
 
 @pytest.mark.parametrize("text", ["", "- 1\n", "a: [\n"])
-def test_what_holds_no_settings_is_refused(write, text: str) -> None:
+def test_files_without_settings_are_refused(write, text: str) -> None:
     with pytest.raises(ConfigError):
         load_settings(write("cart.yaml", text), Cart)
 
 
-def test_the_own_file_goes_before_the_shipped_one(here: Path, write, fault) -> None:
+def test_a_file_of_the_user_is_used_before_the_shipped_one(here: Path, write, error_of) -> None:
     given = Path("configs/ramdisk.yaml")
     assert api.find_config(given) == Path(__file__).resolve().parents[3] / given
     own = write("configs/ramdisk.yaml", "")
     assert api.find_config(given).resolve() == own.resolve()
-    assert "did you mean" in fault(lambda: api.find_config(Path("configs/ramdisc.yaml"))).message
+    assert "did you mean" in error_of(lambda: api.find_config(Path("configs/ramdisc.yaml"))).message

@@ -46,7 +46,7 @@ def test_files_overrides_and_defaults(write, over, here: Path) -> None:
     assert not [key for key in found if key.startswith("reference.")]
 
 
-def test_every_value_is_there_and_is_the_configs(write) -> None:
+def test_every_value_of_the_config_is_listed(write) -> None:
     loaded = load_config(write("x.yaml", STRUCTURED))
     for value in values_of(loaded):
         section, key, *below = value.key.split(".")
@@ -92,7 +92,7 @@ def test_flat_keys_keep_their_names(write, over) -> None:
     assert found["dataloader.seed"] == (222, ValueSource("default"))
 
 
-def test_what_a_manifest_sets_is_laid_to_its_line(write, over) -> None:
+def test_a_value_of_a_manifest_has_its_line(write, over) -> None:
     write("x.yaml", STRUCTURED)
     path = write(
         "m.yaml",

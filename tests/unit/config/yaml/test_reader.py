@@ -102,8 +102,8 @@ def test_long_lines_are_stopped() -> None:
     assert first_error("a: 1\n" + "!" * 70_000) == ("a line of more than 65536 characters", 2)
 
 
-def test_the_list_of_errors_is_bounded(fault) -> None:
-    error = fault(lambda: parse_bytes(b"a: 1\n" * 1000, Path("x.yaml"), "config"))
+def test_the_list_of_errors_is_bounded(error_of) -> None:
+    error = error_of(lambda: parse_bytes(b"a: 1\n" * 1000, Path("x.yaml"), "config"))
     assert len(error.problems) == 999
     assert len(error.details) == 51
     assert error.details[-1] == "and 949 more"
@@ -129,34 +129,34 @@ def test_empty_texts_hold_no_document() -> None:
         (b"\x80PK\x03\x04", "is not text in UTF-8"),
     ],
 )
-def test_files_that_are_no_mapping(content: bytes, words: str, fault) -> None:
-    error = fault(lambda: parse_bytes(content, Path("x.yaml"), "config"))
+def test_files_that_are_not_a_mapping(content: bytes, words: str, error_of) -> None:
+    error = error_of(lambda: parse_bytes(content, Path("x.yaml"), "config"))
     assert error.message == "x.yaml is not a valid config:"
     assert words in error.details[0]
 
 
-def test_byte_order_mark_is_taken() -> None:
+def test_a_byte_order_mark_is_accepted() -> None:
     assert parse_bytes(b"\xef\xbb\xbfa: 1", Path("x"), "config").data == {"a": 1}
 
 
-def test_unreadable_paths(here: Path, fault) -> None:
+def test_unreadable_paths(here: Path, error_of) -> None:
     (here / "configs").mkdir()
     (here / "configs" / "a.yaml").write_text("a: 1")
-    error = fault(lambda: read_bytes(Path("configs"), "config"))
+    error = error_of(lambda: read_bytes(Path("configs"), "config"))
     assert "configs" in error.message
     assert "folder" in error.message
     assert error.hint == "It holds a.yaml."
     (here / "big.yaml").write_bytes(b"#" * (MAX_BYTES + 1))
     os.mkfifo(here / "pipe")
     for name, words in (("big.yaml", "1 MiB"), ("pipe", "pipe"), ("a\0b", ""), ("x" * 5000, "")):
-        message = fault(lambda name=name: read_bytes(Path(name), "config")).message
+        message = error_of(lambda name=name: read_bytes(Path(name), "config")).message
         assert "can't be read" in message
         assert words in message
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_file_without_permission(here: Path, fault) -> None:
+def test_a_file_without_permission(here: Path, error_of) -> None:
     secret = here / "secret.yaml"
     secret.write_text("a: 1")
     secret.chmod(0)
-    assert "Permission denied" in fault(lambda: read_bytes(secret, "config")).message
+    assert "Permission denied" in error_of(lambda: read_bytes(secret, "config")).message
