@@ -1,4 +1,4 @@
-"""`config.md` and `manifest.md`: every key, from the models that check it."""
+"""Render `config.md` and `manifest.md`: every key, from the models that check it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _BOUNDS = {
 
 
 def render_config() -> str:
-    """The page on configs."""
+    """Return the page on configs."""
     parts = [
         "YAML in sections. An unknown key, a wrong type or a number out of bounds is an error that "
-        "names file, line and key; all errors of a file are told at once. A section that is left "
-        "out has its defaults. Paths are relative to the file they stand in, `paths.save_dir` "
-        "apart. Each key can be set on the command line: `-o trainer.num_epochs=10`; the value is "
-        "YAML.",
+        "names file, line and key; all errors of a file are reported at once. A missing section "
+        "has its defaults. Paths are relative to the file that holds them, except "
+        "`paths.save_dir`. Each key can be set on the command line: `-o trainer.num_epochs=10`; "
+        "the value is YAML.",
     ]
     for name, model in SECTIONS.items():
         parts += [f"## {name}", *map(prose, paragraphs(inspect.getdoc(model)))]
@@ -41,7 +41,7 @@ def render_config() -> str:
 
 
 def render_manifest() -> str:
-    """The page on manifests."""
+    """Return the page on manifests."""
     top = manifest_models.ManifestEntry
     parts = [
         "A YAML list of jobs. Relative paths start from the manifest's folder. Order of strength: "
@@ -77,7 +77,7 @@ def _meaning(model: type[BaseModel], name: str, field: FieldInfo) -> str:
 
 
 def kind(schema: Mapping[str, Any]) -> str:
-    """A JSON Schema of one value in words; that it may be left out shows in the default."""
+    """Return the type in a JSON Schema in words; the default shows whether a key is optional."""
     if "anyOf" in schema:
         kinds = [kind(part) for part in schema["anyOf"] if part.get("type") != "null"]
         whole = {"whole number"} if "number" in kinds else set()
@@ -99,13 +99,13 @@ def kind(schema: Mapping[str, Any]) -> str:
 
 def _bounds(schema: Mapping[str, Any]) -> list[str]:
     if {"minimum", "maximum"} <= set(schema):
-        return [f"{_figure(schema['minimum'])} to {_figure(schema['maximum'])}"]
+        return [f"{_number(schema['minimum'])} to {_number(schema['maximum'])}"]
     return [
-        words.format(_figure(schema[name])) for name, words in _BOUNDS.items() if name in schema
+        words.format(_number(schema[name])) for name, words in _BOUNDS.items() if name in schema
     ]
 
 
-def _figure(value: float) -> str:
+def _number(value: float) -> str:
     return f"{value:,.0f}".replace(",", " ") if value == int(value) else f"{value:g}"
 
 
@@ -120,8 +120,8 @@ def _flat() -> list[str]:
     rows = [[code(key), code(".".join(FLAT_KEYS[key]))] for key in sorted(FLAT_KEYS)]
     names = ", ".join(code(name) for name in SHARED_SECTIONS)
     return [
-        "## Flat configs of the reference",
-        "The one-level layout of the reference pipeline is taken as it is; "
-        f"{names} are sections there too. A file of both shapes is an error.",
+        "## Flat configs of the previous pipeline",
+        "The one-level layout of the previous pipeline is accepted as it is; "
+        f"{names} are sections there too. A file of both layouts is an error.",
         table(["flat key", "here"], rows),
     ]

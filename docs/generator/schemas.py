@@ -1,4 +1,4 @@
-"""JSON Schemas of what is read and printed, and `documents.md`, which tells the same to people."""
+"""Render JSON Schemas of files and printed documents, and `documents.md`, which explains them."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _WORDS = {
 }
 
 
-class _Plain(GenerateJsonSchema):
-    """Without a title for each field, which says its name once more."""
+class _WithoutTitles(GenerateJsonSchema):
+    """Schemas without titles of fields, which would only repeat their names."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401 - pydantic's
         """See the base class."""
@@ -42,12 +42,12 @@ class _Plain(GenerateJsonSchema):
 
 
 def of_model(model: type[BaseModel], title: str) -> Schema:
-    """What a document of `model` looks like when it is written; complete in itself."""
-    schema = model.model_json_schema(mode="serialization", schema_generator=_Plain)
+    """Return the self-contained schema of a written document of `model`."""
+    schema = model.model_json_schema(mode="serialization", schema_generator=_WithoutTitles)
     return {"$schema": _DIALECT, **schema, "title": title}
 
 
-# File under docs/reference/ to what makes its schema.
+# Each file under docs/reference/ and the function that returns its schema.
 SCHEMAS: dict[str, Callable[[], Mapping[str, Any]]] = {
     "summary.schema.json": lambda: of_model(
         json_models.SummaryDocument, "what topoqa-train summarise prints"
@@ -61,20 +61,20 @@ SCHEMAS: dict[str, Callable[[], Mapping[str, Any]]] = {
 
 
 def render(name: str) -> str:
-    """The file `name` of the table above."""
+    """Return the content of the file `name` of `SCHEMAS`."""
     return json.dumps(SCHEMAS[name](), indent=2, ensure_ascii=False) + "\n"
 
 
 def render_page() -> str:
-    """The page on the documents."""
+    """Return the page on the documents."""
     summary = of_model(json_models.SummaryDocument, "")
     monitor = of_model(json_models.MonitorDocument, "")
     parts: dict[str, Schema] = {**summary["$defs"], **monitor["$defs"]}
     return page(
         "JSON documents",
-        "`topoqa-train summarise` prints all about one run as one JSON document, `topoqa-train "
-        "monitor` its best checkpoint, and with `--follow` one such document a line. Every field "
-        "is there in every document; what has no value is null, and so is a NaN. Schemas: "
+        "`topoqa-train summarise` prints everything about one run as one JSON document, "
+        "`topoqa-train monitor` its best checkpoint, and with `--follow` one such document in each "
+        "line. Every document has every field; a field without a value, and NaN, is null. Schemas: "
         "{download}`summary.schema.json`, {download}`monitor.schema.json`.",
         "## summarise",
         _fields(summary),
@@ -87,9 +87,9 @@ def render_page() -> str:
 
 
 def _part(name: str, schema: Schema) -> list[str]:
-    told = [prose(text) for text in paragraphs(schema.get("description"))]
+    description = [prose(text) for text in paragraphs(schema.get("description"))]
     rows = [_fields(schema)] if "properties" in schema else [_kind(schema)]
-    return [f"## {name}", *told, *rows]
+    return [f"## {name}", *description, *rows]
 
 
 def _fields(schema: Schema) -> str:
@@ -117,7 +117,7 @@ def _kind(schema: Schema) -> str:
 
 
 def _estimates() -> list[str]:
-    """The docstring of the module that estimates: prose, and formulae as they stand."""
+    """Return the docstring of the module that estimates times: prose, and formulae unchanged."""
     _, *blocks = (inspect.getdoc(eta) or "").split("\n\n")
     return [
         f"```text\n{dedent(block)}\n```" if block.startswith("  ") else prose(block)

@@ -47,7 +47,7 @@ MAY_BE_EMPTY = {"reference", "paths"}
 
 
 def is_flat(tree: Tree) -> bool:
-    """Return whether the top level has flat keys, and no section that the flat layout lacks."""
+    """Return whether the top level has flat keys, and no sections but those of both layouts."""
     return any(key in FLAT_KEYS for key in tree.data) and not _has_sections(tree)
 
 

@@ -96,6 +96,7 @@ def config_from_bytes(
 ) -> LoadedConfig:
     """Do as `load_config` with content that was read from `path`."""
     tree, problems = _in_sections(content, path)
+    # An empty section in YAML is null, and has its defaults.
     for name in SECTIONS:
         if tree.data.get(name) is None:
             tree.data[name] = {}
@@ -129,6 +130,7 @@ def _in_sections(content: bytes, path: Path) -> tuple[Tree, list[Problem]]:
     if legacy.is_flat(tree):
         return legacy.to_sections(tree)
     problems = legacy.misplaced_keys(tree)
+    # Reported once; validation would report them again as unknown sections.
     for key in legacy.FLAT_KEYS:
         tree.data.pop(key, None)
     return tree, problems

@@ -44,7 +44,7 @@ Seeds = Annotated[
     AfterValidator(_unique),
 ]
 ConfigFile = Annotated[
-    Text | None, Field(description="config file; a job without one takes that of `shared`")
+    Text | None, Field(description="config file; the default for a job is that of `shared`")
 ]
 Values = Annotated[
     Options,
@@ -83,7 +83,7 @@ class _JobKeys(Section):
 
 
 class JobEntry(CommonOptions, _JobKeys):
-    """One job; what it leaves out is taken from `shared`."""
+    """One job; the default of a missing key is that of `shared`."""
 
 
 class PhaseOneEntry(Section):

@@ -161,7 +161,7 @@ class TrainerConfig(Section):
         default=1, description="1, or the number of one device in brackets: [0]"
     )
     precision: Precision = Field(
-        default=32, description="as Lightning takes it: 32, 16, bf16-mixed, ..."
+        default=32, description="a precision of Lightning: 32, 16, bf16-mixed, ..."
     )
     num_epochs: int = Field(
         default=200, ge=1, le=10**6, description="at most; early stopping may end it"
@@ -271,17 +271,17 @@ class MLflowConfig(TrackerSection):
 
     tracking_uri: Text = Field(
         default="./mlruns",
-        description="a folder, taken from the working directory, or an address as MLflow takes it",
+        description="a folder, relative to the working directory, or an address of MLflow",
     )
     experiment: Text = Field(
-        default="dynamic_topoqa", description="name of the experiment, made where there is none"
+        default="dynamic_topoqa", description="name of the experiment; created if it does not exist"
     )
     run_name: Text | None = Field(default=None, description="default: the run's own name")
     log_artifacts: bool = Field(
         default=True,
         description="at the end send config, metadata, metrics, coverage and best checkpoint",
     )
-    tags: Tags = Field(default_factory=dict, description="names and values, beside the run's own")
+    tags: Tags = Field(default_factory=dict, description="names and values, added to the run's own")
 
 
 class LegacyConfig(Section):

@@ -38,7 +38,7 @@ class Override:
 
     @property
     def place(self) -> Place:
-        """Where messages say that the value was written."""
+        """Return the place that messages about the value name."""
         return Place(self.label or f"{self.origin}: {self.key}", self.base, self.file, self.line)
 
 
@@ -106,5 +106,6 @@ def _merge(tree: Tree, location: Location, value: Any, place: Place) -> None:  #
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             _merge(tree, (*location, key), item, place)
+    # An empty mapping empties tags and options, but it does not reset a section (`-o trainer={}`).
     elif value != {} or location[0] not in SECTIONS or len(location) > 1:
         tree.set(location, value, place)

@@ -105,8 +105,8 @@ def _not_found(kind: Kind, given: Path) -> ConfigError:
             f"{what} is a dangling link", hint="Its target was moved or deleted: see ls -l."
         )
     folder = given.parent
-    beside = [file.name for file in folder.glob("*.y*ml")] if folder.is_dir() else []
-    near = [shown_path(folder / name) for name in nearest_names(given.name, beside)]
+    neighbours = [file.name for file in folder.glob("*.y*ml")] if folder.is_dir() else []
+    near = [shown_path(folder / name) for name in nearest_names(given.name, neighbours)]
     guess = "".join(near or nearest_names(given.stem, shipped_names(kind)))
     if guess:
         return ConfigError(f"{what} does not exist; did you mean {guess}?")

@@ -2,7 +2,7 @@
 
 Made from the models that check the files. A schema sees one file alone: only the loader knows
 whether paths exist, names of jobs repeat, or a config that a manifest names is valid; and a schema
-takes `16.0` for a whole number, as JSON does.
+accepts `16.0` as a whole number, as JSON does.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def config_schema() -> Schema:
         "title": "topoqa-train config",
         "description": "One training, in sections or as a flat config of the previous pipeline.",
         "type": "object",
-        # The loader takes a file with one of the flat keys for a flat config.
+        # As in the loader, one flat key makes a config flat.
         "if": {"anyOf": [{"required": [key]} for key in FLAT_KEYS]},
         "then": _ref("Flat"),
         "else": _ref("Sections"),
@@ -59,7 +59,7 @@ def manifest_schema() -> Schema:
         "$schema": _DIALECT,
         "title": "topoqa-train manifest",
         **schema,
-        # A job takes its config from `shared`, if that has one.
+        # A job needs a config if `shared` has none.
         "if": {"not": _with_text({"shared": needs_config})},
         "then": {"properties": {"jobs": {"items": needs_config}}},
         "$defs": {**definitions, "Overrides": _overrides(config), **config},
@@ -145,15 +145,15 @@ class _EditorSchema(GenerateJsonSchema):
         return False
 
     def model_schema(self, schema: Any) -> Schema:  # noqa: ANN401
-        made = super().model_schema(schema)
-        made.pop("title", None)
-        made["description"] = " ".join(made["description"].split())
-        return made
+        result = super().model_schema(schema)
+        result.pop("title", None)
+        result["description"] = " ".join(result["description"].split())
+        return result
 
     def nullable_schema(self, schema: Any) -> Schema:  # noqa: ANN401
-        made = self.generate_inner(schema["schema"])
-        return _nullable(made) if "type" in made else super().nullable_schema(schema)
+        result = self.generate_inner(schema["schema"])
+        return _nullable(result) if "type" in result else super().nullable_schema(schema)
 
     def default_schema(self, schema: Any) -> Schema:  # noqa: ANN401
-        made = super().default_schema(schema)
-        return {k: v for k, v in made.items() if k != "default" or v is not None}
+        result = super().default_schema(schema)
+        return {k: v for k, v in result.items() if k != "default" or v is not None}

@@ -44,6 +44,7 @@ def validate(
             _problem(tree, model, (*at, *detail["loc"]), detail)
             for detail in error.errors(include_url=False)
         )
+        # A union reports each of its members, and an alias each of its places.
         return None, list(dict.fromkeys(problems))
 
 
@@ -94,6 +95,7 @@ def _unknown(model: type[BaseModel], location: Location) -> str:
     elsewhere = [
         f"{section}.{name}" for section, kind in sections.items() if name in kind.model_fields
     ]
+    # The most common mistake is a key in the wrong section, so that guess comes first.
     if name not in known and len(elsewhere) == 1 and holder in (*SECTIONS.values(), model):
         return f"{what}; did you mean '{elsewhere[0]}'?"
     return what + did_you_mean(name, known, list_known=True)

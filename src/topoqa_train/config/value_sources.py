@@ -72,6 +72,7 @@ def _source(tree: Tree, location: Location, source: Path) -> ValueSource:
     # A place above a location that was not written belongs to its section: the model set a default.
     if rest and not tree.has(location):
         return ValueSource("default")
+    # Overrides of a manifest have its file and line; those of a command or variable have none.
     if place.file is None:
         return ValueSource("override", place.key)
     kind: SourceKind = "config" if place.file == source else "manifest"

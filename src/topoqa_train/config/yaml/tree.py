@@ -75,12 +75,14 @@ class Tree:
         for depth, (part, after) in enumerate(itertools.pairwise(location), 1):
             child = holder[part] if isinstance(part, int) else holder.get(part)
             if not isinstance(child, list if isinstance(after, int) else dict):
+                # An override may replace a wrong or empty value by a mapping.
                 child = {}
                 holder[part] = child
                 self.places[location[:depth]] = place
             holder = child
         holder[location[-1]] = copy.deepcopy(value)
         depth = len(location)
+        # The lines of what was written below belong to the replaced value.
         for below in [where for where in self.places if where[:depth] == location]:
             del self.places[below]
         self.places[location] = place
