@@ -106,6 +106,13 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def screenshots(session: nox.Session) -> None:
+    """Redraw docs/images from a small real training in a terminal."""
+    install(session)
+    session.run("python", "-m", "tests.screenshots")
+
+
+@nox.session
 def minimums(session: nox.Session) -> None:
     """The unit tests with the oldest versions that pyproject.toml allows."""
     oldest = sorted({floor for project in PROJECTS for floor in floors(project)})

@@ -43,7 +43,7 @@ def build_menu() -> Menu:
         cls=Menu,
         name=PROGRAM,
         help="Train networks that score protein-complex interfaces.",
-        epilog=f"Start with: {PROGRAM} pipeline    Help on a command: {PROGRAM} COMMAND --help",
+        epilog=f"Start with: {PROGRAM} pipeline    Help: {PROGRAM} COMMAND --help",
         no_args_is_help=True,
         rich_markup_mode=typer_command.MARKUP,
         context_settings=_SETTINGS,

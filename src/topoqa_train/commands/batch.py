@@ -58,7 +58,7 @@ def batch(
 
     All jobs are checked before the first one starts. The exit status is 1 if any job failed.
 
-    Example: topoqa-train batch --manifest run_core -o shared.overrides.trainer.num_epochs=20
+    Example: topoqa-train batch --manifest run_core -o trainer.num_epochs=20
     """
     from topoqa_train.clock import SystemClock
     from topoqa_train.config.recipes import default_manifest

@@ -101,7 +101,7 @@ def init(
     If DIR was written by graphs build --out, its graphs and labels are used; otherwise name them.
     Without data the project trains on the demo. No file is ever overwritten.
 
-    Example: topoqa-train init mine --graphs mine/graph_data --labels mine/labels.csv
+    Example: topoqa-train init mine --graphs graphs --labels labels.csv
     """
     from topoqa_train.labels.split import Wish
     from topoqa_train.maintenance import init_project as workflow

@@ -46,8 +46,12 @@ def run(
     log_lr: Annotated[
         bool, typer.Option("--log-lr", help="Log the learning rate each epoch.")
     ] = False,
-    notes: Annotated[str | None, typer.Option(help="Text for run_metadata.json.")] = None,
-    trial_label: Annotated[str | None, typer.Option(help="Text for run_metadata.json.")] = None,
+    notes: Annotated[
+        str | None, typer.Option(help="Text for run_metadata.json.", metavar="TEXT")
+    ] = None,
+    trial_label: Annotated[
+        str | None, typer.Option(help="Text for run_metadata.json.", metavar="TEXT")
+    ] = None,
     trainer_arg: Annotated[
         list[str] | None,
         typer.Option(

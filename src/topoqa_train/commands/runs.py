@@ -57,8 +57,8 @@ def clean(
 ) -> None:
     """List runs that can be deleted, with sizes and reasons; with --yes, delete them.
 
-    Selected are runs that meet every condition, those in history/ included. Kept are runs that are
-    running, that latest points at, that another kept run started from, or that a running batch or
+    Selected are runs that meet every condition, those in history/ included. Kept are running runs
+    and those that latest points at, that another kept run started from, or that a running batch or
     pipeline needs.
 
     Example: topoqa-train runs clean --older-than 30d --keep-best 10

@@ -54,7 +54,13 @@ class JobsScreen(Jobs):
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self.callback(self._live.stop)
+        self.callback(self._close)
+
+    def _close(self) -> None:
+        if self._live.is_started:
+            self._live.stop()
+            # Separates the table from the results, which follow on standard output.
+            self.target.line()
 
     def plan(self, plan: Plan) -> None:
         """See `Reporter.plan`."""
@@ -160,6 +166,8 @@ def _progress(view: JobView, *, wide: bool) -> str:
         return f"{view.state} {view.loaded:.0%}" if view.loaded else view.state
     if view.finished:
         return view.state + (f", {view.epoch} epochs" if view.epoch and wide else "")
+    if not view.epochs:  # a check
+        return "running"
     bar = formatting.bar(view.fraction, _bar_width(wide=wide))
     return f"{bar} {view.epoch}/{view.epochs}"
 

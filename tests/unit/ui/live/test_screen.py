@@ -196,7 +196,7 @@ def test_the_terminal_is_restored_after_an_error(
     with pytest.raises(KeyError):
         fail()
     assert isinstance(shown.target.file, io.StringIO)
-    assert shown.target.file.getvalue().endswith("\x1b[?25h")
+    assert shown.target.file.getvalue().rstrip("\n").endswith("\x1b[?25h")
 
 
 def test_a_check_without_a_plan_is_shown_too(screen: Callable[[int], JobsScreen]) -> None:
