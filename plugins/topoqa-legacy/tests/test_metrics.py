@@ -59,7 +59,7 @@ class TestTwoRowsAnEpoch:
         found = rows(tmp_path, text)
         assert math.isnan(found[1]["val_loss"])
 
-    def test_all_of_one_kind_may_stand_before_all_of_the_other(self, tmp_path: Path) -> None:
+    def test_rows_may_be_sorted_by_kind(self, tmp_path: Path) -> None:
         header, *lines = table(HISTORY).splitlines()
         by_kind = [header, *lines[1::2], *lines[::2]]
         assert rows(tmp_path, "\n".join(by_kind)) == rows(tmp_path, table(HISTORY))
@@ -99,7 +99,7 @@ class TestLearningRate:
         assert first["learning_rate"] == 0.01
         assert "learning_rate" not in second
 
-    def test_ours_stands(self, tmp_path: Path) -> None:
+    def test_a_column_learning_rate_wins(self, tmp_path: Path) -> None:
         found = rows(tmp_path, "epoch,learning_rate,lr-Adam,val_loss\n0,0.5,0.01,0.5\n")
         assert found[0]["learning_rate"] == 0.5
 
@@ -145,7 +145,7 @@ class TestSessions:
         found, _ = read(write(tmp_path, **{path: table(HISTORY)}))
         assert len(found) == 5
 
-    def test_one_that_leads_out_of_the_run_is_not_read(self, tmp_path: Path) -> None:
+    def test_a_link_out_of_the_run_is_not_read(self, tmp_path: Path) -> None:
         write(tmp_path, **{"other/metrics.csv": table(HISTORY)})
         folder = tmp_path / "run" / "cpu_training"
         folder.mkdir(parents=True)

@@ -69,7 +69,7 @@ def state(run: RunSummary) -> tuple[Status, str | None]:
 
 
 class TestWhole:
-    def test_it_reads_like_one_of_ours(self, write: Any) -> None:
+    def test_it_reads_like_any_run(self, write: Any) -> None:
         run = read(write())
         assert run.read_only
         assert run.kind == "a run of the previous pipeline"
@@ -84,7 +84,7 @@ class TestWhole:
         assert run.warnings == ()
         assert run.broken_links == {}
 
-    def test_figures_beside_a_checkpoint_are_its_own(self, write: Any) -> None:
+    def test_a_checkpoint_has_the_metrics_of_its_epoch(self, write: Any) -> None:
         for names in ("val", "sel", "bare"):
             run = read(write(f"run_{names}", names=names))
             for metric in (None, "val_loss", "selection_metric", "val_spearman_corr"):
@@ -106,9 +106,7 @@ class TestWhole:
         assert run.best("val_spearman_corr") == run.best()
 
     @pytest.mark.parametrize("links", ["relative", "absolute", "elsewhere"])
-    def test_links_lead_to_their_files_wherever_they_were_made(
-        self, write: Any, links: Links
-    ) -> None:
+    def test_links_of_any_kind_mean_the_file_of_their_name(self, write: Any, links: Links) -> None:
         run = read(write(links=links))
         by_name = {link: each.epoch for each in run.checkpoints() for link in each.links}
         assert list(map(by_name.get, ("best.ckpt", "second_best.ckpt", "third_best.ckpt"))) == (
@@ -118,7 +116,7 @@ class TestWhole:
         assert best is not None
         assert best.link == run.paths.best
 
-    def test_links_that_lead_nowhere_are_told_and_the_files_found(self, write: Any) -> None:
+    def test_dangling_links_are_named_and_the_files_found(self, write: Any) -> None:
         run = read(write(links="broken"))
         assert set(run.broken_links) == {"best.ckpt", "second_best.ckpt", "third_best.ckpt"}
         assert run.broken_links["best.ckpt"].startswith(ELSEWHERE)
@@ -187,7 +185,7 @@ class TestMetadata:
         assert read(run).recorded_seconds == pytest.approx(600, abs=1)
 
     @pytest.mark.parametrize("created", [..., None, "", "soon", [], True])
-    def test_else_its_name_tells_it_or_its_oldest_file(self, write: Any, created: object) -> None:
+    def test_else_it_is_from_the_name_or_the_oldest_file(self, write: Any, created: object) -> None:
         document = metadata(NAME, created=created)
         named = datetime(2025, 11, 3, 9, 15, 2).astimezone(UTC)
         assert datetime.fromisoformat(read(write(document=document)).metadata.created) == named
@@ -218,13 +216,13 @@ class TestMetadata:
         run = read(write(document=metadata(NAME, runtime=runtime)))
         assert run.seconds == pytest.approx(seconds, abs=1e-6)
 
-    def test_where_nothing_tells_it_is_not_known(self, write: Any) -> None:
+    def test_an_unknown_time_is_none(self, write: Any) -> None:
         run = read(write(document=metadata(NAME, runtime=None, created=None)))
         assert (run.recorded_seconds, run.seconds) == (None, 0.0)
         (shown,) = leaderboard.to_document(leaderboard.rank([run]))["runs"]
         assert shown["training_seconds"] is None
 
-    def test_what_has_another_shape_is_kept_as_it_was_written(self, write: Any) -> None:
+    def test_fields_of_another_shape_are_kept_as_written(self, write: Any) -> None:
         document = metadata(
             NAME,
             checkpoints=["a", "b"],
@@ -244,7 +242,7 @@ class TestMetadata:
         assert extra["new"] == {"x": None}
         json.dumps(found.model_dump(mode="json"), allow_nan=False)
 
-    def test_none_at_all_is_still_a_run(self, write: Any) -> None:
+    def test_without_metadata_it_is_still_a_run(self, write: Any) -> None:
         run = read(write(document=""))
         assert (run.read_only, len(run.rows)) == (True, 30)
         assert run.paths.run_id == run.metadata.run_name == NAME
@@ -260,7 +258,7 @@ class TestMetadata:
         ],
         ids=range(9),
     )
-    def test_what_can_t_be_read_is_told_and_spares_the_rest(self, write: Any, text: str) -> None:
+    def test_unreadable_metadata_are_a_warning(self, write: Any, text: str) -> None:
         run = read(write(document=text))
         assert any("run_metadata.json" in line for line in run.warnings)
         assert epochs(run, "val_loss") == by_loss()
@@ -318,22 +316,22 @@ class TestSelection:
         assert epochs(run) == by_loss()
 
     @pytest.mark.parametrize("selection", [..., None, [], {}, "x"])
-    def test_else_the_config_tells(self, write: Any, selection: object) -> None:
+    def test_else_from_the_config(self, write: Any, selection: object) -> None:
         run = read(write(document=metadata(NAME, selection=selection), config=FLAT_CONFIG))
         assert run.selection_settings == (True, 2.0, 0.1)
         assert run.warnings == ()
 
-    def test_what_the_metadata_leave_open_the_config_tells(self, write: Any) -> None:
+    def test_missing_settings_are_from_the_config(self, write: Any) -> None:
         document = metadata(NAME, selection={"primary_metric": "selection_metric"})
         run = read(write(document=document, config=FLAT_CONFIG))
         assert run.selection_settings == (True, 2.0, 0.1)
 
-    def test_a_config_of_sections_tells_it_too(self, write: Any) -> None:
+    def test_from_a_config_of_sections(self, write: Any) -> None:
         config = "selection: {use_val_spearman: true, spearman_weight: 3, spearman_min_delta: 0.2}"
         run = read(write(document=metadata(NAME, selection=None), config=config))
         assert run.selection_settings == (True, 3.0, 0.2)
 
-    def test_where_nothing_tells_it_val_loss_ranks_and_that_is_said(self, write: Any) -> None:
+    def test_unrecorded_settings_rank_by_val_loss(self, write: Any) -> None:
         run = read(write(document=metadata(NAME, selection=None)))
         assert (run.ranking_metric, run.selection_settings[0]) == ("val_loss", False)
         assert any("selection settings are not recorded" in line for line in run.warnings)
@@ -345,7 +343,7 @@ class TestSelection:
         for each in run.checkpoints():
             assert f"sel-{each.metrics['selection_metric']:.5f}_" in each.path.name
 
-    def test_settings_that_don_t_give_a_name_s_figure_are_doubted(self, write: Any) -> None:
+    def test_a_name_that_contradicts_the_settings_is_a_warning(self, write: Any) -> None:
         run = read(write(names="sel", weight=2.5))
         best = run.best()
         assert best is not None
@@ -363,7 +361,7 @@ class TestSelection:
         run = read(write(metrics={"metrics/cpu_training_version_0.csv": text}))
         assert math.isnan(run.rows[0]["selection_metric"])
 
-    def test_one_that_the_run_wrote_itself_stands(self, write: Any) -> None:
+    def test_a_recorded_selection_metric_wins(self, write: Any) -> None:
         text = "epoch,val_loss,val_spearman_corr,selection_metric\n0,0.5,0.4,0.123\n1,0.5,0.4,\n"
         run = read(write(metrics={"metrics/cpu_training_version_0.csv": text}))
         assert [row["selection_metric"] for row in run.rows] == [0.123, pytest.approx(0.1)]
@@ -408,7 +406,7 @@ class TestParameters:
         assert found["learning_rate"] == 0.0035
         assert found["edge_layer_norm"] is True
 
-    def test_a_config_that_can_t_be_read_is_told(self, write: Any) -> None:
+    def test_an_unreadable_config_is_a_warning(self, write: Any) -> None:
         run = read(write(document=metadata(NAME, training_parameters=None), config="a: [1,"))
         (line,) = [line for line in run.warnings if "config.yaml" in line]
         assert "config.yaml:1 is not valid YAML" in line
@@ -431,7 +429,7 @@ class TestParameters:
 
 
 class TestCheckpoints:
-    def test_a_name_that_the_metrics_belie(self, write: Any) -> None:
+    def test_a_name_that_contradicts_the_metrics(self, write: Any) -> None:
         run = write(links="none")
         wrong = "checkpoint.val-0.01000_epoch3.chkpt"
         (run / "model_checkpoints" / wrong).write_text("")
@@ -472,7 +470,7 @@ class TestCheckpoints:
 
 
 class TestLoops:
-    def test_links_that_lead_to_themselves_are_nowhere(self, write: Any) -> None:
+    def test_links_to_themselves_are_dangling(self, write: Any) -> None:
         run = write()
         for name in ("model_checkpoints", "config", "gpu_training", "lightning_logs"):
             if (run / name).is_dir():
@@ -508,7 +506,7 @@ class TestFound:
 
 
 class TestBoard:
-    def test_selection_metrics_that_nobody_can_tell_rank_nothing(self, write: Any) -> None:
+    def test_unknown_selection_metrics_rank_nothing(self, write: Any) -> None:
         options = {"names": "sel", "weight": 2.5}
         runs = [
             read(write(name, document=metadata(name, selection=None), **options)) for name in "ab"
@@ -517,7 +515,7 @@ class TestBoard:
         assert ranked.metric == "val_loss"
         assert "can't be compared" in ranked.notes[0]
 
-    def test_the_document_says_which_they_are(self, write: Any) -> None:
+    def test_the_document_marks_them_read_only(self, write: Any) -> None:
         run = read(write(document=""))
         (shown,) = leaderboard.to_document(leaderboard.rank([run]))["runs"]
         assert shown["read_only"] is True

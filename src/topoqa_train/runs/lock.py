@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from topoqa_train.errors import MachineError, RequestError
+from topoqa_train.errors import RequestError
 from topoqa_train.runs.paths import RunPaths
 
 
@@ -40,24 +40,6 @@ def at_once(path: Path, busy: RequestError) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise busy from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def alone(path: Path, seconds: float) -> Iterator[None]:
-    """Hold the lock file `path`, after waiting for others up to `seconds`.
-
-    Raises:
-        MachineError: another process held it for all that time.
-    """
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=seconds)
-    except Timeout:
-        raise MachineError(f"{path} was held by another process for {seconds:g} s") from None
     try:
         yield
     finally:

@@ -18,6 +18,7 @@ from topoqa_train.plugins import discovery
 from topoqa_train.plugins.discovery import Plugin, PluginError
 
 _log = log.get(__name__)
+Metadata = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class RunContents:
     """
 
     kind: str
-    metadata: Mapping[str, Any]
+    metadata: Metadata
     tables: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
     rows: Sequence[Mapping[str, float]] = ()
@@ -49,18 +50,22 @@ class RunContents:
 
 
 class RunReader(Protocol):
-    """What the entry point names is called without arguments and returns one of these."""
+    """What the entry point names is called without arguments and returns one of these.
 
-    def recognises(self, folder: Path) -> bool:
-        """Return whether `folder` is a run that this reader can read. Quick; writes nothing."""
+    `metadata` is the JSON object in the folder's `run_metadata.json`, None if that is missing or
+    unreadable. No method writes anything.
+    """
+
+    def recognises(self, folder: Path, metadata: Metadata | None) -> bool:
+        """Return quickly whether `folder` is a run that this reader can read."""
         ...
 
-    def glance(self, folder: Path) -> RunContents:
-        """Return kind, metadata, tables and warnings; the rest may be left out. Writes nothing."""
+    def glance(self, folder: Path, metadata: Metadata | None) -> RunContents:
+        """Return kind, metadata, tables and warnings; the rest may be left out."""
         ...
 
-    def read(self, folder: Path) -> RunContents:
-        """Return all that is known of the run. Writes nothing."""
+    def read(self, folder: Path, metadata: Metadata | None) -> RunContents:
+        """Return all that is known of the run."""
         ...
 
 
@@ -71,23 +76,24 @@ class InstalledReader:
     plugin: Plugin
     reader: RunReader
 
-    def recognises(self, folder: Path) -> bool:
+    def recognises(self, folder: Path, metadata: Metadata | None) -> bool:
         """Return the reader's answer; raises `PluginError` naming the plugin if it fails."""
         try:
             with self.plugin.attribute_errors():
-                return self.reader.recognises(folder)
+                return self.reader.recognises(folder, metadata)
         except OSError:
             return False
 
-    def contents(self, folder: Path, *, metrics: bool) -> RunContents:
+    def contents(self, folder: Path, metadata: Metadata | None, *, metrics: bool) -> RunContents:
         """Return what the reader finds, its metrics only on demand.
 
         Raises:
             RequestError: it can't be read, or the reader fails; folder or plugin is named.
         """
+        read = self.reader.read if metrics else self.reader.glance
         try:
             with self.plugin.attribute_errors():
-                return self.reader.read(folder) if metrics else self.reader.glance(folder)
+                return read(folder, metadata)
         except OSError as error:
             raise RequestError(f"{folder} can't be read: {error.strerror or error}") from error
 
@@ -106,7 +112,7 @@ def installed() -> list[InstalledReader]:
     return found
 
 
-def find(folder: Path) -> InstalledReader | None:
+def find(folder: Path, metadata: Metadata | None = None) -> InstalledReader | None:
     """Return the first reader that recognises `folder`, or None.
 
     A reader that fails is named in a warning and not asked again by this process.
@@ -115,7 +121,7 @@ def find(folder: Path) -> InstalledReader | None:
         return None
     for each in list(installed()):
         try:
-            if each.recognises(folder):
+            if each.recognises(folder, metadata):
                 return each
         except PluginError as error:
             _log.warning("%s", error)

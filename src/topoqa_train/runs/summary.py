@@ -179,8 +179,8 @@ def steady(paths: RunPaths, look: Callable[[RunPaths], _Seen]) -> _Seen:
 
 def _glance(paths: RunPaths, clock: Clock) -> Glance:
     own = _own_metadata(paths)
-    if isinstance(own, InstalledReader):
-        return Glance(**_shared(paths, own.contents(paths.root, metrics=False), clock))
+    if isinstance(own, _PluginRun):
+        return Glance(**own.fields(clock, own.contents(metrics=False)))
     return Glance(
         paths=paths,
         metadata=own,
@@ -191,10 +191,7 @@ def _glance(paths: RunPaths, clock: Clock) -> Glance:
 
 def _read(paths: RunPaths, clock: Clock) -> RunSummary:
     own = _own_metadata(paths)
-    if isinstance(own, InstalledReader):
-        found = _of_reader(paths, own.contents(paths.root, metrics=True), clock)
-    else:
-        found = _of_own_files(paths, own, clock)
+    found = own.summary(clock) if isinstance(own, _PluginRun) else _of_own_files(paths, own, clock)
     # A file that only looks like a checkpoint of this program is left out without a warning.
     named = [
         file.name
@@ -205,25 +202,65 @@ def _read(paths: RunPaths, clock: Clock) -> RunSummary:
     return replace(found, warnings=(*found.warnings, *filter(None, doubts)))
 
 
-def _own_metadata(paths: RunPaths) -> RunMetadata | InstalledReader:
-    """Return the run's metadata, or the reader for a run whose metadata this program did not write.
+def _own_metadata(paths: RunPaths) -> RunMetadata | _PluginRun:
+    """Return the run's metadata, or how to read a run whose metadata this program did not write.
 
     Raises:
         RequestError: they can't be read, and no reader recognises the run.
     """
+    raw: Mapping[str, Any] | None = None
+    warnings: tuple[str, ...] = ()
+    error = metadata.not_a_run(paths.root, f"another program wrote its {paths.metadata.name}")
     try:
         raw = metadata.load(paths.metadata)
-    except RequestError:
-        reader = readers.find(paths.root)
-        if reader is None:
-            raise
-        return reader
-    if metadata.is_own(raw):
+    except RequestError as unreadable:
+        error = unreadable
+        there = paths.metadata.exists()
+        warnings = (error.message if there else f"it has no {paths.metadata.name}",)
+    if raw is not None and metadata.is_own(raw):
         return metadata.checked(raw, paths.metadata)
-    reader = readers.find(paths.root)
+    reader = readers.find(paths.root, raw)
     if reader is None:
-        raise metadata.not_a_run(paths.root, f"another program wrote its {paths.metadata.name}")
-    return reader
+        raise error
+    return _PluginRun(paths, reader, raw, warnings)
+
+
+@dataclass(frozen=True)
+class _PluginRun:
+    """A run that a plugin can read."""
+
+    paths: RunPaths
+    reader: InstalledReader
+    raw: Mapping[str, Any] | None
+    warnings: tuple[str, ...]
+
+    def contents(self, *, metrics: bool) -> RunContents:
+        return self.reader.contents(self.paths.root, self.raw, metrics=metrics)
+
+    def fields(self, clock: Clock, contents: RunContents) -> dict[str, Any]:
+        """Return the fields of a `Glance`."""
+        document = metadata.lenient(contents.metadata, self.paths.metadata)
+        return {
+            "paths": self.paths,
+            "metadata": document,
+            "status": status.derive(self.paths, document, clock, contents.tables),
+            "kind": contents.kind,
+            "tables": contents.tables,
+            "warnings": (*self.warnings, *contents.warnings),
+        }
+
+    def summary(self, clock: Clock) -> RunSummary:
+        contents = self.contents(metrics=True)
+        shelf = checkpoint_files.scan(self.paths.root, contents.checkpoint_folders)
+        return RunSummary(
+            **self.fields(clock, contents),
+            rows=[dict(row) for row in contents.rows],
+            shelf=shelf,
+            ranked=shelf.files,
+            parameters=metadata.finite(contents.parameters),
+            recorded_seconds=contents.seconds,
+            rerun_warning=contents.rerun_warning,
+        )
 
 
 def _of_own_files(paths: RunPaths, document: RunMetadata, clock: Clock) -> RunSummary:
@@ -246,32 +283,6 @@ def _of_own_files(paths: RunPaths, document: RunMetadata, clock: Clock) -> RunSu
         ranked=tuple(file for file in shelf.files if epoch_of(file.name) in known),
         parameters=document.training_parameters,
     )
-
-
-def _of_reader(paths: RunPaths, contents: RunContents, clock: Clock) -> RunSummary:
-    shelf = checkpoint_files.scan(paths.root, contents.checkpoint_folders)
-    return RunSummary(
-        **_shared(paths, contents, clock),
-        rows=[dict(row) for row in contents.rows],
-        shelf=shelf,
-        ranked=shelf.files,
-        parameters=metadata.finite(contents.parameters),
-        recorded_seconds=contents.seconds,
-        rerun_warning=contents.rerun_warning,
-    )
-
-
-def _shared(paths: RunPaths, contents: RunContents, clock: Clock) -> dict[str, Any]:
-    """Return the fields of a `Glance`."""
-    document = metadata.lenient(contents.metadata, paths.metadata)
-    return {
-        "paths": paths,
-        "metadata": document,
-        "status": status.derive(paths, document, clock, contents.tables),
-        "kind": contents.kind,
-        "tables": contents.tables,
-        "warnings": contents.warnings,
-    }
 
 
 def read_all(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from topoqa_train.clock import SystemClock
 from topoqa_train.plugins import discovery
-from topoqa_train.runs import leaderboard, summary
+from topoqa_train.runs import leaderboard, metadata, summary
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.readers import RunReader
 from topoqa_train.runs.store import is_run
@@ -39,18 +40,24 @@ class RunReaderContract:
         """Return the run as every command reads it."""
         return summary.read(RunPaths(self.run), SystemClock())
 
+    def metadata(self) -> dict[str, Any] | None:
+        """Return what the reader is given."""
+        paths = RunPaths(self.run)
+        return metadata.load(paths.metadata) if paths.metadata.exists() else None
+
     def test_it_recognises_its_runs_alone(self, tmp_path: Path) -> None:
         """Check that an empty folder, a missing one or a file is not taken for a run."""
-        assert self.reader.recognises(self.run)
+        assert self.reader.recognises(self.run, self.metadata())
         assert is_run(self.run)
         (tmp_path / "empty").mkdir()
         (tmp_path / "file").touch()
         for name in ("empty", "missing", "file"):
-            assert not self.reader.recognises(tmp_path / name)
+            assert not self.reader.recognises(tmp_path / name, None)
 
     def test_a_glance_agrees_with_a_full_read(self) -> None:
         """Check both, because commands use either."""
-        glance, found = self.reader.glance(self.run), self.reader.read(self.run)
+        glance = self.reader.glance(self.run, self.metadata())
+        found = self.reader.read(self.run, self.metadata())
         assert glance.kind == found.kind != ""
         assert glance.tables == found.tables
         for name in ("run_name", "created", "completed", "status"):
@@ -85,7 +92,7 @@ class RunReaderContract:
         """Check that no file and no time changes."""
         before = self._files()
         self.read()
-        self.reader.glance(self.run)
+        self.reader.glance(self.run, self.metadata())
         assert self._files() == before
 
     def _files(self) -> list[tuple[Path, int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -103,33 +103,22 @@ class Reporter(Protocol):
         ...
 
 
+def _to_each(name: str) -> Callable[..., None]:
+    def call(self: Reporters, *arguments: object) -> None:
+        for reporter in self.reporters:
+            getattr(reporter, name)(*arguments)
+
+    return call
+
+
 class Reporters:
-    """Several reporters as one."""
+    """Several reporters as one `Reporter`."""
 
     def __init__(self, *reporters: Reporter) -> None:
         self.reporters = reporters
 
-    def plan(self, plan: Plan) -> None:
-        """Pass it on; see `Reporter.plan`."""
-        for reporter in self.reporters:
-            reporter.plan(plan)
-
-    def phase(self, name: str, jobs: Sequence[str]) -> None:
-        """Pass it on; see `Reporter.phase`."""
-        for reporter in self.reporters:
-            reporter.phase(name, jobs)
-
-    def done_before(self, job: str, run_id: str) -> None:
-        """Pass it on; see `Reporter.done_before`."""
-        for reporter in self.reporters:
-            reporter.done_before(job, run_id)
-
-    def event(self, event: Event) -> None:
-        """Pass it on; see `Reporter.event`."""
-        for reporter in self.reporters:
-            reporter.event(event)
-
-    def note(self, text: str) -> None:
-        """Pass it on; see `Reporter.note`."""
-        for reporter in self.reporters:
-            reporter.note(text)
+    plan = _to_each("plan")
+    phase = _to_each("phase")
+    done_before = _to_each("done_before")
+    event = _to_each("event")
+    note = _to_each("note")

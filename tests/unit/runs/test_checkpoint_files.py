@@ -264,7 +264,7 @@ def test_both_metrics_of_a_name_are_compared() -> None:
     assert match("checkpoint.sel--0.64423_val-0.05577.chkpt", ROWS).epoch == 3
 
 
-def test_a_name_that_the_metrics_belie_is_shown_alone_and_named() -> None:
+def test_a_name_that_the_metrics_contradict_counts_alone() -> None:
     found = match("checkpoint.val-0.04000_epoch1.chkpt", ROWS)
     assert (found.epoch, found.metrics) == (1, {"val_loss": 0.04})
     assert found.doubt is not None

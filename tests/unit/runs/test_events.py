@@ -64,7 +64,7 @@ def test_no_kind_is_left_out_above() -> None:
 
 
 @given(value=st.floats(), best=st.one_of(st.none(), st.floats()))
-def test_figures_come_back_as_the_very_same(value: float, best: float | None) -> None:
+def test_numbers_are_exact(value: float, best: float | None) -> None:
     event = EpochEnded(
         job="j",
         epoch=1,
@@ -109,6 +109,6 @@ def test_a_line_that_is_no_event_is_refused(line: bytes) -> None:
         events.from_line(line)
 
 
-def test_an_event_does_not_change_on_its_way() -> None:
+def test_an_event_reads_back_equal() -> None:
     with pytest.raises(ValidationError):
         EVERY[0].job = "other"

@@ -36,7 +36,7 @@ def order(ranked: Leaderboard) -> list[tuple[int | None, str]]:
     return [(entry.rank, entry.run.paths.run_id) for entry in ranked.entries]
 
 
-def test_lower_selection_metrics_stand_first(run_files: RunFiles, runs: Any, epoch: Any) -> None:
+def test_lower_selection_metrics_come_first(run_files: RunFiles, runs: Any, epoch: Any) -> None:
     run_files("a", [epoch(0.05, 0.2)])
     run_files("b", [epoch(0.09, 0.9)])
     run_files("c", [epoch(0.07, 0.5)])
@@ -49,7 +49,7 @@ def test_lower_selection_metrics_stand_first(run_files: RunFiles, runs: Any, epo
     assert winner.value == pytest.approx(0.09 - 0.9)
 
 
-def test_equals_share_a_rank_and_stand_by_name(run_files: RunFiles, runs: Any, epoch: Any) -> None:
+def test_equals_share_a_rank_sorted_by_name(run_files: RunFiles, runs: Any, epoch: Any) -> None:
     for name, loss in (("a", 0.3), ("d", 0.1), ("b", 0.2), ("c", 0.2), ("e", 0.4)):
         run_files(name, [epoch(loss)], ranking_metric="val_loss")
     assert order(leaderboard.rank(runs())) == [(1, "d"), (2, "b"), (2, "c"), (4, "a"), (5, "e")]
@@ -80,7 +80,7 @@ class TestMetric:
             assert "can't be compared" in ranked.notes[0]
 
     @pytest.mark.parametrize("odd", [[], {}, "1", None])
-    def test_settings_of_an_odd_shape_spare_the_others(
+    def test_settings_of_another_type_spare_the_others(
         self, run_files: RunFiles, runs: Any, odd: Any
     ) -> None:
         run_files("a")
@@ -111,7 +111,7 @@ class TestMetric:
         assert best is not None
         assert (best.epoch, best.link.name) == (0, "best_val_loss.ckpt")
 
-    def test_the_metric_asked_for_ranks_its_own_way_round(
+    def test_each_metric_has_its_direction(
         self, run_files: RunFiles, runs: Any, epoch: Any
     ) -> None:
         run_files("a", [epoch(0.05, 0.2, {"val_top1_medium": 0.5})])
@@ -171,7 +171,7 @@ class TestMetric:
 class TestWhatIsShown:
     @pytest.mark.parametrize("metric", [None, "selection_metric", "val_loss", "val_spearman_corr"])
     @pytest.mark.parametrize("ranking", ["selection_metric", "val_loss"])
-    def test_figures_are_those_of_the_checkpoint_beside_them(
+    def test_metrics_are_those_of_the_checkpoint(
         self,
         run_files: RunFiles,
         runs: Any,
@@ -207,7 +207,7 @@ class TestWhatIsShown:
         assert order(ranked) == [(1, "other"), (2, "done")]
         assert ranked.entries[0].run.status == status
 
-    def test_a_run_without_a_checkpoint_stands_last_without_a_rank(
+    def test_a_run_without_a_checkpoint_comes_last_unranked(
         self, run_files: RunFiles, runs: Any, epoch: Any
     ) -> None:
         run_files("a", [], status="failed")
@@ -215,14 +215,14 @@ class TestWhatIsShown:
         run_files("c", [epoch(math.nan, math.nan)])
         assert order(leaderboard.rank(runs())) == [(1, "b"), (None, "c"), (None, "a")]
 
-    def test_a_board_of_nothing_has_no_winner(self, run_files: RunFiles, runs: Any) -> None:
+    def test_an_empty_leaderboard_has_no_winner(self, run_files: RunFiles, runs: Any) -> None:
         assert leaderboard.rank([]).winner() is None
         run_files("a", [], status="failed")
         assert leaderboard.rank(runs()).winner() is None
 
 
 class TestReverse:
-    def test_the_worst_stands_first_and_the_winner_is_still_the_best(
+    def test_the_worst_comes_first_and_the_winner_is_the_best(
         self, run_files: RunFiles, runs: Any, epoch: Any
     ) -> None:
         for name, loss in (("a", 0.3), ("b", 0.1), ("c", 0.2)):
@@ -317,7 +317,7 @@ def test_ranks_count_those_before(
             assert entry.rank == 1 + sum(loss < value for loss in losses)
 
 
-def test_what_was_not_measured_alike_is_said(run_files: RunFiles, runs: Any, epoch: Any) -> None:
+def test_incomparable_runs_are_noted(run_files: RunFiles, runs: Any, epoch: Any) -> None:
     run_files("a", [epoch(0.05, 0.2)], data={"fingerprint": "one"})
     run_files("b", [epoch(0.09, 0.9)], data={"fingerprint": "one"})
     assert leaderboard.rank(runs()).notes == ()
@@ -329,9 +329,7 @@ def test_what_was_not_measured_alike_is_said(run_files: RunFiles, runs: Any, epo
     assert "Validated on a part of the graphs only: d, e" in notes
 
 
-def test_a_fingerprint_that_is_no_text_keeps_nobody_from_a_board(
-    run_files: RunFiles, runs: Any, epoch: Any
-) -> None:
+def test_a_fingerprint_may_be_of_another_type(run_files: RunFiles, runs: Any, epoch: Any) -> None:
     run_files("a", [epoch(0.05, 0.2)], data={"fingerprint": {"whole": "one"}})
     run_files("b", [epoch(0.09, 0.9)], data={"fingerprint": ["two"]})
     ranked = leaderboard.rank(runs())

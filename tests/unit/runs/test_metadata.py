@@ -64,7 +64,7 @@ def test_what_is_written_is_read(written: MetadataFile) -> None:
     )
 
 
-def test_figures_that_json_can_t_hold_are_null(written: MetadataFile) -> None:
+def test_nan_and_infinity_are_null(written: MetadataFile) -> None:
     written.update(progress={"best": math.nan, "list": [1.0, -math.inf], "deep": {"x": math.inf}})
     assert json.loads(written.path.read_text())["progress"] == {
         "best": None,
@@ -73,7 +73,7 @@ def test_figures_that_json_can_t_hold_are_null(written: MetadataFile) -> None:
     }
 
 
-def test_an_unknown_field_is_a_fault_of_ours_and_changes_nothing(written: MetadataFile) -> None:
+def test_an_unknown_field_raises_and_changes_nothing(written: MetadataFile) -> None:
     before = written.path.read_bytes()
     with pytest.raises(AttributeError, match="stattus"):
         written.update(stattus="running", notes="x")

@@ -111,7 +111,7 @@ class TestDamage:
             whole = max(0, content[:length].count(b"\n") - 1)
             assert [each["epoch"] for each in table.rows()] == list(range(whole)), length
 
-    def test_cut_at_every_byte_it_can_be_cut_back_and_go_on(
+    def test_cut_at_every_byte_it_can_be_cut_back_and_continued(
         self, table: MetricsFile, content: bytes
     ) -> None:
         second_row = content.index(b"\n", content.index(b"\n") + 1) + 1
@@ -135,7 +135,7 @@ class TestDamage:
         assert table.cut(2, history) == []
         assert table.path.read_bytes() == content
 
-    def test_what_no_checkpoint_has_is_lost_and_said_to_be(
+    def test_rows_that_no_checkpoint_has_are_lost_and_returned(
         self, table: MetricsFile, content: bytes
     ) -> None:
         header = content.index(b"\n") + 1
@@ -148,7 +148,7 @@ class TestDamage:
             assert [each["epoch"] for each in table.rows()] == [*range(whole), 2]
             assert table.path.read_bytes().startswith(content[:header])
 
-    def test_of_later_epochs_a_checkpoint_says_nothing(
+    def test_later_epochs_of_the_history_are_ignored(
         self, table: MetricsFile, content: bytes
     ) -> None:
         history = table.rows()
@@ -202,7 +202,7 @@ class TestDamage:
 
 
 class TestCut:
-    def test_rows_from_the_epoch_on_are_gone_and_doubles_too(self, table: MetricsFile) -> None:
+    def test_later_rows_and_duplicates_are_removed(self, table: MetricsFile) -> None:
         for epoch, loss in ((0, 0.5), (1, 0.4), (1, 0.3), (2, 0.2), (3, 0.1)):
             table.append(row(epoch, val_loss=loss))
         table.cut(3)
@@ -234,7 +234,7 @@ class TestCut:
         assert table.path.read_bytes() == before
 
 
-def test_a_full_disk_is_the_machine_s_fault(
+def test_a_full_disk_is_a_machine_error(
     table: MetricsFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table.append(row(0))

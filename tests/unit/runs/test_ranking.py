@@ -30,7 +30,7 @@ def epochs(ranking: Ranking) -> list[int]:
 
 
 class TestNames:
-    def test_a_file_says_what_it_is_of(self) -> None:
+    def test_file_names(self) -> None:
         assert file_name(VAL_LOSS, 127, 0.05307, -0.6) == "checkpoint.val-0.05307_epoch127.chkpt"
         assert (
             file_name(SELECTION, 127, 0.0530719, -0.671)
@@ -38,14 +38,14 @@ class TestNames:
         )
 
     @pytest.mark.parametrize("value", [math.nan, math.inf])
-    def test_figures_that_are_none_still_give_a_name(self, value: float) -> None:
+    def test_nan_metrics_still_give_a_name(self, value: float) -> None:
         name = file_name(SELECTION, 1, value, value)
         assert name.endswith("_epoch1.chkpt")
         assert "/" not in name
 
 
 class TestOrder:
-    def test_the_three_best_stand_first_to_last(self) -> None:
+    def test_the_three_best_are_in_order(self) -> None:
         losses = [0.5, 0.2, 0.4, 0.1, 0.3]
         ranking = ranking_of([entry(epoch, loss) for epoch, loss in enumerate(losses)])
         assert epochs(ranking) == [3, 1, 4]
@@ -157,7 +157,7 @@ def test_the_document_holds_json_types_alone() -> None:
     assert document["best"][1] == asdict(entry(0, 0.5, -0.2, 0.3))
 
 
-def test_a_rank_is_not_held_by_a_file_that_is_gone() -> None:
+def test_a_missing_file_has_no_rank() -> None:
     ranking = Ranking("val_loss")
     for epoch, val_loss in enumerate((0.4, 0.3, 0.2, 0.1)):
         ranking.add(Ranked(f"c{epoch}", epoch, val_loss, -epoch, 0.0))

@@ -20,10 +20,10 @@ SMALL = """
     from topoqa_train.api import RunContents
 
     class Reader:
-        def recognises(self, folder):
+        def recognises(self, folder, metadata):
             return (folder / "theirs.txt").exists()
 
-        def glance(self, folder):
+        def glance(self, folder, metadata):
             return RunContents(
                 "a run of another program",
                 {"run_name": "x", "created": "2025-11-03T09:15:02+00:00", "status": "completed",
@@ -90,7 +90,10 @@ def test_a_plugin_reads_its_runs(install: Any, theirs: Path) -> None:
     [
         ("raise ValueError('at import')", "at import"),
         ("class Reader:\n        def __init__(self): 1 / 0", "ZeroDivisionError"),
-        ("class Reader:\n        def recognises(self, folder): 1 / 0", "ZeroDivisionError"),
+        (
+            "class Reader:\n        def recognises(self, *_): 1 / 0",
+            "ZeroDivisionError",
+        ),
     ],
 )
 def test_one_that_fails_is_named_once_and_skipped(

@@ -44,7 +44,7 @@ def test_a_run_whose_process_lives_runs(derived: Callable[..., Status], written:
 
 
 @pytest.mark.parametrize("written", ["created", "running"])
-def test_a_run_whose_process_is_gone_was_interrupted(
+def test_a_run_whose_process_died_was_interrupted(
     derived: Callable[..., Status], written: str
 ) -> None:
     process = subprocess.Popen([sys.executable, "-S", "-c", ""])
@@ -133,7 +133,7 @@ def test_a_zombie_does_not_run(derived: Callable[..., Status]) -> None:
     ],
     ids=str,
 )
-def test_a_process_that_can_t_be_is_gone(
+def test_an_impossible_process_is_dead(
     derived: Callable[..., Status], fault: dict[str, Any]
 ) -> None:
     assert derived("running", {**status.this_process(), **fault}) == Status.INTERRUPTED
@@ -193,7 +193,7 @@ class TestOnAnotherHost:
         assert self.now(paths, clock) == Status.INTERRUPTED
 
 
-def test_this_process_is_told_from_others() -> None:
+def test_this_process_is_identified() -> None:
     mine = status.this_process()
     assert mine["pid"] == os.getpid()
     assert mine["started"] == psutil.Process().create_time()

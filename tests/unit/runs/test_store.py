@@ -30,9 +30,7 @@ class TestWhereRunsGo:
         monkeypatch.delenv(store.ROOT_VARIABLE, raising=False)
         return tmp_path
 
-    def test_the_option_then_the_environment_then_the_config_then_the_default(
-        self, here: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_order_of_sources(self, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert root_of_runs(None) == here / "training_runs"
         assert root_of_runs(None, Path("from_config")) == here / "from_config"
         monkeypatch.setenv(store.ROOT_VARIABLE, "")
@@ -224,23 +222,6 @@ class TestCreate:
     def test_plain_names_are_good(self, name: str) -> None:
         check_run_name(name)
 
-    def test_threads_with_one_name_get_a_directory_each(self, tmp_path: Path, clock: Clock) -> None:
-        created: list[str] = []
-        gate = threading.Barrier(12)
-
-        def make() -> None:
-            gate.wait()
-            created.append(RunStore(tmp_path).create("job", None, clock).run_id)
-
-        threads = [threading.Thread(target=make) for _ in range(12)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(set(created)) == 12
-        first = f"job_{stamp(clock.now())}"
-        assert set(created) == {first, *(f"{first}_{number}" for number in range(2, 13))}
-
     def test_threads_that_want_one_given_name_have_one_winner(
         self, tmp_path: Path, clock: Clock
     ) -> None:
@@ -431,14 +412,12 @@ class TestLatest:
             os.utime(folder / "run_metadata.json", (moment + number, moment + number))
         return root
 
-    def test_is_where_the_link_leads(self, root: Path) -> None:
+    def test_it_is_the_target_of_the_link(self, root: Path) -> None:
         (root / "latest").symlink_to("second")
         assert RunStore(root).find("latest").run_id == "second"
 
     @pytest.mark.parametrize("target", ["gone", "../elsewhere", "latest", ""])
-    def test_without_a_link_that_leads_to_a_run_it_is_the_newest(
-        self, root: Path, target: str
-    ) -> None:
+    def test_without_a_link_to_a_run_it_is_the_newest(self, root: Path, target: str) -> None:
         if target:
             (root / "latest").symlink_to(target)
         assert RunStore(root).find("latest").run_id == "third"
@@ -473,7 +452,7 @@ class TestLatest:
         (root / "latest").symlink_to("third")
         assert RunStore(root).find("latest").root == root / "history" / "third"
 
-    def test_no_run_at_all_says_how_to_start_one(self, tmp_path: Path) -> None:
+    def test_without_runs_the_hint_is_how_to_start_one(self, tmp_path: Path) -> None:
         with pytest.raises(RequestError) as caught:
             RunStore(tmp_path).find("latest")
         assert "pipeline" in (caught.value.hint or "")

@@ -31,7 +31,7 @@ def two_bests(epoch: Any) -> list[Any]:
 
 @pytest.mark.parametrize("links", ["links", "copies"])
 class TestBest:
-    def test_it_is_the_best_by_the_run_s_own_metric_with_its_own_figures(
+    def test_it_is_the_best_by_the_run_s_ranking_metric(
         self, read: Any, run_files: RunFiles, two_bests: Any, links: str
     ) -> None:
         run = run_files("r", two_bests, links=links)
@@ -74,7 +74,7 @@ class TestCopies:
         assert (after.epoch, after.metrics) == (before.epoch, before.metrics)
         assert after.path == moved / before.path.relative_to(run)
 
-    def test_a_copy_that_made_files_of_links_reads_the_same(
+    def test_a_copy_that_followed_links_reads_the_same(
         self, read: Any, run_files: RunFiles, tmp_path: Path
     ) -> None:
         run = run_files("r")
@@ -138,9 +138,7 @@ class TestNoBest:
         link.symlink_to(name)
         assert read(run).best().epoch == 1
 
-    def test_a_checkpoint_without_a_row_has_no_figures(
-        self, read: Any, run_files: RunFiles
-    ) -> None:
+    def test_a_checkpoint_without_a_row_is_not_ranked(self, read: Any, run_files: RunFiles) -> None:
         run = run_files("r")
         table = run / "metrics" / "metrics.csv"
         table.write_text(table.read_text().splitlines()[0] + "\n")
@@ -152,7 +150,7 @@ class TestNoBest:
         assert found.status == Status.FAILED
 
 
-def test_figures_of_the_run(read: Any, run_files: RunFiles, epoch: Any) -> None:
+def test_values_of_the_run(read: Any, run_files: RunFiles, epoch: Any) -> None:
     run = run_files("r", [epoch(0.5), epoch(0.4), epoch(math.nan)], ranking_metric="val_loss")
     found = read(run)
     assert found.seconds == 7.5
@@ -161,9 +159,7 @@ def test_figures_of_the_run(read: Any, run_files: RunFiles, epoch: Any) -> None:
     assert math.isnan(found.rows[2]["val_loss"])
 
 
-def test_one_that_can_t_be_read_is_told_of_and_spares_the_others(
-    run_files: RunFiles, clock: Any
-) -> None:
+def test_an_unreadable_run_is_named_and_spares_the_others(run_files: RunFiles, clock: Any) -> None:
     runs = [run_files(name) for name in ("a", "b", "c", "d")]
     (runs[1] / "run_metadata.json").write_text("{")
     (runs[2] / "metrics" / "metrics.csv").unlink()
@@ -207,7 +203,7 @@ class TestCheckpoints:
         assert [each.epoch for each in kept] == [2, 3, 1]
         assert kept[0].links == ("best.ckpt",)
 
-    def test_links_that_a_copy_lost_are_not_told(
+    def test_links_that_a_copy_lost_are_not_broken(
         self, read: Any, run_files: RunFiles, two_bests: Any
     ) -> None:
         found = read(run_files("r", two_bests, links="none"))
@@ -219,14 +215,14 @@ class TestCheckpoints:
         (run / "model_checkpoints" / "last.ckpt").write_text("")
         assert all(each.path.name != "last.ckpt" for each in read(run).checkpoints())
 
-    def test_a_link_that_leads_nowhere_is_told(self, read: Any, run_files: RunFiles) -> None:
+    def test_a_dangling_link_is_broken(self, read: Any, run_files: RunFiles) -> None:
         run = run_files("r")
         link = run / "model_checkpoints" / "best.ckpt"
         link.unlink()
         link.symlink_to("gone.chkpt")
         assert read(run).broken_links == {"best.ckpt": "gone.chkpt"}
 
-    def test_without_a_figure_it_stands_last(
+    def test_without_the_metric_it_comes_last(
         self, read: Any, run_files: RunFiles, epoch: Any
     ) -> None:
         history = [epoch(0.4, extra={"val_new": math.nan}), epoch(0.5, extra={"val_new": 3.0})]
@@ -234,7 +230,9 @@ class TestCheckpoints:
         assert [each.epoch for each in found.checkpoints("val_new")] == [1, 0]
         assert [each.epoch for each in found.checkpoints("no_such")] == [0, 1]
 
-    def test_a_name_that_the_metrics_belie_is_told(self, read: Any, run_files: RunFiles) -> None:
+    def test_a_name_that_contradicts_the_metrics_is_a_warning(
+        self, read: Any, run_files: RunFiles
+    ) -> None:
         run = run_files("r", ranking_metric="val_loss")
         folder = run / "model_checkpoints"
         wrong = "checkpoint.val-0.00001_epoch1.chkpt"
@@ -289,7 +287,7 @@ class TestMovedWhileRead:
             read(run)
 
 
-def test_a_glance_says_what_a_run_is(run_files: RunFiles, clock: Any) -> None:
+def test_a_glance(run_files: RunFiles, clock: Any) -> None:
     seen = summary.glance(RunPaths(run_files("r", status="failed")), clock)
     assert (seen.metadata.run_name, seen.status, seen.read_only) == ("r", Status.FAILED, False)
 

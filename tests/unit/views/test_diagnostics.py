@@ -57,7 +57,7 @@ class TestState:
         assert lines[0].startswith("interrupted before the end of its first epoch")
         assert lines[1] == "no epoch was completed"
 
-    def test_one_that_failed_says_why(self, told: Any, run_files: Any) -> None:
+    def test_a_failed_run_gives_the_reason(self, told: Any, run_files: Any) -> None:
         error = {"message": "out of memory"}
         (line,) = told(run_files("r", status="failed", error=error))
         assert line == "failed after 4 epochs: out of memory"
@@ -71,7 +71,7 @@ class TestState:
         assert "topoqa-train resume" not in " ".join(lines)
 
     @pytest.mark.parametrize(("silent", "said"), [(60, False), (600, True)])
-    def test_one_that_hangs(
+    def test_one_that_may_hang(
         self, told: Any, run_files: Any, clock: Any, silent: float, said: bool
     ) -> None:
         run = run_files("r", status="running", process=ME)
@@ -79,7 +79,7 @@ class TestState:
             os.utime(file, (clock.now().timestamp() - silent,) * 2)
         assert any("it may hang" in line for line in told(run)) == said
 
-    def test_rows_that_are_gone(self, told: Any, run_files: Any) -> None:
+    def test_missing_rows(self, told: Any, run_files: Any) -> None:
         run = run_files("r", progress={"epochs_done": 4})
         assert told(run) == []
         table = run / "metrics" / "metrics.csv"
@@ -93,9 +93,7 @@ class TestCheckpoints:
         shutil.rmtree(run / "model_checkpoints")
         assert told(run) == ["it has no checkpoint"]
 
-    def test_a_link_that_leads_nowhere_is_named_with_its_target(
-        self, told: Any, run_files: Any
-    ) -> None:
+    def test_a_dangling_link_is_named_with_its_target(self, told: Any, run_files: Any) -> None:
         run = run_files("r")
         link = run / "model_checkpoints" / "second_best.ckpt"
         target = link.readlink()
@@ -156,7 +154,7 @@ class TestFigures:
         assert told(run) == ["validated on a part of the graphs only"]
 
 
-def test_what_the_run_and_its_files_said_comes_last_and_once(told: Any, run_files: Any) -> None:
+def test_recorded_warnings_come_last_and_once(told: Any, run_files: Any) -> None:
     run = run_files("r", warnings=["labels are left out", "labels are left out"])
     assert told(run, warnings=("a file is odd",)) == ["a file is odd", "labels are left out"]
 

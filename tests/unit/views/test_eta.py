@@ -83,7 +83,7 @@ def test_before_the_first_epoch_no_pace_is_invented() -> None:
     assert runtime.epochs_left is not None
 
 
-def test_a_total_stands_in_for_epochs_without_times() -> None:
+def test_the_total_is_used_for_epochs_without_times() -> None:
     untimed = replace(COURSE, seconds=[math.nan] * 4, total_seconds=20.0)
     runtime = eta.estimate(untimed)
     assert (runtime.elapsed_seconds, runtime.mean_epoch_seconds) == (20.0, 5.0)
@@ -179,7 +179,7 @@ class TestOfARun:
         assert found.open_epoch_seconds == pytest.approx(10.0, abs=0.01)
 
     @pytest.mark.parametrize("number", [None, "many", 7.5, True])
-    def test_that_tells_no_number_of_epochs(self, runtime: Any, number: object) -> None:
+    def test_without_a_number_of_epochs(self, runtime: Any, number: object) -> None:
         found = runtime(
             training_parameters={"num_epochs": number},
             status="running",

@@ -29,7 +29,7 @@ def test_a_row_without_steps() -> None:
     assert json_models.epoch_metrics({"epoch": 0.0}).step is None
 
 
-def test_figures_read_back_as_the_very_same() -> None:
+def test_numbers_are_exact() -> None:
     value = 0.1 + 0.2
     written = json_models.to_json(
         json_models.epoch_metrics({"epoch": 0.0, "a": value}), indent=None
@@ -37,7 +37,7 @@ def test_figures_read_back_as_the_very_same() -> None:
     assert json.loads(written)["a"] == value
 
 
-def test_a_checkpoint_has_the_figures_of_its_epoch_and_no_second_epoch() -> None:
+def test_a_checkpoint_has_the_metrics_of_its_epoch() -> None:
     file = Path("/runs/r/model_checkpoints/x.chkpt")
     row = {"epoch": 3.0, "step": 8.0, "val_loss": 0.5}
     shown = json_models.checkpoint(Candidate(file, file, 3, row, ("best.ckpt",)), "x.chkpt")
@@ -75,6 +75,6 @@ def test_what_is_nested_too_deeply_is_refused_in_words() -> None:
         json_models.to_json(Part.model_construct(deep=deep), indent=None)
 
 
-def test_a_field_that_nobody_knows_is_a_fault() -> None:
+def test_an_unknown_field_is_an_error() -> None:
     with pytest.raises(ValueError, match="colour"):
         LearningRate.model_validate({"value": 0.1, "colour": 1})

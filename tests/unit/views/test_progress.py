@@ -27,7 +27,7 @@ class Watched:
         self.calls.append((self.name, "note", text))
 
 
-def test_every_reporter_is_told_all_in_order() -> None:
+def test_every_reporter_gets_every_call_in_order() -> None:
     calls: list[tuple[object, ...]] = []
     both = Reporters(Watched(calls, "a"), Watched(calls, "b"))
     plan, event = Plan("t", (), (), (), 1), Notice(job="j", text="x")

@@ -1,13 +1,11 @@
 """The reader: metadata, metrics and settings of one run directory, put together.
 
 Metadata may miss any field or hold it in another shape, and links may name another machine's
-folders. What can't be read is left out, with a line that says so. Nothing outside the run's
-directory is read, and nothing is written.
+folders. What can't be read is left out, with a line that says so.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,16 +16,14 @@ from typing import Any
 from topoqa_legacy import metrics, settings
 from topoqa_legacy.settings import Selection
 from topoqa_legacy.values import is_inside, moment, moment_in_name, number, section, switch
-from topoqa_train.api import RunContents, iso, read_file
+from topoqa_train.api import RunContents, iso
 
 KIND = "a run of the previous pipeline"
+Metadata = Mapping[str, Any]
 _RERUN_WARNING = (
     "Its data loader used only the first graph of each batch; now every graph counts, so its "
     "numbers can't be reproduced."
 )
-_METADATA = "run_metadata.json"
-_MAXIMUM_BYTES = 16 * 2**20
-_MAXIMUM_DEPTH = 64
 # Fields with a meaning in new runs that such a run can't have.
 _NEW_FIELDS = {"process", "config", "session", "resumed", "rerun_of", "begun_by", "again_of"}
 _FAILED = {"failed", "error", "crashed"}
@@ -39,24 +35,25 @@ _SAME_TIME_SECONDS = 36 * 3600.0
 class LegacyReader:
     """Reads runs of the previous pipeline; see `topoqa_train.api.RunReader`."""
 
-    def recognises(self, folder: Path) -> bool:
+    def recognises(self, folder: Path, metadata: Metadata | None) -> bool:
         """Return whether metadata or Lightning's tables are of the previous pipeline."""
-        raw, _ = _metadata(folder)
-        if raw is not None:
-            return not isinstance(raw.get("process"), Mapping)
-        if (folder / _METADATA).exists():  # damaged: whose it is, the tables tell
-            return bool(metrics.tables(folder)) and not (folder / "metrics/metrics.csv").exists()
-        return (folder / "model_checkpoints").is_dir() and bool(metrics.tables(folder))
+        if metadata is not None:
+            return not isinstance(metadata.get("process"), Mapping)
+        if not metrics.tables(folder):
+            return False
+        if (folder / "run_metadata.json").exists():  # damaged; a new run has only this table
+            return not (folder / "metrics/metrics.csv").exists()
+        return (folder / "model_checkpoints").is_dir()
 
-    def glance(self, folder: Path) -> RunContents:
-        """Return kind, metadata, tables and warnings."""
-        return _glance(folder, *_metadata(folder))
+    def glance(self, folder: Path, metadata: Metadata | None) -> RunContents:
+        """Return kind, metadata and tables."""
+        tables = tuple(metrics.tables(folder))
+        return RunContents(KIND, _document(folder, metadata or {}, tables), tables)
 
-    def read(self, folder: Path) -> RunContents:
+    def read(self, folder: Path, metadata: Metadata | None) -> RunContents:
         """Return all that is known of the run."""
-        raw, error = _metadata(folder)
-        found = _glance(folder, raw, error)
-        raw = raw or {}
+        raw = metadata or {}
+        found = self.glance(folder, raw)
         rows, errors = metrics.read(found.tables)
         config, more = settings.read_config(_configs(folder))
         recorded = section(raw, "training_parameters")
@@ -74,45 +71,12 @@ class LegacyReader:
             parameters={**recorded, **settings.parameters((config, recorded))},
             checkpoint_folders=(folder / "model_checkpoints", folder / "checkpoints", folder),
             seconds=_seconds(folder, raw, found.tables),
-            warnings=(*found.warnings, *errors, *more),
+            warnings=(*errors, *more),
             rerun_warning=_RERUN_WARNING,
         )
 
 
-def _glance(folder: Path, raw: Mapping[str, Any] | None, error: str) -> RunContents:
-    tables = tuple(metrics.tables(folder))
-    warnings = (error,) if error else ()
-    return RunContents(KIND, _document(folder, raw or {}, tables), tables, warnings)
-
-
-def _metadata(folder: Path) -> tuple[dict[str, Any] | None, str]:
-    """Return the JSON object in the metadata file, or None and why there is none."""
-    path = folder / _METADATA
-    if not path.is_file():
-        return None, f"it has no {_METADATA}"
-    if not is_inside(path, folder):
-        return None, f"{path} is a link that leads out of the run"
-    try:
-        raw = json.loads(read_file(path, _MAXIMUM_BYTES))
-    except (OSError, ValueError, RecursionError) as error:
-        return None, f"{path} can't be read ({type(error).__name__})"
-    if not isinstance(raw, dict) or _depth(raw) > _MAXIMUM_DEPTH:
-        return None, f"{path} holds no JSON object, or is nested too deeply"
-    return raw, ""
-
-
-def _depth(value: dict[str, Any]) -> int:
-    """Return how deeply containers are nested, counted no further than needed."""
-    depth = 0
-    level: list[Any] = [value]
-    while level and depth <= _MAXIMUM_DEPTH:
-        lists = [each.values() if isinstance(each, dict) else each for each in level]
-        level = [inner for each in lists for inner in each if isinstance(inner, dict | list)]
-        depth += 1
-    return depth
-
-
-def _document(folder: Path, raw: Mapping[str, Any], tables: tuple[Path, ...]) -> dict[str, Any]:
+def _document(folder: Path, raw: Metadata, tables: tuple[Path, ...]) -> dict[str, Any]:
     """Return the metadata under the names of new runs, with times and status in their form."""
     completed = moment(raw.get("completed"))
     read_here = {"run_name", "created", "completed", "status", *_NEW_FIELDS}
@@ -129,7 +93,7 @@ def _document(folder: Path, raw: Mapping[str, Any], tables: tuple[Path, ...]) ->
     }
 
 
-def _status(raw: Mapping[str, Any]) -> str:
+def _status(raw: Metadata) -> str:
     written = raw.get("status")
     word = written.strip().lower() if isinstance(written, str) else ""
     if word in _FAILED:
@@ -144,7 +108,9 @@ def _status(raw: Mapping[str, Any]) -> str:
 def _created(folder: Path, tables: tuple[Path, ...]) -> datetime:
     """Return the time in the directory's name, or that of the oldest file."""
     named = moment_in_name(folder.name)
-    oldest = min(_times(folder / _METADATA, *_configs(folder), *tables, folder), default=0.0)
+    oldest = min(
+        _times(folder / "run_metadata.json", *_configs(folder), *tables, folder), default=0.0
+    )
     return named or datetime.fromtimestamp(oldest, UTC)
 
 
@@ -176,7 +142,7 @@ def _unrecorded(folder: Path) -> Selection:
     return Selection(use=False)
 
 
-def _seconds(folder: Path, raw: Mapping[str, Any], tables: tuple[Path, ...]) -> float | None:
+def _seconds(folder: Path, raw: Metadata, tables: tuple[Path, ...]) -> float | None:
     """Return the training time: as recorded, or from the start to the end or the last epoch."""
     runtime = section(raw, "runtime")
     for name in ("training_seconds", "total_seconds"):
