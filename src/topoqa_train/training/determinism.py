@@ -11,8 +11,11 @@ import torch
 from topoqa_train.errors import RequestError
 
 _NUMPY_KEYS = 624
-# All that python, numpy and torch raise for states that are none.
-WRONG_STATES = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError)
+# What python, numpy and torch raise for invalid states.
+STATE_ERRORS = (
+    *(LookupError, TypeError, ValueError, AttributeError),
+    *(RuntimeError, ArithmeticError, AssertionError),
+)
 
 
 def seed_everything(seed: int, threads: int) -> None:
@@ -63,7 +66,7 @@ def restore_random_states(states: dict[str, Any]) -> None:
             torch.cuda.set_rng_state_all(states["cuda"])
         if states["mps"] is not None and torch.backends.mps.is_available():
             torch.mps.set_rng_state(states["mps"])
-    except WRONG_STATES as error:
+    except STATE_ERRORS as error:
         raise RequestError(f"the checkpoint's random states can't be restored: {error}") from error
 
 

@@ -49,7 +49,7 @@ def resume(
         theirs = checkpoint_file.identity(document)
         weights.fill(module.network, document["state_dict"], theirs, identity, source)
         # Before metrics are cut and checkpoints deleted for a training that could not go on.
-        restore.rehearse(document, module, module.configure_optimizers(), source)
+        restore.rehearse(document, module, source)
         keeper.resume_from(document)
         _put_aside(spoilt, source, keeper)
         there = {file.name for file in paths.checkpoints.iterdir()}

@@ -19,7 +19,7 @@ from topoqa_train.errors import RequestError
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import LINKS, SELECTION, VAL_LOSS, Ranking
 from topoqa_train.training import safe_load
-from topoqa_train.training.checkpoints import schema as contents
+from topoqa_train.training.checkpoints import schema
 from topoqa_train.training.safe_load import ForbiddenGlobalError, InvalidFileError, Limits
 
 FORMAT = "topoqa-train/1"
@@ -89,7 +89,7 @@ def read(path: Path) -> dict[str, Any]:
     document = read_any(path)
     if not is_ours(document):
         raise RequestError(f"{path} is no checkpoint of topoqa-train")
-    contents.check_whole(document, path)
+    schema.check(schema.Whole, document, path)
     return document
 
 
@@ -97,7 +97,7 @@ def read_weights(path: Path) -> dict[str, Any]:
     """Read any checkpoint for its weights; one of ours says of which network they are."""
     document = read_any(path)
     if is_ours(document):
-        contents.check_weights(document, path)
+        schema.check(schema.Weights, document, path)
     return document
 
 

@@ -1,108 +1,91 @@
-"""What must stand in a checkpoint of ours, so that a run can go on from it without a second look.
+"""What a checkpoint of this program must contain for a run to resume from it.
 
-A checkpoint may come from a stranger, or from another version of this program. It is checked when
-it is read, before anything of a run is touched: a training that stumbles over it later would have
-cut the metrics and deleted checkpoints by then.
+A checkpoint may come from a third party or from another version. It is checked before anything of
+a run is changed: a training that failed later would have cut the metrics and deleted checkpoints.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    JsonValue,
+    ValidationError,
+    field_validator,
+)
 from torch import Tensor
 
 from topoqa_train.errors import RequestError
-from topoqa_train.runs.ranking import KEPT
+from topoqa_train.runs.ranking import KEPT, SELECTION, VAL_LOSS, Ranking
 
-MOST_EPOCHS = 10**6
-_NAMED = 4
+_SHOWN = 4
+# A name in the run's own folder, which is not one of the links there.
+_FILE = re.compile(r"checkpoint\.[A-Za-z0-9._+-]{1,200}\.chkpt")
 
-Epochs = Annotated[int, Field(ge=0, le=MOST_EPOCHS)]
 Count = Annotated[int, Field(ge=0, lt=2**62)]
 Width = Annotated[int, Field(ge=1, lt=2**31)]
-# A name in the run's own folder of checkpoints, and none that is a link there.
-File = Annotated[str, Field(pattern=r"^checkpoint\.[A-Za-z0-9._+-]{1,200}\.chkpt$")]
-MetricName = Literal["val_loss", "selection_metric"]
+OneState = Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", arbitrary_types_allowed=True)
-
-
-class _Ranked(_Part):
-    file: File
-    epoch: Epochs
-    val_loss: float
-    selection_metric: float
-    val_spearman_corr: float
-
-
-class _Ranking(_Part):
-    metric: MetricName
-    best: Annotated[list[_Ranked], Field(max_length=KEPT)]
-    other: _Ranked | None
-
-
-class _Progress(_Part):
-    epochs_done: Epochs
-    global_step: Count
-    ranking: _Ranking
-    stopping_best: float | None
-    stopping_wait: Epochs
-    seconds: Annotated[float, Field(allow_inf_nan=False)]
-
-
-class _Network(_Part):
+class _Network(BaseModel):
     architecture: str
     options: dict[str, JsonValue]
     node_dim: Width
     edge_dim: Width
 
 
-class _Weights(_Part):
-    """What a training that starts from the weights alone needs."""
+class Weights(BaseModel):
+    """The parts that a training needs that starts from the weights alone."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     state_dict: dict[str, Tensor]
     hyper_parameters: _Network
 
 
-class _Row(_Part):
-    """Of one epoch; its other figures are numbers under names of their own."""
+class _Progress(BaseModel):
+    epochs_done: Count
+    global_step: Count
+    ranking: Ranking
+    stopping_best: float | None
+    stopping_wait: Count
+    seconds: FiniteFloat
 
-    model_config = ConfigDict(strict=True, extra="allow")
-    __pydantic_extra__: dict[str, float]
+    @field_validator("ranking")
+    @classmethod
+    def _check_ranking(cls, ranking: Ranking) -> Ranking:
+        if ranking.metric not in (VAL_LOSS, SELECTION) or len(ranking.best) > KEPT:
+            raise ValueError("not a ranking")
+        if not all(_FILE.fullmatch(name) for name in ranking.files()):
+            raise ValueError("not the name of a checkpoint")
+        return ranking
 
-    epoch: Annotated[float, Field(ge=0, le=MOST_EPOCHS, allow_inf_nan=False)]
 
+class Whole(Weights):
+    """All that resuming needs; `restore.rehearse` tries the states themselves."""
 
-class _Whole(_Weights):
-    optimizer_states: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1)]
-    lr_schedulers: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1)]
+    optimizer_states: OneState
+    lr_schedulers: OneState
     random_states: dict[str, Any]
     progress: _Progress
-    # Checkpoints of before have none.
-    history: list[_Row] = []
+    # Older checkpoints have none.
+    history: list[dict[str, float]] = []
 
 
-def check_weights(document: dict[str, Any], path: Path) -> None:
-    """Raise `RequestError` unless weights and their network stand in it as we write them."""
-    _check(_Weights, document, path)
-
-
-def check_whole(document: dict[str, Any], path: Path) -> None:
-    """Raise `RequestError` unless all stands in it that going on needs."""
-    _check(_Whole, document, path)
-
-
-def _check(model: type[_Part], document: dict[str, Any], path: Path) -> None:
+def check(model: type[Weights], document: dict[str, Any], path: Path) -> None:
+    """Raise `RequestError` unless the checkpoint `document`, read from `path`, is a `model`."""
     try:
         model.model_validate(document)
     except ValidationError as error:
-        places = [".".join(map(str, fault["loc"]))[:80] for fault in error.errors()]
+        places = [".".join(map(str, each["loc"]))[:80] for each in error.errors()]
         raise RequestError(
-            f"{path} is no checkpoint to go on from: parts of it are missing or not what they were",
-            details=[*places[:_NAMED], *(["..."] if len(places) > _NAMED else [])],
+            f"can't resume from {path}: parts of it are missing or invalid",
+            details=[*places[:_SHOWN], *(["..."] if len(places) > _SHOWN else [])],
             hint="Take another checkpoint of its run.",
         ) from None
