@@ -14,9 +14,9 @@ from topoqa_train.config.models import ModelConfig, TrainingConfig
 from topoqa_train.datasets import Progress
 from topoqa_train.errors import RequestError
 from topoqa_train.labels import label_file
+from topoqa_train.labels.coverage import shared_targets
 from topoqa_train.labels.graph_index import GraphIndex, graph_folder
-from topoqa_train.labels.label_table import LabelTable, LeftOut, read_table
-from topoqa_train.labels.survey import shared_targets
+from topoqa_train.labels.label_file import LabelTable, LeftOut, read_table
 from topoqa_train.launch.job import DataFiles
 from topoqa_train.views.data import BatchMemory, DataStats, SplitStats, Spread
 

@@ -1,23 +1,23 @@
-"""Does every label have its graph? Opens no graph."""
+"""Labels against graph files, without opening a graph and without torch."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from topoqa_train.errors import DataError
 from topoqa_train.labels.graph_index import GraphIndex
-from topoqa_train.labels.label_file import Labels
+from topoqa_train.labels.label_file import Labels, read_labels
 
-_NAMED = 12
+_MAX_SHOWN = 12
 
 
 @dataclass(frozen=True)
 class SplitCoverage:
-    """How many of a split's `total` labels have a graph; `missing` names the others."""
+    """Coverage of a split's `total` labels; `missing` names those without a graph."""
 
     split: str
     total: int
@@ -34,7 +34,7 @@ class SplitCoverage:
         return 100.0 * self.usable / self.total if self.total else 0.0
 
 
-def cover(labels: Labels, index: GraphIndex) -> SplitCoverage:
+def coverage_of(labels: Labels, index: GraphIndex) -> SplitCoverage:
     """Look for the graph of every label.
 
     Raises:
@@ -44,8 +44,47 @@ def cover(labels: Labels, index: GraphIndex) -> SplitCoverage:
     return SplitCoverage(labels.split, len(labels.rows), missing)
 
 
+@dataclass(frozen=True)
+class DataScan:
+    """The labels of each split, the graph files, and the coverage of the labels by graphs."""
+
+    labels: Mapping[str, Labels]
+    index: GraphIndex
+    coverage: tuple[SplitCoverage, ...]
+
+    @property
+    def targets(self) -> int:
+        """Number of different targets over all splits."""
+        return len({row.target for part in self.labels.values() for row in part.rows})
+
+    def shared_targets(self) -> list[str]:
+        """Return the targets in more than one split: decoys of one target bias val and test."""
+        return shared_targets(self.labels.values())
+
+
+def shared_targets(splits: Iterable[Labels]) -> list[str]:
+    """Return the targets that are in more than one of these splits, sorted."""
+    seen: dict[str, set[str]] = {}
+    for part in splits:
+        for row in part.rows:
+            seen.setdefault(row.target, set()).add(part.split)
+    return sorted(target for target, names in seen.items() if len(names) > 1)
+
+
+def scan_data(label_files: Mapping[str, Path], graph_dir: Path) -> DataScan:
+    """Read the label files of the splits and look for the graph of every label.
+
+    Raises:
+        DataError: a label file or the folder of graphs can't be used.
+    """
+    labels = {split: read_labels(path, split=split) for split, path in label_files.items()}
+    index = GraphIndex.scan(graph_dir)
+    coverage = tuple(coverage_of(part, index) for part in labels.values())
+    return DataScan(labels, index, coverage)
+
+
 def coverage_document(coverages: Iterable[SplitCoverage]) -> dict[str, Any]:
-    """What stands in dataset_coverage.json, by split."""
+    """Return the content of dataset_coverage.json."""
     return {
         part.split: {
             "total": part.total,
@@ -64,13 +103,13 @@ def check_coverage(
     fail_on_missing: bool,
     report_path: Path | None = None,
 ) -> None:
-    """Stop where a split has too few graphs, in percent (0 to 100), or misses any at all.
+    """Refuse a split with too few graphs, in percent (0 to 100), or with any missing.
 
-    A split without one graph is refused whatever is asked. `report_path` is where all the
-    missing are listed, for the message.
+    A split without any graph is always refused. `report_path` is the file that lists all missing
+    graphs, for the message.
 
     Raises:
-        DataError: it names the splits, some of the decoys, and the ways out.
+        DataError: with the splits, some of the decoys, and what to do.
     """
     short = [
         part
@@ -80,11 +119,11 @@ def check_coverage(
     if not short:
         return
     required = 100.0 if fail_on_missing else minimum_percent
-    lines = [line for part in short for line in (_sentence(part, required), _names(part))]
-    raise DataError(lines[0], details=lines[1:], hint=_ways_out(short, report_path))
+    lines = [line for part in short for line in (_shortage(part, required), _names(part))]
+    raise DataError(lines[0], details=lines[1:], hint=_hint(short, report_path))
 
 
-def _sentence(part: SplitCoverage, required: float) -> str:
+def _shortage(part: SplitCoverage, required: float) -> str:
     return (
         f"{part.split}: {len(part.missing)} of {part.total} labelled decoys have no graph "
         f"(coverage {_percent(part.coverage)} %, required {required:g} %)"
@@ -92,22 +131,22 @@ def _sentence(part: SplitCoverage, required: float) -> str:
 
 
 def _percent(value: float) -> str:
-    """Rounded down, so that only a full coverage reads 100."""
+    """Return the percentage rounded down, so that only full coverage shows as 100."""
     return f"{math.floor(value * 100) / 100:.2f}".removesuffix(".00")
 
 
 def _names(part: SplitCoverage) -> str:
-    named = "  ".join(part.missing[:_NAMED])
-    more = len(part.missing) - _NAMED
+    named = "  ".join(part.missing[:_MAX_SHOWN])
+    more = len(part.missing) - _MAX_SHOWN
     return f"  {named}" + (f"  and {more} more" if more > 0 else "")
 
 
-def _ways_out(short: Sequence[SplitCoverage], report_path: Path | None) -> str:
+def _hint(short: Sequence[SplitCoverage], report_path: Path | None) -> str:
     ways = ["Build them:   topoqa-train graphs build --structures ... --out ..."]
     lowest = math.floor(min(part.coverage for part in short))
     if all(part.usable for part in short):
         ways.append(
-            f"Or go on without them:   -o coverage.minimum_percent={_as_option(lowest)} "
+            f"Or train without them:   -o coverage.minimum_percent={_as_option(lowest)} "
             "-o coverage.fail_on_missing=false"
         )
     if report_path is not None:
@@ -116,5 +155,5 @@ def _ways_out(short: Sequence[SplitCoverage], report_path: Path | None) -> str:
 
 
 def _as_option(percent: int) -> int:
-    # 1 would be read as a ratio, that is as all of them.
+    # The config reads 1 as a ratio, that is as 100 %.
     return percent if percent > 1 else 0

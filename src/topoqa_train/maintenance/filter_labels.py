@@ -14,8 +14,7 @@ from topoqa_train.datasets import Progress
 from topoqa_train.errors import DataError, RequestError
 from topoqa_train.labels import label_file
 from topoqa_train.labels.graph_index import GraphIndex, graph_folder
-from topoqa_train.labels.label_file import Label
-from topoqa_train.labels.label_table import LabelTable, LeftOut, Reason, read_table
+from topoqa_train.labels.label_file import Label, LabelTable, LeftOut, Reason, read_table
 from topoqa_train.views.data import FilterReport
 
 

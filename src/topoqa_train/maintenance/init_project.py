@@ -19,12 +19,10 @@ from topoqa_train.config.schema import (
     manifest_schema,
 )
 from topoqa_train.errors import DataError, RequestError, shown_path
-from topoqa_train.labels.coverage import cover
+from topoqa_train.labels.coverage import coverage_of, shared_targets
 from topoqa_train.labels.graph_index import BUILT, GraphIndex, graph_folder
-from topoqa_train.labels.label_file import Label, require_file
-from topoqa_train.labels.label_table import LabelTable, read_table
+from topoqa_train.labels.label_file import Label, LabelTable, read_table, require_file
 from topoqa_train.labels.split import Wish, split_by_target
-from topoqa_train.labels.survey import shared_targets
 from topoqa_train.maintenance import project_templates as templates
 from topoqa_train.plugins import discovery
 
@@ -208,7 +206,7 @@ def _notes_on_split(table: LabelTable, wishes: Mapping[str, Wish]) -> Iterator[s
 
 
 def _check_coverage(table: LabelTable, index: GraphIndex, graphs: Path) -> None:
-    found, labels = cover(table.labels, index), table.labels.path
+    found, labels = coverage_of(table.labels, index), table.labels.path
     if not found.missing:
         return
     more = f" and {len(found.missing) - 10} more" if len(found.missing) > 10 else ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from topoqa_train.labels.label_table import LeftOut
+from topoqa_train.labels.label_file import LeftOut
 
 
 @dataclass(frozen=True)

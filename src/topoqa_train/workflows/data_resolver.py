@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from topoqa_train import datasets, log
 from topoqa_train.config.models import TrainingConfig
 from topoqa_train.datasets import Progress
-from topoqa_train.labels.coverage import check_coverage
-from topoqa_train.labels.survey import Survey, survey
+from topoqa_train.labels.coverage import DataScan, check_coverage, scan_data
 from topoqa_train.launch.job import DataFiles
 from topoqa_train.views.progress import DataSummary
 
@@ -22,7 +21,7 @@ class DataResolver:
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self._prepared: dict[str, DataFiles] = {}
-        self._surveyed: dict[str, Survey] = {}
+        self._surveyed: dict[str, DataScan] = {}
 
     def files(self, config: TrainingConfig) -> DataFiles:
         """The files of a config; what its `paths` name stands before what the data set gives.
@@ -76,10 +75,10 @@ class DataResolver:
         )
         return self.look(files)
 
-    def _survey(self, files: DataFiles) -> Survey:
+    def _survey(self, files: DataFiles) -> DataScan:
         key = files.model_dump_json()
         if key not in self._surveyed:
-            self._surveyed[key] = survey(files.labels(), files.graph)
+            self._surveyed[key] = scan_data(files.labels(), files.graph)
             _tell_shared(self._surveyed[key].shared_targets())
         return self._surveyed[key]
 

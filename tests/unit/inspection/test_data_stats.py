@@ -10,7 +10,7 @@ from topoqa_train import api
 from topoqa_train.config.load import load_config
 from topoqa_train.errors import RequestError
 from topoqa_train.inspection import data_stats
-from topoqa_train.labels.label_table import Reason
+from topoqa_train.labels.label_file import Reason
 from topoqa_train.testing.datasets import quiet
 from topoqa_train.views.data import Spread
 from topoqa_train.workflows.data_resolver import DataResolver

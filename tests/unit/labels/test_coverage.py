@@ -5,7 +5,12 @@ from pathlib import Path
 import pytest
 
 from topoqa_train.errors import DataError
-from topoqa_train.labels.coverage import SplitCoverage, check_coverage, cover, coverage_document
+from topoqa_train.labels.coverage import (
+    SplitCoverage,
+    check_coverage,
+    coverage_document,
+    coverage_of,
+)
 from topoqa_train.labels.graph_index import GraphIndex
 from topoqa_train.labels.label_file import Label, Labels
 
@@ -22,7 +27,7 @@ def test_every_label_is_looked_for(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b.pt").write_bytes(b"")
     (tmp_path / "c.pt").write_bytes(b"")
-    part = cover(labels("a__b", "x", "c", "y"), GraphIndex.scan(tmp_path))
+    part = coverage_of(labels("a__b", "x", "c", "y"), GraphIndex.scan(tmp_path))
     assert part == SplitCoverage("val", 4, ("x", "y"))
     assert (part.usable, part.coverage) == (2, 50.0)
 
@@ -52,7 +57,7 @@ def test_falling_short_says_what_where_and_the_ways_out(tmp_path: Path) -> None:
     assert error.details == ("  1ABC_004  1ABC_007  2XYZ_011",)
     assert (error.hint or "").splitlines() == [
         "Build them:   topoqa-train graphs build --structures ... --out ...",
-        "Or go on without them:   -o coverage.minimum_percent=95 -o coverage.fail_on_missing=false",
+        "Or train without them:   -o coverage.minimum_percent=95 -o coverage.fail_on_missing=false",
         f"All of them: {report}",
     ]
 

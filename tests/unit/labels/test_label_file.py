@@ -10,7 +10,13 @@ from limits import within
 
 from topoqa_train.errors import DataError
 from topoqa_train.labels import label_file as labels_module
-from topoqa_train.labels.label_file import Label, Labels, read_labels, target_of
+from topoqa_train.labels.label_file import (
+    Label,
+    Labels,
+    read_labels,
+    read_table,
+    target_of,
+)
 
 
 def read(tmp_path: Path, content: str | bytes) -> Labels:
@@ -108,7 +114,7 @@ def test_missing_columns_name_those_that_are_there(tmp_path: Path, header: str) 
     assert all(repr(name) in text for name in header.split(","))
 
 
-def test_other_delimiters_are_told(tmp_path: Path) -> None:
+def test_other_delimiters_are_message_of(tmp_path: Path) -> None:
     assert "semicolons" in fault(tmp_path, "MODEL;dockq\na;0.5\n")
     assert "tabs" in fault(tmp_path, "MODEL\tdockq\na\t0.5\n")
 
@@ -122,7 +128,7 @@ def test_a_column_that_stands_twice(tmp_path: Path) -> None:
     [
         (b"", "empty"),
         (b"\n \n", "empty"),
-        (b"MODEL,dockq\n", "name no decoy"),
+        (b"MODEL,dockq\n", "have no usable row"),
         (b"MODEL,dockq\na_1,\n", "1 rows without a finite dockq"),
         (b"\x00\x01\xff\xfe" * 50, "not text"),
         ("MODEL,dockq\na_1,0.5\n".encode("utf-16"), "not text"),
@@ -130,7 +136,7 @@ def test_a_column_that_stands_twice(tmp_path: Path) -> None:
         (b"MODEL,dockq\n" + b"a" * 200_000 + b",0.5\n", "not CSV"),
     ],
 )
-def test_files_that_are_no_labels(tmp_path: Path, content: bytes, said: str) -> None:
+def test_other_files_are_refused(tmp_path: Path, content: bytes, said: str) -> None:
     assert said in fault(tmp_path, content)
 
 
@@ -142,7 +148,7 @@ def test_no_file_and_a_folder(tmp_path: Path) -> None:
         read_labels(tmp_path, split="test")
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+def test_pipes_and_folders_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "endless.csv").symlink_to("/dev/zero")
     for name, said in (("pipe.csv", "it is a pipe"), ("endless.csv", "it is a device")):
@@ -156,12 +162,12 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "labels.csv").open("wb") as file:
         file.truncate(2**32)
 
-    def told() -> str:
+    def message_of() -> str:
         with pytest.raises(DataError) as caught:
             read_labels(tmp_path / "labels.csv", split="test")
         return caught.value.message
 
-    assert "it has 4 GiB" in within(told, mebibytes=16)
+    assert "it has 4 GiB" in within(message_of, mebibytes=16)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +193,7 @@ def test_a_file_of_line_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("name", ["a" * 256, "b/" + "é" * 128, "/".join(["c" * 100] * 11)])
-def test_a_name_that_no_file_can_have_is_told_shortened(tmp_path: Path, name: str) -> None:
+def test_a_name_that_no_file_can_have_is_message_of_shortened(tmp_path: Path, name: str) -> None:
     text = fault(tmp_path, f"MODEL,dockq\nok_1,0.5\n{name},0.5\n")
     assert "line 3: MODEL" in text
     assert "too long" in text
@@ -232,3 +238,36 @@ def test_published_labels(peer: Path) -> None:
     labels = read_labels(peer / "labels.csv", split="test")
     assert len(labels.rows) == 72
     assert len({row.target for row in labels.rows}) == 6
+
+
+def test_rows_are_written_as_they_were_read(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_bytes(
+        b'\xef\xbb\xbfMODEL,note,dockq\r\n1ABC_1,"a, b",0.5\r\n\r\n1ABC_2,,0.25\r\n'
+        b'1ABC_3,"two\r\nlines",0.75\r\n1ABC_4,,\r\n1ABC_1,again,0.5\r\n1ABC_5,,0.1'
+    )
+    table = read_table(path, split="train")
+    assert table.labels == read_labels(path, split="train")
+    picked = [row for row in table.labels.rows if row.model != "1ABC_2"]
+    assert table.text(picked) == (
+        'MODEL,note,dockq\r\n1ABC_1,"a, b",0.5\r\n1ABC_3,"two\r\nlines",0.75\r\n1ABC_5,,0.1\n'
+    )
+    assert table.labels.left_out_lines == (7,)
+    assert table.repeated_lines == (8,)
+
+
+def test_all_rows_written_out_are_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("MODEL,dockq,TARGET\nb_1,0.5,x\na_1,0.25,y\n")
+    table = read_table(path, split="train")
+    assert table.text(table.labels.rows) == path.read_text()
+    copy = tmp_path / "copy.csv"
+    copy.write_text(table.text(reversed(table.labels.rows)))
+    assert [row.model for row in read_labels(copy, split="x").rows] == ["a_1", "b_1"]
+
+
+def test_a_table_refuses_what_labels_refuse(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("MODEL,dockq\na,0.5\na,0.6\n")
+    with pytest.raises(DataError, match="can't be used"):
+        read_table(path, split="train")

@@ -9,7 +9,7 @@ import pytest
 
 from topoqa_train import api
 from topoqa_train.errors import DataError, RequestError
-from topoqa_train.labels.label_table import Reason
+from topoqa_train.labels.label_file import Reason
 from topoqa_train.maintenance import filter_labels
 from topoqa_train.testing.datasets import quiet
 

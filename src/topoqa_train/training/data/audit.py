@@ -11,8 +11,7 @@ from torch_geometric.data import Data
 
 from topoqa_train.errors import DataError
 from topoqa_train.labels.graph_index import GraphIndex
-from topoqa_train.labels.label_file import Label
-from topoqa_train.labels.label_table import LeftOut, Reason
+from topoqa_train.labels.label_file import Label, LeftOut, Reason
 from topoqa_train.training.data.graphs import graph_errors, read_graph
 
 Widths = tuple[int, int]

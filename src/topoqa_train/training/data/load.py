@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from topoqa_train import atomic
-from topoqa_train.labels.coverage import SplitCoverage, check_coverage, coverage_document
-from topoqa_train.labels.survey import survey
+from topoqa_train.labels.coverage import SplitCoverage, check_coverage, coverage_document, scan_data
 from topoqa_train.training.data.dataset import GraphDataset, load_splits
 from topoqa_train.training.data.fingerprint import Fingerprint, fingerprint
 from topoqa_train.training.data.schema import FeatureSchema, find_schema
@@ -75,7 +74,7 @@ def load_data(
     Raises:
         DataError: labels, graphs, schema or coverage are not fit to train on.
     """
-    found = survey(label_files, graph_dir)
+    found = scan_data(label_files, graph_dir)
     if coverage_path is not None:
         atomic.write_json(coverage_path, coverage_document(found.coverage))
     check_coverage(

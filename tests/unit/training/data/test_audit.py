@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from topoqa_train.labels.graph_index import GraphIndex
-from topoqa_train.labels.label_file import Label
-from topoqa_train.labels.label_table import LeftOut, Reason
+from topoqa_train.labels.label_file import Label, LeftOut, Reason
 from topoqa_train.training.data.audit import Found, look, odd_ones
 from topoqa_train.training.data.graphs import Graph, write_graph
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
-from topoqa_train.labels.label_table import LeftOut, Reason
+from topoqa_train.labels.label_file import LeftOut, Reason
 from topoqa_train.ui.tables.data import filter_lines, stats_tables
 from topoqa_train.views.data import BatchMemory, DataStats, FilterReport, SplitStats, Spread
 
