@@ -126,24 +126,21 @@ def test_a_resumed_run_continues_the_same_run_of_mlflow(sessions: Sessions) -> N
     assert sessions.track().data.tags["now.num_epochs"] == "2"
 
 
-def test_a_run_that_went_back_continues_as_another(sessions: Sessions) -> None:
-    sessions.run.write_rows(4)
-    first = sessions.track()
-    sessions.run.write_rows(3)
-    second = sessions.track()
-    first = sessions.client.get_run(first.info.run_id)
-    assert (first.info.status, first.data.tags["status"]) == ("KILLED", "superseded")
-    assert second.info.run_id != first.info.run_id
-    assert len(sessions.history()) == 3
-
-
-@pytest.mark.parametrize("how", ["value", "lost"])
-def test_other_values_of_an_epoch_are_noticed_within_a_session(sessions: Sessions, how) -> None:
-    sessions.run.write_rows(2, mine=1.0)
+@pytest.mark.parametrize("same_session", [True, False])
+@pytest.mark.parametrize("change", ["other values", "fewer epochs"])
+def test_a_run_that_went_back_continues_as_another(
+    sessions: Sessions, change: str, same_session: bool
+) -> None:
+    sessions.run.write_rows(3, mine=1.0)
     backend = sessions.connect()
-    first = sessions.send(backend)
-    sessions.run.write_rows(2 if how == "value" else 1, mine=2.0 if how == "value" else 1.0)
-    assert sessions.send(backend).info.run_id != first.info.run_id
+    first = sessions.send(backend).info.run_id
+    rows, value = (3, 2.0) if change == "other values" else (2, 1.0)
+    sessions.run.write_rows(rows, mine=value)
+    second = sessions.send(backend if same_session else sessions.connect()).info.run_id
+    assert second != first
+    assert len(sessions.history()) == rows
+    old = sessions.client.get_run(first)
+    assert (old.info.status, old.data.tags["status"]) == ("KILLED", "superseded")
 
 
 def test_test_metrics_of_an_earlier_end_do_not_count_as_other_values(sessions: Sessions) -> None:
@@ -198,14 +195,14 @@ def test_names_and_lengths_that_mlflow_refuses(sessions: Sessions) -> None:
         command=["topoqa-train", "-o", "mlflow.tracking_uri=http://me:word@host"],
         git={"commit": "abc"},
     )
-    tags = {"job": "mine", "größe/../x": 3, "": True, "a" * 300: "b"}
+    tags = {"job": "mine", "größe/../x": 3, "": True, "a" * 300: "ssh://git@host"}
     found = sessions.track(tags={**tags, **{f"t{n}": n for n in range(150)}}).data
     assert found.params["a b_"] == "x" * MAX_PARAMETER
     assert found.params["p149"] == "149"
     assert found.metrics["odd ___"] == 1.0
     assert (found.tags["job"], found.tags["gr__e/x"], found.tags["_"]) == ("mine", "3", "true")
     assert found.tags["t149"] == "149"
-    assert found.tags["a" * MAX_KEY] == "b"
+    assert found.tags["a" * MAX_KEY] == "ssh://git@host"
     assert len(found.tags["mlflow.note.content"]) == MAX_TAG
     assert found.tags["mlflow.source.git.commit"] == "abc"
     assert found.tags["mlflow.source.name"].endswith("tracking_uri=http://host")
@@ -234,10 +231,11 @@ def test_the_files_of_a_run_are_kept_beside_the_database(sessions: Sessions, fol
     assert [file.relative_to(sessions.run.root).as_posix() for file, _ in files] == names
 
 
-def test_without_artifacts_no_file_is_sent(sessions: Sessions) -> None:
+def test_without_artifacts_no_file_is_sent_and_the_name_can_be_set(sessions: Sessions) -> None:
     sessions.run.complete()
-    run = sessions.track(log_artifacts=False)
+    run = sessions.track(log_artifacts=False, run_name="mine")
     assert sessions.client.list_artifacts(run.info.run_id) == []
+    assert run.info.run_name == "mine"
 
 
 def test_a_link_out_of_the_run_is_not_followed(sessions: Sessions, tmp_path: Path) -> None:
@@ -247,10 +245,6 @@ def test_a_link_out_of_the_run_is_not_followed(sessions: Sessions, tmp_path: Pat
     best.symlink_to(tmp_path / "secret")
     files = mlflow_backend.artifacts(api.read_run(sessions.run.root))
     assert not any(file.name == "secret" for file, _ in files)
-
-
-def test_the_name_of_the_run_can_be_set(sessions: Sessions) -> None:
-    assert sessions.track(run_name="mine").info.run_name == "mine"
 
 
 def test_a_password_is_not_recorded(sessions: Sessions) -> None:

@@ -186,10 +186,7 @@ class MLflowBackend:
         theirs = {new: tags[name] for name, new in _TAGS_OF_MLFLOW.items() if name in tags}
         # Those of the config take precedence.
         every = tags | theirs | self.settings["tags"]
-        return {
-            _key(name): without_password(run_values.as_text(value))[:MAX_TAG]
-            for name, value in every.items()
-        }
+        return {_key(name): run_values.as_text(value)[:MAX_TAG] for name, value in every.items()}
 
     def _end(self, run_id: str, run: RunSummary) -> None:
         ended = run_values.milliseconds(run.metadata.completed) or None

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from topoqa_trackers.uri import without_password
 from topoqa_train.api import RunSummary
 
 # Name and epoch, to value and time in milliseconds since 1970.
@@ -40,7 +41,7 @@ def tags(run: RunSummary) -> dict[str, str]:
         "notes": document.notes,
         "git_commit": (document.git or {}).get("commit"),
         "git_dirty": (document.git or {}).get("dirty"),
-        "command": " ".join(document.command) or None,
+        "command": without_password(" ".join(document.command)) or None,
         "host": document.host.get("name"),
         "started": document.created,
         "best_checkpoint": best.get("path"),
