@@ -1,4 +1,4 @@
-"""The published schemas hold for what the commands really print, and for nothing else."""
+"""The published schemas accept what the commands print, and nothing else."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DEAD = {**status.this_process(), "started": 1.0, "ticks": 1}
 def printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[[str, Path], dict[str, Any]]:
-    """What the command of a schema prints of a run."""
+    """Return the document that the command of a schema prints about a run."""
 
     def _printed(name: str, run: Path) -> dict[str, Any]:
         arguments = [cli.PROGRAM, COMMANDS[name], "--run-dir", str(run)]
@@ -43,15 +43,15 @@ def printed(
     return _printed
 
 
-OURS = ("whole", "running", "died", "failed", "empty", "nan", "bare", "damaged")
+STATES = ("whole", "running", "died", "failed", "empty", "nan", "bare", "damaged")
 
 
-@pytest.fixture(params=[*OURS, "legacy", "legacy that lost most"])
+@pytest.fixture(params=[*STATES, "legacy", "legacy with missing files"])
 def run(request: pytest.FixtureRequest, run_files: Any, epoch: Any, tmp_path: Path) -> Path:
-    """Runs in all the states that there are."""
+    """Return a run in each possible state."""
     if request.param == "legacy":
         return write_legacy_run(tmp_path)
-    if request.param not in OURS:
+    if request.param not in STATES:
         return write_legacy_run(tmp_path, document="", names="bare", links="broken")
     parameters = {"num_epochs": 9, "early_stopping_patience": 3, "batch_size": 16}
     lost = epoch(math.nan, math.nan)
@@ -65,21 +65,21 @@ def run(request: pytest.FixtureRequest, run_files: Any, epoch: Any, tmp_path: Pa
         "bare": {"links": "none"},
         "damaged": {},
     }
-    made = Path(run_files("r", **{"training_parameters": parameters, **kinds[request.param]}))
+    folder = Path(run_files("r", **{"training_parameters": parameters, **kinds[request.param]}))
     if request.param == "whole":
         coverage = {"val": {"total": 4, "usable": 3, "coverage": 75.0, "missing": ["x"]}}
-        (made / "dataset_coverage.json").write_text(json.dumps(coverage))
-        (made / "feature_metadata.json").write_text('{"node_schema": {"dim": 7}}')
+        (folder / "dataset_coverage.json").write_text(json.dumps(coverage))
+        (folder / "feature_metadata.json").write_text('{"node_schema": {"dim": 7}}')
     if request.param == "damaged":
         for link in ("best.ckpt", "second_best.ckpt"):
-            (made / "model_checkpoints" / link).unlink()
-            (made / "model_checkpoints" / link).symlink_to("gone.chkpt")
-        (made / "dataset_coverage.json").write_text("{")
-    return made
+            (folder / "model_checkpoints" / link).unlink()
+            (folder / "model_checkpoints" / link).symlink_to("gone.chkpt")
+        (folder / "dataset_coverage.json").write_text("{")
+    return folder
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_it_is_a_schema_that_needs_nothing_else(name: str) -> None:
+def test_a_schema_is_valid_and_self_contained(name: str) -> None:
     schema = SCHEMAS[name]
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
@@ -97,19 +97,19 @@ def test_every_field_is_described(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_what_is_printed_is_valid(name: str, run: Path, printed: Any) -> None:
+def test_printed_documents_are_valid(name: str, run: Path, printed: Any) -> None:
     jsonschema.Draft202012Validator(SCHEMAS[name]).validate(printed(name, run))
 
 
-def spoilt(document: dict[str, Any], spoil: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    changed = copy.deepcopy(document)
-    spoil(changed)
-    return changed
+def changed(document: dict[str, Any], change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    result = copy.deepcopy(document)
+    change(result)
+    return result
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
 @pytest.mark.parametrize(
-    "spoil",
+    "change",
     [
         lambda document: document.pop("warnings"),
         lambda document: document.update(colour="red"),
@@ -122,10 +122,10 @@ def spoilt(document: dict[str, Any], spoil: Callable[[dict[str, Any]], None]) ->
         lambda document: document["metrics_history"][0].pop("val_loss"),
     ],
 )
-def test_what_is_otherwise_is_not(
-    name: str, spoil: Callable[[dict[str, Any]], None], run_files: Any, printed: Any
+def test_changed_documents_are_not_valid(
+    name: str, change: Callable[[dict[str, Any]], None], run_files: Any, printed: Any
 ) -> None:
     document = printed(name, run_files("r"))
     validator = jsonschema.Draft202012Validator(SCHEMAS[name])
     assert validator.is_valid(document)
-    assert not validator.is_valid(spoilt(document, spoil))
+    assert not validator.is_valid(changed(document, change))

@@ -14,14 +14,14 @@ Write = Callable[[str, str], Path]
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory."""
+    """Return an empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def write(here: Path) -> Write:
-    """Write a file of the working directory from indented text; gives its relative path."""
+    """Write a file of the working directory from indented text; return its relative path."""
 
     def _write(name: str, text: str) -> Path:
         path = here / name
@@ -34,13 +34,13 @@ def write(here: Path) -> Write:
 
 @pytest.fixture
 def over(here: Path) -> Callable[..., list[Override]]:
-    """Overrides of the command line, given in the working directory."""
+    """Return overrides of the command line, given in the working directory."""
     return lambda *texts: [parse_override(text, base=here) for text in texts]
 
 
 @pytest.fixture
 def error_of() -> Callable[[Callable[[], object]], ConfigError]:
-    """The `ConfigError` that a call ends in."""
+    """Return the `ConfigError` that a call raises."""
 
     def _error_of(call: Callable[[], object]) -> ConfigError:
         with pytest.raises(ConfigError) as caught:

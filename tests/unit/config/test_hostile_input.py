@@ -1,4 +1,4 @@
-"""Whatever stands in a file or an override: a valid config or a `ConfigError`, nothing else."""
+"""Any content of a file or an override gives a valid config or a `ConfigError`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SPLICES = st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 30), BITS), ma
 
 
 def refused(error: ConfigError) -> None:
-    """A refusal has words, and they are ours."""
+    """Check that a refusal has a message, and that it is not pydantic's."""
     rows = [error.message, *error.details]
     assert all(rows)
     assert not any("validation error" in row or "Input should" in row for row in rows)

@@ -1,4 +1,4 @@
-"""The schemas say of a file what the loader says of it."""
+"""The schemas accept and refuse the same files as the loader."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from topoqa_train.errors import ConfigError
 TOP = Path(__file__).resolve().parents[3]
 CONFIG = Draft7Validator(schema.config_schema())
 MANIFEST = Draft7Validator(schema.manifest_schema())
-# One of each kind that a wrong or right value may be; 16.0 is left out: JSON has it whole.
+# Values of every kind; without 16.0, which is an integer in JSON.
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2, 16, 0.5, 1.5, -0.5, 10**7, 2**33),
     *("", "x", "cpu", "mean", "auto", "val_loss", "16-mixed", "32", "reduce_on_plateau"),
@@ -88,21 +88,21 @@ def test_every_key_of_a_config(section: str, key: str) -> None:
         document = {"paths": dict(DATA)}
         document.setdefault(section, {})[key] = value
         loader, ours = both(document)
-        assert loader == ours, f"{section}.{key}: {value!r}: the loader says {loader}"
+        assert loader == ours, f"{section}.{key}: {value!r}: the loader gives {loader}"
 
 
 @pytest.mark.parametrize("key", [*FLAT_KEYS, "coverage", "edge_schema", "mlflow"])
 def test_every_key_of_a_flat_config(key: str) -> None:
     for value in VALUES:
         loader, ours = both({**FLAT, key: value})
-        assert loader == ours, f"{key}: {value!r}: the loader says {loader}"
+        assert loader == ours, f"{key}: {value!r}: the loader gives {loader}"
 
 
 @pytest.mark.parametrize("section", [*SECTIONS, "optimiser"])
 def test_every_section(section: str) -> None:
     for value in VALUES:
         loader, ours = both({"paths": DATA, section: value})
-        assert loader == ours, f"{section}: {value!r}: the loader says {loader}"
+        assert loader == ours, f"{section}: {value!r}: the loader gives {loader}"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_whole_configs(document: Document) -> None:
 
 @pytest.fixture
 def manifests(here: Path) -> Callable[[Document], tuple[bool, bool]]:
-    """What the loader and the schema say of a manifest, the files that it may name being there."""
+    """Return the verdicts of loader and schema on a manifest; the files it may name exist."""
     for name in ("x", "cpu", "mean", "auto", "val_loss", "16-mixed", "32", "reduce_on_plateau"):
         (here / name).write_text("paths: {dataset: demo}\n")
 
@@ -146,24 +146,20 @@ def manifests(here: Path) -> Callable[[Document], tuple[bool, bool]]:
     return verdicts
 
 
-@pytest.mark.parametrize("key", [*JobEntry.model_fields, "epochs"])
-def test_every_key_of_a_job(key: str, manifests: Any) -> None:
-    for value in VALUES:
-        # `KEY=VALUE` is held to by the loader alone.
-        if key == "trainer_args" and value == ["x"]:
-            continue
-        loader, ours = manifests({"jobs": [{"name": "a", "config": "x", key: value}]})
-        assert loader == ours, f"{key}: {value!r}: the loader says {loader}"
+ENTRIES = [("jobs", key) for key in (*JobEntry.model_fields, "epochs")]
+ENTRIES += [("shared", key) for key in (*SharedEntry.model_fields, "epochs")]
 
 
-@pytest.mark.parametrize("key", [*SharedEntry.model_fields, "epochs"])
-def test_every_key_of_shared(key: str, manifests: Any) -> None:
+@pytest.mark.parametrize(("part", "key"), ENTRIES, ids=lambda part: part)
+def test_every_key_of_jobs_and_shared(part: str, key: str, manifests: Any) -> None:
     for value in VALUES:
+        # Only the loader checks `KEY=VALUE`.
         if key == "trainer_args" and value == ["x"]:
             continue
-        document = {"shared": {"config": "x", key: value}, "jobs": [{"name": "a"}]}
+        job, shared = ({key: value}, {}) if part == "jobs" else ({}, {key: value})
+        document = {"shared": {"config": "x", **shared}, "jobs": [{"name": "a", **job}]}
         loader, ours = manifests(document)
-        assert loader == ours, f"{key}: {value!r}: the loader says {loader}"
+        assert loader == ours, f"{key}: {value!r}: the loader gives {loader}"
 
 
 OVERRIDES = (
@@ -178,10 +174,10 @@ def test_overrides(key: str, manifests: Any) -> None:
     for value in VALUES:
         document = {"jobs": [{"name": "a", "config": "x", "overrides": {key: value}}]}
         loader, ours = manifests(document)
-        # That it takes the data away, only the loader can see: it knows the config.
+        # Only the loader knows that this leaves the config without data.
         if key.startswith("paths.dataset") and value is None:
             continue
-        assert loader == ours, f"{key}: {value!r}: the loader says {loader}"
+        assert loader == ours, f"{key}: {value!r}: the loader gives {loader}"
 
 
 @pytest.mark.parametrize("name", ["Latest", "history", "a/b", "-a", ".a", "a" * 129, "a b", "1a."])
