@@ -161,7 +161,7 @@ def _check_work_left(run: RunSummary, checkpoint: Path | None, job: Job) -> None
         # Going back would only delete the later epochs and their checkpoints.
         epoch = epoch_of(checkpoint.name)
         if epoch is not None and epoch + 1 >= epochs:
-            raise _nothing_left(f"no epoch of {epochs} is left after {checkpoint.name}", epoch + 1)
+            raise _nothing_left(f"no epoch left of {epochs} after {checkpoint.name}", epoch + 1)
     elif run.status == Status.COMPLETED:
         done = int(progress.get("epochs_done") or 0)
         if done >= epochs:

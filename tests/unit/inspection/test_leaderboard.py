@@ -65,7 +65,9 @@ def test_reading_many_is_shown(run_files: Any, clock: Any, monkeypatch: pytest.M
     assert shown == [("reading runs", 4), 1, 1, 1, 1]
 
 
-def test_runs_of_the_reference_stand_among_ours(run_files: Any, epoch: Any, clock: Any) -> None:
+def test_runs_of_the_previous_pipeline_are_ranked_too(
+    run_files: Any, epoch: Any, clock: Any
+) -> None:
     run_files("ours", [epoch(0.1, 0.5)])
     write_legacy_run(run_files.root, "theirs", [Measured(0.2, 0.9), Measured(0.3, 0.1)])
     write_legacy_run(run_files.root / "history", "old", [Measured(0.2, 0.2)], document="")

@@ -13,14 +13,14 @@ from legacy_runs import Measured, write_legacy_run
 
 from topoqa_train.errors import RequestError
 from topoqa_train.inspection import summarise
-from topoqa_train.runs import status, summary
+from topoqa_train.runs import status
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.views import json_models
 from topoqa_train.views.json_models import SummaryDocument
 
 
 @pytest.fixture
-def told(clock: Any) -> Callable[[Path], SummaryDocument]:
+def summarised(clock: Any) -> Callable[[Path], SummaryDocument]:
     return lambda run: summarise.summarise(RunPaths(run), clock)
 
 
@@ -31,8 +31,8 @@ def two_bests(run_files: Any, epoch: Any) -> Path:
     return Path(run_files("r", epochs))
 
 
-def test_both_bests_with_their_own_figures(told: Any, two_bests: Path) -> None:
-    document = told(two_bests)
+def test_both_bests_with_their_own_metrics(summarised: Any, two_bests: Path) -> None:
+    document = summarised(two_bests)
     by_loss, by_selection = document.best_by_val_loss, document.best_by_selection_metric
     assert (by_loss.epoch, by_loss.metrics.val_loss, by_loss.metrics.val_spearman_corr) == (
         1,
@@ -48,20 +48,8 @@ def test_both_bests_with_their_own_figures(told: Any, two_bests: Path) -> None:
     }
 
 
-def test_they_are_those_of_the_leaderboard(told: Any, two_bests: Path, clock: Any) -> None:
-    run = summary.read(RunPaths(two_bests), clock)
-    document = told(two_bests)
-    for metric, ours in (
-        ("val_loss", document.best_by_val_loss),
-        ("selection_metric", document.best_by_selection_metric),
-    ):
-        best = run.best(metric)
-        assert best is not None
-        assert (best.epoch, best.path) == (ours.epoch, two_bests / ours.path)
-
-
-def test_the_ranking_with_its_links(told: Any, two_bests: Path) -> None:
-    document = told(two_bests)
+def test_the_ranking_with_its_links(summarised: Any, two_bests: Path) -> None:
+    document = summarised(two_bests)
     ranking = document.checkpoint_ranking
     assert [(each.rank, each.epoch) for each in ranking] == [(1, 2), (2, 3), (3, 1)]
     assert sorted(ranking[2].links) == ["best_val_loss.ckpt", "third_best.ckpt"]
@@ -71,54 +59,52 @@ def test_the_ranking_with_its_links(told: Any, two_bests: Path) -> None:
     assert document.broken_links == {}
 
 
-def test_broken_links(told: Any, two_bests: Path) -> None:
+def test_broken_links(summarised: Any, two_bests: Path) -> None:
     link = two_bests / "model_checkpoints" / "best.ckpt"
     link.unlink()
     link.symlink_to("gone.chkpt")
-    document = told(two_bests)
+    document = summarised(two_bests)
     assert document.broken_links == {"best.ckpt": "gone.chkpt"}
     assert "best.ckpt" not in document.links
     assert "best.ckpt is a dangling link to gone.chkpt" in document.warnings
 
 
-def test_where_to_go_on(told: Any, two_bests: Path) -> None:
-    assert told(two_bests).last_checkpoint is None
+def test_the_checkpoint_to_resume_from(summarised: Any, two_bests: Path) -> None:
+    assert summarised(two_bests).last_checkpoint is None
     (two_bests / "model_checkpoints" / "last.ckpt").write_text("")
-    assert told(two_bests).last_checkpoint == "model_checkpoints/last.ckpt"
+    assert summarised(two_bests).last_checkpoint == "model_checkpoints/last.ckpt"
 
 
-def test_settings_and_parameters(told: Any, run_files: Any) -> None:
-    document = told(run_files("r", weight=2.0, training_parameters={"seed": 7}))
+def test_settings_and_parameters(summarised: Any, run_files: Any) -> None:
+    document = summarised(run_files("r", weight=2.0, training_parameters={"seed": 7}))
     assert document.ranking_metric == "selection_metric"
     assert document.selection["spearman_weight"] == 2.0
     assert document.learning_parameters == {"seed": 7}
     assert document.metadata["training_parameters"] == {"seed": 7}
 
 
-def test_coverage_and_features(told: Any, two_bests: Path) -> None:
-    assert (told(two_bests).coverage, told(two_bests).feature_schema) == (None, None)
+def test_coverage_and_features(summarised: Any, two_bests: Path) -> None:
+    assert (summarised(two_bests).coverage, summarised(two_bests).feature_schema) == (None, None)
     coverage = {"val": {"total": 4, "usable": 3, "coverage": 75.0, "missing": ["x_1"]}}
     (two_bests / "dataset_coverage.json").write_text(json.dumps(coverage))
     (two_bests / "feature_metadata.json").write_text('{"node_schema": {"dim": 7}, "odd": NaN}')
-    document = told(two_bests)
+    document = summarised(two_bests)
     assert document.coverage == coverage
     assert document.feature_schema == {"node_schema": {"dim": 7}, "odd": None}
     assert "val: 1 of 4 labelled decoys have no graph" in document.warnings
 
 
 @pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff\xfe", b"null", b"[" * 100_000])
-def test_what_can_t_be_read_is_told_of_and_spares_the_rest(
-    told: Any, two_bests: Path, content: bytes
-) -> None:
+def test_an_unreadable_file_is_a_warning(summarised: Any, two_bests: Path, content: bytes) -> None:
     (two_bests / "dataset_coverage.json").write_bytes(content)
-    document = told(two_bests)
+    document = summarised(two_bests)
     assert document.coverage is None
     assert any(line.startswith("dataset_coverage.json ") for line in document.warnings)
     assert len(document.metrics_history) == 4
 
 
-def test_a_run_without_an_epoch(told: Any, run_files: Any) -> None:
-    document = told(run_files("r", [], status="failed", error={"message": "no data"}))
+def test_a_run_without_an_epoch(summarised: Any, run_files: Any) -> None:
+    document = summarised(run_files("r", [], status="failed", error={"message": "no data"}))
     assert (document.best_by_val_loss, document.best_by_selection_metric) == (None, None)
     assert (document.metrics_history, document.checkpoint_ranking, document.best_epochs) == (
         [],
@@ -129,9 +115,9 @@ def test_a_run_without_an_epoch(told: Any, run_files: Any) -> None:
     assert "failed before the end of its first epoch: no data" in document.warnings
 
 
-def test_nan_is_null_and_never_the_best(told: Any, run_files: Any, epoch: Any) -> None:
+def test_nan_is_null_and_never_the_best(summarised: Any, run_files: Any, epoch: Any) -> None:
     lost = epoch(math.nan, math.nan)
-    document = told(run_files("r", [lost, epoch(0.5, 0.1), lost]))
+    document = summarised(run_files("r", [lost, epoch(0.5, 0.1), lost]))
     assert document.best_by_val_loss.epoch == 1
     text = json_models.to_json(document, indent=None)
     assert "NaN" not in text
@@ -139,51 +125,45 @@ def test_nan_is_null_and_never_the_best(told: Any, run_files: Any, epoch: Any) -
     assert [row["val_loss"] for row in rows] == [None, 0.5, None]
 
 
-def test_only_nan(told: Any, run_files: Any, epoch: Any) -> None:
-    document = told(run_files("r", [epoch(math.nan, math.nan)] * 2))
+def test_only_nan(summarised: Any, run_files: Any, epoch: Any) -> None:
+    document = summarised(run_files("r", [epoch(math.nan, math.nan)] * 2))
     assert (document.best_by_val_loss, document.best_by_selection_metric) == (None, None)
     assert document.best_epochs == {}
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
-def test_a_pipe_among_its_files_is_not_waited_for(told: Any, two_bests: Path) -> None:
+def test_a_pipe_is_not_read(summarised: Any, two_bests: Path) -> None:
     os.mkfifo(two_bests / "dataset_coverage.json")
     assert "dataset_coverage.json can't be read: it is a pipe, not a file" in (
-        told(two_bests).warnings
+        summarised(two_bests).warnings
     )
 
 
-def test_one_that_died(told: Any, run_files: Any) -> None:
+def test_a_run_whose_process_died(summarised: Any, run_files: Any) -> None:
     dead = {**status.this_process(), "started": 1.0, "ticks": 1}
-    document = told(run_files("r", status="running", process=dead))
+    document = summarised(run_files("r", status="running", process=dead))
     assert document.status == "interrupted"
     assert document.metadata["status"] == "running"
 
 
 @pytest.mark.parametrize("links", ["links", "copies", "none"])
-def test_a_copy_reads_the_same(told: Any, run_files: Any, tmp_path: Path, links: str) -> None:
+def test_a_copy_reads_the_same(summarised: Any, run_files: Any, tmp_path: Path, links: str) -> None:
     run = run_files("r", links=links)
     shutil.copytree(run, tmp_path / "elsewhere" / "r", symlinks=True)
-    there, here = told(tmp_path / "elsewhere" / "r"), told(run)
+    there, here = summarised(tmp_path / "elsewhere" / "r"), summarised(run)
     assert there.model_copy(update={"run_dir": here.run_dir}) == here
     assert here.best_by_val_loss.epoch == 1
 
 
-def test_one_in_history(told: Any, run_files: Any) -> None:
-    run = run_files("r", folder="history")
-    assert told(run).run_dir == str(run)
-    assert told(run_files.root / "r").run_dir == str(run)
-
-
-def test_what_is_no_run(told: Any, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_run(summarised: Any, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="is not a run"):
-        told(tmp_path)
+        summarised(tmp_path)
 
 
-def test_one_of_the_previous_pipeline(told: Any, tmp_path: Path) -> None:
+def test_one_of_the_previous_pipeline(summarised: Any, tmp_path: Path) -> None:
     history = [Measured(0.09, 0.1), Measured(0.04, 0.2), Measured(0.06, 0.8), Measured(0.08, 0.3)]
     run = write_legacy_run(tmp_path, history=history, names="sel", links="elsewhere")
-    document = told(run)
+    document = summarised(run)
     assert document.read_only
     assert "not resumed" in document.warnings[0]
     assert [row.epoch for row in document.metrics_history] == [0, 1, 2, 3]
@@ -197,10 +177,8 @@ def test_one_of_the_previous_pipeline(told: Any, tmp_path: Path) -> None:
     assert not list(run.rglob("*.tmp"))
 
 
-def test_of_one_of_the_reference_the_links_that_lead_nowhere_are_told(
-    told: Any, tmp_path: Path
-) -> None:
-    document = told(write_legacy_run(tmp_path, links="broken"))
+def test_broken_links_of_the_previous_pipeline(summarised: Any, tmp_path: Path) -> None:
+    document = summarised(write_legacy_run(tmp_path, links="broken"))
     assert set(document.broken_links) == {"best.ckpt", "second_best.ckpt", "third_best.ckpt"}
     assert document.links == {}
     assert len(document.checkpoint_ranking) == 3

@@ -79,11 +79,6 @@ def test_without_names_all_but_the_newest(
     assert here(store) == ["day4"]
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path, clock: Any) -> None:
-    with pytest.raises(RequestError, match="there is no folder of runs"):
-        archive.archive_old(RunStore(tmp_path / "no"), 3, clock)
-
-
 def test_a_name_that_is_taken_is_refused(store: RunStore, run_files: Any, clock: Any) -> None:
     run_files("a", folder="history")
     (store.root / "a").mkdir()

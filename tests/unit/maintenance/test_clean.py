@@ -102,7 +102,7 @@ class TestWhichRuns:
         with pytest.raises(RequestError, match="no run has a metric 'accuracy'"):
             plan(keep_best=1, metric="accuracy")
 
-    def test_one_without_figures_is_not_among_the_best(
+    def test_a_run_without_metrics_is_not_among_the_best(
         self, make: Any, plan: Any, run_files: Any
     ) -> None:
         make("good")
@@ -178,7 +178,7 @@ class TestWhatStays:
         planned = plan("stopped")
         assert spared(planned) == {"stopped": "is the starting point of tuned"}
 
-    def test_runs_of_the_reference_go_only_by_name(
+    def test_runs_of_another_program_are_deleted_only_by_name(
         self, make: Any, plan: Any, store: RunStore
     ) -> None:
         write_legacy_run(store.root, "theirs", training(5))
@@ -232,7 +232,7 @@ class TestExecute:
         assert self.execute(store, planned, clock) == ["old"]
         assert store.all() == []
 
-    def test_what_has_changed_since_stays_and_is_told(
+    def test_a_run_that_changed_since_stays_and_is_reported(
         self, make: Any, plan: Any, store: RunStore, clock: Any
     ) -> None:
         for name in ("written", "resumed", "needed", "gone", "old"):
@@ -245,11 +245,11 @@ class TestExecute:
         (store.root / "gone").rename(store.root.parent / "gone")
         with lock.writing(RunPaths(store.root / "written")), pytest.raises(MachineError) as caught:
             self.execute(store, planned, clock)
-        told = "\n".join(caught.value.details)
-        assert "no run is called 'gone'" in told
-        assert "needed is kept: it is the starting point of tuned" in told
-        assert "resumed is kept: it is running" in told
-        assert "run written is being written by another process" in told
+        report = "\n".join(caught.value.details)
+        assert "no run is called 'gone'" in report
+        assert "needed is kept: it is the starting point of tuned" in report
+        assert "resumed is kept: it is running" in report
+        assert "run written is being written by another process" in report
         assert {run.run_id for run in store.all()} == {"written", "resumed", "needed", "tuned"}
 
     def test_leftovers_of_a_deletion_that_was_cut_off_go_too(

@@ -66,7 +66,7 @@ def test_elsewhere_only_the_log_goes_there(file: Path, capfd: pytest.CaptureFixt
     assert "warned" in text
 
 
-def test_a_second_sitting_is_added(file: Path) -> None:
+def test_a_second_session_is_appended(file: Path) -> None:
     for words in ("first", "second"):
         with console_log(file):
             log.get("topoqa_train.x").info(words)
@@ -76,7 +76,7 @@ def test_a_second_sitting_is_added(file: Path) -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_after_it_all_is_as_before(file: Path, *, fails: bool) -> None:
+def test_everything_is_restored(file: Path, *, fails: bool) -> None:
     logger = logging.getLogger(log.ROOT)
     before = (list(logger.handlers), logger.level, warnings.showwarning, _descriptors())
 
@@ -98,7 +98,7 @@ def _descriptors() -> int:
     return len(os.listdir(folder)) if folder.is_dir() else 0  # noqa: PTH208
 
 
-def test_a_full_disk_is_the_machine_s_fault(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_a_machine_error(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -107,7 +107,7 @@ def test_a_full_disk_is_the_machine_s_fault(file: Path, monkeypatch: pytest.Monk
         pass
 
 
-def test_what_lightning_recommends_is_heard_in_the_log_alone(
+def test_recommendations_of_lightning_go_to_the_log_only(
     file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lightning = logging.getLogger("lightning.pytorch")

@@ -206,7 +206,7 @@ class TestCheckpoint:
     def test_one_with_no_epoch_after_it_is_refused(self, make: Any, resume: Resume) -> None:
         run = make()
         (last,) = (run / "model_checkpoints").glob("*_epoch3.chkpt")
-        assert "no epoch of 4 is left" in refusal(resume, run, checkpoint=last)
+        assert "no epoch left of 4" in refusal(resume, run, checkpoint=last)
 
 
 class TestStartingCheckpoint:
