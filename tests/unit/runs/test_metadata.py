@@ -14,26 +14,11 @@ from topoqa_train.runs import metadata
 from topoqa_train.runs.metadata import MetadataFile, RunMetadata, finite
 
 # What readers of a run rely on.
-PROMISED = [
-    "run_name",
-    "created",
-    "completed",
-    "status",
-    "source_config",
-    "overrides",
-    "notes",
-    "trial_label",
-    "command",
-    "environment",
-    "git",
-    "versions",
-    "host",
-    "training_parameters",
-    "selection",
-    "runtime",
-    "checkpoints",
-    "progress",
-]
+PROMISED = {
+    *("run_name", "created", "completed", "status", "source_config", "overrides", "notes"),
+    *("trial_label", "command", "environment", "git", "versions", "host", "training_parameters"),
+    *("selection", "runtime", "checkpoints", "progress"),
+}
 
 
 @pytest.fixture
@@ -50,7 +35,7 @@ def written(file: Path) -> MetadataFile:
 
 
 def test_every_promised_field_is_written(written: MetadataFile) -> None:
-    assert set(PROMISED) <= set(json.loads(written.path.read_text()))
+    assert set(json.loads(written.path.read_text())) >= PROMISED
 
 
 def test_what_is_written_is_read(written: MetadataFile) -> None:
@@ -88,22 +73,22 @@ def test_fields_of_a_later_version_survive_an_update(written: MetadataFile) -> N
     assert json.loads(written.path.read_text())["from_tomorrow"] == {"a": 1}
 
 
-def test_no_file_is_no_run(file: Path) -> None:
-    def said() -> str:
+def test_without_the_file_it_is_not_a_run(file: Path) -> None:
+    def reason() -> str:
         with pytest.raises(RequestError) as caught:
             metadata.read(file)
         return caught.value.message.removeprefix(f"{file.parent} is not a run of topoqa-train: ")
 
-    assert said() == "there is no such folder"
+    assert reason() == "there is no such folder"
     file.parent.mkdir()
-    assert said() == "it has no run_metadata.json"
+    assert reason() == "it has no run_metadata.json"
     file.parent.rmdir()
     file.parent.write_text("notes")
-    assert said() == "it is a file"
+    assert reason() == "it is a file"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
-def test_a_pipe_in_its_place_is_not_waited_for(file: Path) -> None:
+def test_a_pipe_in_its_place_is_refused(file: Path) -> None:
     file.parent.mkdir()
     os.mkfifo(file)
     with pytest.raises(RequestError, match="it is a pipe, not a file"):
@@ -111,7 +96,7 @@ def test_a_pipe_in_its_place_is_not_waited_for(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "reason"),
     [
         (b"", "Expecting value"),
         (b'{"run_name": "x"', "delimiter"),
@@ -124,20 +109,14 @@ def test_a_pipe_in_its_place_is_not_waited_for(file: Path) -> None:
     ],
     ids=range(8),
 )
-def test_a_file_that_is_no_metadata_is_named(file: Path, content: bytes, said: str) -> None:
+def test_an_invalid_file_is_named(file: Path, content: bytes, reason: str) -> None:
     file.parent.mkdir()
     file.write_bytes(content)
     with pytest.raises(RequestError) as caught:
         metadata.read(file)
     assert str(file) in caught.value.message
-    assert said in caught.value.message
+    assert reason in caught.value.message
     assert "\n" not in caught.value.message
-
-
-def test_a_folder_in_its_place_is_named(file: Path) -> None:
-    file.mkdir(parents=True)
-    with pytest.raises(RequestError):
-        metadata.read(file)
 
 
 def test_a_file_of_absurd_size_is_not_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,19 +128,8 @@ def test_a_file_of_absurd_size_is_not_read(file: Path, monkeypatch: pytest.Monke
         metadata.read(file)
 
 
-def test_the_former_name_of_rerun_of_is_read(tmp_path: Path) -> None:
-    file = tmp_path / "run_metadata.json"
-    file.write_text(json.dumps({"run_name": "x", "created": "", "again_of": {"run_id": "y"}}))
-    document = metadata.read(file)
-    assert document.rerun_of == {"run_id": "y"}
-    document.write(file)
-    assert json.loads(file.read_text())["rerun_of"] == {"run_id": "y"}
-
-
 @given(cut=st.integers(0, 10_000))
-def test_a_file_cut_anywhere_is_refused_and_never_a_crash(
-    tmp_path_factory: pytest.TempPathFactory, cut: int
-) -> None:
+def test_a_file_cut_anywhere_is_refused(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     file = tmp_path_factory.getbasetemp() / "cut.json"
     RunMetadata(run_name="run", created="x", overrides={"a": 1}).write(file)
     content = file.read_bytes()

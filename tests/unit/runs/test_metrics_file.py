@@ -22,16 +22,16 @@ def table(tmp_path: Path) -> MetricsFile:
     return MetricsFile(tmp_path / "metrics" / "metrics.csv")
 
 
-def row(epoch: int, **figures: float) -> dict[str, float]:
+def row(epoch: int, **values: float) -> dict[str, float]:
     full = dict.fromkeys(LEADING_COLUMNS, 0.125 * epoch)
-    return {**full, "epoch": float(epoch), "step": 10.0 * epoch, **figures}
+    return {**full, "epoch": float(epoch), "step": 10.0 * epoch, **values}
 
 
 def same(one: float, two: float) -> bool:
     return struct.pack("d", one) == struct.pack("d", two) or (math.isnan(one) and math.isnan(two))
 
 
-def test_the_columns_are_those_promised_then_any_others(table: MetricsFile) -> None:
+def test_columns(table: MetricsFile) -> None:
     table.append({"val_mae": 1.0, **row(0)})
     assert table.path.read_text().splitlines()[0] == (
         "epoch,step,learning_rate,train_mse,val_loss,val_pearson_corr,val_spearman_corr,"
@@ -47,7 +47,7 @@ def test_rows_come_back_in_order(table: MetricsFile) -> None:
     assert table.path.read_bytes().count(b"\n") == 5
 
 
-def test_what_is_undefined_is_an_empty_field_and_comes_back_as_nan(table: MetricsFile) -> None:
+def test_nan_is_an_empty_field(table: MetricsFile) -> None:
     table.append({**row(0), "val_spearman_corr": math.nan})
     table.append({name: value for name, value in row(1).items() if name != "train_mse"})
     assert "nan" not in table.path.read_text().lower()
@@ -65,9 +65,7 @@ def test_epochs_and_steps_are_whole_numbers_in_the_file(table: MetricsFile) -> N
 @example(value=0.1 + 0.2)
 @example(value=-0.0)
 @example(value=5e-324)
-def test_a_float_comes_back_as_the_very_same(
-    tmp_path_factory: pytest.TempPathFactory, value: float
-) -> None:
+def test_floats_are_exact(tmp_path_factory: pytest.TempPathFactory, value: float) -> None:
     table = MetricsFile(tmp_path_factory.getbasetemp() / "float.csv")
     table.path.unlink(missing_ok=True)
     table.append(row(0, val_loss=value, other=value))
@@ -76,7 +74,7 @@ def test_a_float_comes_back_as_the_very_same(
     assert same(back["other"], value)
 
 
-def test_rewriting_changes_no_digit(table: MetricsFile) -> None:
+def test_rewriting_changes_nothing(table: MetricsFile) -> None:
     for epoch in range(3):
         table.append(row(epoch, val_loss=1 / (3 + epoch)))
     before = table.path.read_bytes()
@@ -91,7 +89,7 @@ def test_a_missing_table_is_empty(table: MetricsFile) -> None:
 
 
 class TestDamage:
-    """Whatever a killed process or a disk left: whole rows are read, nothing raises."""
+    """Whatever a killed process or a broken disk left: whole rows are read, nothing raises."""
 
     @pytest.fixture
     def content(self, table: MetricsFile) -> bytes:
@@ -99,11 +97,11 @@ class TestDamage:
             table.append(row(epoch, val_loss=1 / 3))
         return table.path.read_bytes()
 
-    def test_a_half_written_last_line_is_left_out(self, table: MetricsFile, content: bytes) -> None:
+    def test_a_half_written_last_line_is_skipped(self, table: MetricsFile, content: bytes) -> None:
         table.path.write_bytes(content + b"2,20,0.37")
         assert [each["epoch"] for each in table.rows()] == [0, 1]
 
-    def test_cut_at_every_byte_it_has_the_rows_that_are_whole(
+    def test_cut_at_every_byte_it_has_the_whole_rows(
         self, table: MetricsFile, content: bytes
     ) -> None:
         for length in range(len(content) + 1):
@@ -123,7 +121,7 @@ class TestDamage:
                 table.append(row(epoch, val_loss=1 / 3))
             assert table.path.read_bytes() == content, length
 
-    def test_cut_at_every_byte_the_rows_that_a_checkpoint_has_make_it_whole(
+    def test_cut_at_every_byte_a_checkpoint_restores_it(
         self, table: MetricsFile, content: bytes
     ) -> None:
         history = table.rows()
@@ -158,7 +156,7 @@ class TestDamage:
         assert table.rows() == []
 
     @given(content=st.binary(max_size=300), place=st.integers(0, 400))
-    def test_any_bytes_anywhere_never_raise(
+    def test_any_bytes_are_read(
         self, tmp_path_factory: pytest.TempPathFactory, content: bytes, place: int
     ) -> None:
         path = tmp_path_factory.getbasetemp() / "any.csv"
@@ -185,9 +183,7 @@ class TestDamage:
         ],
         ids=range(11),
     )
-    def test_a_line_that_is_no_row_of_numbers_spares_the_others(
-        self, tmp_path: Path, line: bytes
-    ) -> None:
+    def test_a_damaged_line_spares_the_others(self, tmp_path: Path, line: bytes) -> None:
         path = tmp_path / "metrics.csv"
         path.write_bytes(b"epoch,val_loss\n0,0.5\n" + line + b"\n2,0.25\n")
         assert metrics_file.read(path) == [
@@ -218,7 +214,7 @@ class TestCut:
         assert table.rows() == []
         assert table.path.read_text().rstrip().endswith(",extra")
 
-    def test_killed_while_cutting_it_is_the_old_table(
+    def test_killed_while_cutting_the_table_is_unchanged(
         self, table: MetricsFile, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for epoch in range(3):
@@ -249,7 +245,7 @@ def test_a_full_disk_is_a_machine_error(
     assert [each["epoch"] for each in table.rows()] == [0]
 
 
-def test_damaged_lines_are_counted_from_the_top_and_a_half_written_one_is_not_yet_one(
+def test_damaged_lines(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "metrics.csv"
@@ -260,7 +256,7 @@ def test_damaged_lines_are_counted_from_the_top_and_a_half_written_one_is_not_ye
 
 
 @pytest.mark.parametrize("how", ["pipe", "endless"])
-def test_what_is_no_file_is_not_waited_for(tmp_path: Path, how: str) -> None:
+def test_pipes_and_devices_are_refused(tmp_path: Path, how: str) -> None:
     path = tmp_path / "metrics.csv"
     if how == "pipe":
         os.mkfifo(path)

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from topoqa_train.runs.paths import RunPaths
 
 
@@ -32,8 +30,3 @@ def test_naming_files_makes_none(tmp_path: Path) -> None:
     paths = RunPaths(tmp_path / "run")
     assert paths.lock.parent == paths.root
     assert not paths.root.exists()
-
-
-def test_what_lies_outside_has_no_relative_name(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="subpath"):
-        RunPaths(tmp_path / "run").relative(tmp_path / "other" / "x")

@@ -76,11 +76,11 @@ class TestOrder:
         assert f"best_{ranking.other_metric}.ckpt" in ranking.links()
 
     def test_the_other_best_outlives_the_three(self) -> None:
-        good_elsewhere = entry(0, 0.9, selection=-9.0)
-        ranking = ranking_of([good_elsewhere, *(entry(n, 0.5 - n / 100) for n in range(1, 9))])
+        good_otherwise = entry(0, 0.9, selection=-9.0)
+        ranking = ranking_of([good_otherwise, *(entry(n, 0.5 - n / 100) for n in range(1, 9))])
         assert epochs(ranking) == [8, 7, 6]
-        assert ranking.other == good_elsewhere
-        assert good_elsewhere.file in ranking.files()
+        assert ranking.other == good_otherwise
+        assert good_otherwise.file in ranking.files()
 
 
 class TestNan:
@@ -89,7 +89,7 @@ class TestNan:
         assert epochs(ranking) == [1]
         assert list(ranking.links()) == ["best.ckpt", "best_selection_metric.ckpt"]
 
-    def test_a_nan_is_not_worth_a_file(self) -> None:
+    def test_a_nan_is_not_kept(self) -> None:
         ranking = Ranking(VAL_LOSS)
         nothing = entry(0, math.nan, math.nan)
         assert not ranking.would_keep(nothing)
@@ -107,11 +107,11 @@ class TestNan:
         assert epochs(ranking) == [1, 0]
 
 
-figure = st.one_of(
+number = st.one_of(
     st.sampled_from([0.1, 0.2, 0.3, math.nan]), st.floats(min_value=-10, max_value=10)
 )
-histories = st.lists(st.tuples(figure, figure, figure), max_size=25).map(
-    lambda rows: [entry(epoch, *figures) for epoch, figures in enumerate(rows)]
+histories = st.lists(st.tuples(number, number, number), max_size=25).map(
+    lambda rows: [entry(epoch, *values) for epoch, values in enumerate(rows)]
 )
 
 
@@ -139,16 +139,14 @@ def test_what_would_be_kept_is_what_is_kept(entries: list[Ranked], metric: str) 
 
 
 @given(entries=histories, metric=st.sampled_from(METRICS), cut=st.integers(0, 25))
-def test_stopped_anywhere_and_read_back_it_ranks_the_same(
-    entries: list[Ranked], metric: str, cut: int
-) -> None:
-    undisturbed = ranking_of(entries, metric)
+def test_a_resumed_ranking_is_the_same(entries: list[Ranked], metric: str, cut: int) -> None:
+    uninterrupted = ranking_of(entries, metric)
     before = ranking_of(entries[:cut], metric)
     resumed = Ranking.from_json(json.loads(json.dumps(before.to_json())))
     for each in entries[cut:]:
         resumed.add(each)
-    assert resumed.links() == undisturbed.links()
-    assert json.dumps(resumed.to_json()) == json.dumps(undisturbed.to_json())
+    assert resumed.links() == uninterrupted.links()
+    assert json.dumps(resumed.to_json()) == json.dumps(uninterrupted.to_json())
 
 
 def test_the_document_holds_json_types_alone() -> None:
@@ -165,5 +163,5 @@ def test_a_missing_file_has_no_rank() -> None:
     assert ranking.files() == {"c3", "c2", "c1"}
     ranking.keep_only({"c2", "last.ckpt"})
     assert ranking.files() == {"c2"}
-    # The best by the other metric is gone too: what is left has its place.
+    # The best by the other metric is lost too: the best one left takes its place.
     assert ranking.links() == {"best.ckpt": "c2", "best_selection_metric.ckpt": "c2"}

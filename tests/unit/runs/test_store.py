@@ -23,7 +23,7 @@ from topoqa_train.runs.store import RunStore, check_run_name, root_of_runs
 RunFiles = Callable[..., Path]
 
 
-class TestWhereRunsGo:
+class TestRoot:
     @pytest.fixture(autouse=True)
     def here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.chdir(tmp_path)
@@ -367,10 +367,10 @@ class TestFind:
         assert [paths.run_id for paths in found] == ["a", "b", "c"]
         assert found[0].root == root / "history" / "a"
 
-    def test_a_root_that_is_not_there_has_no_runs(self, tmp_path: Path) -> None:
+    def test_a_missing_root_has_no_runs(self, tmp_path: Path) -> None:
         assert RunStore(tmp_path / "no").all() == []
 
-    def test_by_name_wherever_it_is(self, run_files: RunFiles) -> None:
+    def test_by_name(self, run_files: RunFiles) -> None:
         root = run_files("new").parent
         old = run_files("old", folder="history")
         assert RunStore(root).find("old").root == old
@@ -459,7 +459,7 @@ class TestLatest:
 
 
 class TestMoved:
-    def test_a_run_is_where_it_went(self, run_files: RunFiles) -> None:
+    def test_the_current_place_of_a_run(self, run_files: RunFiles) -> None:
         old = RunPaths(run_files("old", folder="history"))
         root = old.root.parent.parent
         assert store.current_place(RunPaths(root / "old")) == old
@@ -468,7 +468,7 @@ class TestMoved:
         assert store.current_place(there) == there
         assert store.current_place(RunPaths(root / "no")) == RunPaths(root / "no")
 
-    def test_one_that_is_in_both_places_is_in_its_own(self, run_files: RunFiles) -> None:
+    def test_a_run_in_both_places_is_not_the_archived_one(self, run_files: RunFiles) -> None:
         run_files("twice", folder="history")
         here = RunPaths(run_files("twice"))
         assert store.current_place(here) == here
@@ -483,13 +483,13 @@ class TestMoved:
         (root / "history").mkdir()
         walk = RunStore._walk
 
-        def move_behind_its_back(folder: Path) -> list[RunPaths]:
+        def move_meanwhile(folder: Path) -> list[RunPaths]:
             found = walk(folder)
             if folder == root:
                 (root / "moving").rename(root / "history" / "moving")
             return found
 
-        monkeypatch.setattr(RunStore, "_walk", staticmethod(move_behind_its_back))
+        monkeypatch.setattr(RunStore, "_walk", staticmethod(move_meanwhile))
         assert RunStore(root).all() == [RunPaths(root / "history" / "moving")]
 
     def test_a_root_that_can_t_be_read_is_a_wrong_request(
@@ -521,18 +521,18 @@ def test_the_run_of_a_checkpoint_behind_latest(run_files: RunFiles) -> None:
     assert store.run_of(root / "latest" / "model_checkpoints" / "best.ckpt") == "a"
 
 
-class TestByItsPath:
-    def test_a_path_is_a_run_s(self, run_files: RunFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestRunAt:
+    def test_by_path(self, run_files: RunFiles, monkeypatch: pytest.MonkeyPatch) -> None:
         run = run_files("a")
         monkeypatch.chdir(run.parent)
         assert store.run_at(run) == store.run_at(Path("a")) == RunPaths(run)
 
-    def test_one_that_was_moved_to_history_is_found_there(self, run_files: RunFiles) -> None:
+    def test_an_archived_run_is_found(self, run_files: RunFiles) -> None:
         moved = run_files("old", folder="history")
         assert store.run_at(moved.parents[1] / "old").root == moved
 
     @pytest.mark.parametrize("target", ["b", "/home/elsewhere/runs/b"])
-    def test_latest_is_what_it_means(
+    def test_latest_by_path(
         self, run_files: RunFiles, monkeypatch: pytest.MonkeyPatch, target: str
     ) -> None:
         run_files("a")
@@ -542,7 +542,7 @@ class TestByItsPath:
         monkeypatch.chdir(root)
         assert store.run_at(Path("latest")).root == store.run_at(root / "latest").root == run
 
-    def test_where_links_can_t_be_created_too(self, run_files: RunFiles) -> None:
+    def test_latest_without_links(self, run_files: RunFiles) -> None:
         root = run_files("a").parent
         (root / "latest").write_text("a\n")
         assert store.run_at(root / "latest").run_id == "a"

@@ -17,7 +17,7 @@ from topoqa_train.views import eta
 from topoqa_train.views.eta import Progress
 from topoqa_train.views.json_models import Runtime
 
-COURSE = Progress(
+PROGRESS = Progress(
     epochs_done=4,
     num_epochs=10,
     patience=5,
@@ -29,7 +29,7 @@ COURSE = Progress(
 
 
 def test_times_follow_the_formulae() -> None:
-    runtime = eta.estimate(COURSE)
+    runtime = eta.estimate(PROGRESS)
     assert (runtime.mean_epoch_seconds, runtime.median_epoch_seconds) == (2.75, 2.5)
     assert runtime.elapsed_seconds == 11.5
     assert runtime.open_epoch_seconds == 0.5
@@ -44,13 +44,13 @@ def test_times_follow_the_formulae() -> None:
 
 
 def test_an_open_epoch_takes_no_more_than_itself_from_what_is_left() -> None:
-    left = eta.estimate(replace(COURSE, open_seconds=1000.0)).time_left
+    left = eta.estimate(replace(PROGRESS, open_seconds=1000.0)).time_left
     assert left is not None
     assert (left.best, left.median) == (2 * 2.0, 5 * 2.5)
 
 
 def test_only_the_last_epochs_set_the_pace() -> None:
-    slow_before = replace(COURSE, seconds=[100.0] * 50 + [1.0] * eta.RECENT)
+    slow_before = replace(PROGRESS, seconds=[100.0] * 50 + [1.0] * eta.RECENT)
     runtime = eta.estimate(slow_before)
     assert runtime.pace is not None
     assert runtime.pace.slow == 1.0
@@ -64,27 +64,27 @@ def test_only_the_last_epochs_set_the_pace() -> None:
 def test_early_stopping_may_end_it_sooner(
     patience: int | None, without_improvement: int, fewest: int
 ) -> None:
-    course = replace(COURSE, patience=patience, without_improvement=without_improvement)
+    course = replace(PROGRESS, patience=patience, without_improvement=without_improvement)
     left = eta.estimate(course).epochs_left
     assert left is not None
     assert (left.fewest, left.most) == (fewest, 6)
 
 
 def test_what_is_over_has_nothing_left() -> None:
-    runtime = eta.estimate(replace(COURSE, open_seconds=None))
+    runtime = eta.estimate(replace(PROGRESS, open_seconds=None))
     assert (runtime.epochs_left, runtime.time_left, runtime.open_epoch_seconds) == (None,) * 3
     assert runtime.elapsed_seconds == 11.0
 
 
 def test_before_the_first_epoch_no_pace_is_invented() -> None:
-    runtime = eta.estimate(replace(COURSE, epochs_done=0, seconds=[], open_seconds=7.0))
+    runtime = eta.estimate(replace(PROGRESS, epochs_done=0, seconds=[], open_seconds=7.0))
     assert (runtime.pace, runtime.time_left, runtime.mean_epoch_seconds) == (None, None, None)
     assert runtime.elapsed_seconds == 7.0
     assert runtime.epochs_left is not None
 
 
 def test_the_total_is_used_for_epochs_without_times() -> None:
-    untimed = replace(COURSE, seconds=[math.nan] * 4, total_seconds=20.0)
+    untimed = replace(PROGRESS, seconds=[math.nan] * 4, total_seconds=20.0)
     runtime = eta.estimate(untimed)
     assert (runtime.elapsed_seconds, runtime.mean_epoch_seconds) == (20.0, 5.0)
     assert runtime.median_epoch_seconds is None
