@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -108,14 +109,21 @@ def test_what_is_not_there_is_named(name, project, cli):
     assert not project.runs.exists()
 
 
-def test_there_is_a_log_though_nothing_is_trained(trained, cli, tmp_path):
+def test_without_sweep_and_fine_tuning_it_only_selects_and_logs_that(trained, cli, tmp_path):
     runs = tmp_path / "runs"
     shutil.copytree(trained.project.runs, runs, symlinks=True)
-    before = set(runs.glob("full_pipeline_manifest_*.log"))
+    before = set(runs.iterdir())
     done = cli(
         "pipeline", "-m", trained.project.manifest, "--output-root", runs,
         SKIP_SWEEP="1", SKIP_FINE="1",
     )  # fmt: skip
     assert done.status == 0, done.err
-    (log,) = set(runs.glob("full_pipeline_manifest_*.log")) - before
-    assert "Selected " in Path(log).read_text()
+    (log,) = set(runs.iterdir()) - before
+    lowest = min(trained.all, key=lambda run: min(losses(run)))
+    assert f" {lowest.name}: val_loss {min(losses(lowest)):.5f}" in done.err
+    assert lowest.name in log.read_text()
+
+
+def losses(run: Path) -> list[float]:
+    with (run / "metrics" / "metrics.csv").open() as file:
+        return [float(row["val_loss"]) for row in csv.DictReader(file)]

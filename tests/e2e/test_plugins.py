@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -12,10 +14,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 from documents import REPOSITORY, blocks
+from program import Cli, call_main, start_executable
 from projects import EXECUTABLE, Project, environment
 
 EXAMPLE = REPOSITORY / "tests" / "example_plugin"
@@ -75,8 +79,6 @@ def second(): ...
     "odd": "def command(x: int | dict[str, int]): ...",
 }
 
-Say = Callable[..., subprocess.CompletedProcess[str]]
-
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -106,7 +108,7 @@ class Place:
 
     project: Project
     gate: Path
-    environment: dict[str, str]
+    changes: dict[str, str]
 
     @property
     def here(self) -> Path:
@@ -119,49 +121,47 @@ def place(project: Project, target: Path, tmp_path: Path) -> Place:
     os.mkfifo(gate)
     path = os.pathsep.join([str(EXECUTABLE.parent), os.environ["PATH"]])
     installed = os.pathsep.join([str(target), *filter(None, [os.environ.get("PYTHONPATH")])])
-    changes = {"PATH": path, "PYTHONPATH": installed, "GATE": str(gate)}
-    cache = {"TOPOQA_TRAIN_CACHE": str(tmp_path / "cache")}
     shutil.copy(EXAMPLE / "baseline.yaml", project.root)
-    return Place(project, gate, environment(**changes, **cache))
+    cache = str(tmp_path / "cache")
+    changes = {"PATH": path, "PYTHONPATH": installed, "GATE": str(gate)}
+    return Place(project, gate, {**changes, "TOPOQA_TRAIN_CACHE": cache})
 
 
 @pytest.fixture
-def say(place: Place) -> Say:
-    """Carry a line out in the project; the gate stays shut."""
+def say(place: Place, target: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
+    """Call the program in the project's folder, in this process; the gate stays shut."""
+    monkeypatch.syspath_prepend(str(target))
+    yield partial(call_main, cwd=place.here, **place.changes)
+    for name in [name for name in sys.modules if name.startswith(("topoqa_rotten", "topoqa_base"))]:
+        del sys.modules[name]
 
-    def carry_out(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            arguments,
-            capture_output=True,
-            text=True,
-            cwd=place.here,
-            env={**place.environment, **changes},
-            stdin=subprocess.DEVNULL,
-            timeout=PATIENCE,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return done
 
-    return carry_out
+@pytest.fixture
+def start_in_place(place: Place) -> Cli:
+    """Run the real executable in the project's folder, for plugins that children have to load."""
+    return partial(start_executable, cwd=place.here, **place.changes)
 
 
 class TestTheExample:
-    def test_its_command_is_listed_among_all_others(self, say: Say) -> None:
-        done = say("topoqa-train", "--help", COLUMNS="200")
-        assert done.returncode == 0
-        assert "Rank decoys by their number of contacts" in done.stdout
-        assert "(topoqa-baselines)" in done.stdout
+    def test_its_command_is_listed_among_all_others(self, say: Cli) -> None:
+        done = say("--help", COLUMNS="200")
+        assert done.status == 0
+        assert "Rank decoys by their number of contacts" in done.out
+        assert "(topoqa-baselines)" in done.out
         for name in ("pipeline", "leaderboard", "graphs"):
-            assert f" {name} " in done.stdout
+            assert f" {name} " in done.out
 
-    def test_the_lines_of_the_guide_do_what_it_says(self, say: Say, place: Place) -> None:
+    def test_the_lines_of_the_guide_do_what_it_says(self, say: Cli, place: Place) -> None:
         lines = [line for block in blocks(GUIDE, "bash") for line in block.text.splitlines()]
-        commands = {word for line in lines for word in line.split()[:3]}
-        assert {"contacts", "run", "TOPOQA_TRAIN_LAUNCHER=nice"} <= commands
-        ended = {line: say("bash", "-c", line) for line in lines}
+        variables = {line: re.findall(r"^(\w+)=(\w+) ", line) for line in lines}
+        words = {line: shlex.split(re.sub(r"^\w+=\w+ ", "", line)) for line in lines}
+        assert {each[1] for each in words.values()} >= {"contacts", "run"}
+        assert [("TOPOQA_TRAIN_LAUNCHER", "nice")] in variables.values()
+        ended = {line: say(*words[line][1:], **dict(variables[line])) for line in lines}
         for line, done in ended.items():
-            assert (line, done.returncode) == (line, 0), done.stderr
-        documents = [done.stdout for line, done in ended.items() if line.endswith("--json")]
+            assert words[line][0] == "topoqa-train"
+            assert (line, done.status) == (line, 0), done.err
+        documents = [done.out for line, done in ended.items() if line.endswith("--json")]
         assert json.loads(documents[0])["decoys"] == 37
         runs = sorted(place.here.glob("training_runs/baseline_*/run_metadata.json"))
         assert len(runs) == 3
@@ -172,21 +172,27 @@ class TestTheExample:
             assert "node-mean" in config
             assert "clouds" in config
 
-    def test_its_own_tests_pass(self, say: Say, tmp_path: Path) -> None:
+    def test_its_own_tests_pass(self, place: Place, tmp_path: Path) -> None:
         tests = shutil.copytree(EXAMPLE / "tests", tmp_path / "its own" / "tests")
         # One of the launcher's suite: it starts the trainings that the default one starts.
         chosen = "not TestNice or test_the_order_of_events"
         quiet = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(tests))
-        done = say(sys.executable, "-m", "pytest", *quiet, "-k", chosen, str(tests))
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *quiet, "-k", chosen, str(tests)],
+            capture_output=True,
+            text=True,
+            cwd=place.here,
+            env=environment(**place.changes),
+        )
         assert done.returncode == 0, done.stdout
         passed = int(done.stdout.rpartition(" passed")[0].split()[-1])
         assert passed >= 20
 
-    def test_a_slip_in_its_options_is_told_in_its_own_words(self, say: Say) -> None:
-        line = ("topoqa-train", "run", "-c", "baseline.yaml", "-o", "model.options.widht=3")
+    def test_a_slip_in_its_options_is_told_in_its_own_words(self, say: Cli) -> None:
+        line = ("run", "-c", "baseline.yaml", "-o", "model.options.widht=3")
         done = say(*line)
-        assert done.returncode == 2
-        assert "node-mean does not know widht" in done.stderr
+        assert done.status == 2
+        assert "node-mean does not know widht" in done.err
 
 
 @pytest.fixture
@@ -201,7 +207,7 @@ def begin(place: Place) -> Iterator[Callable[..., subprocess.Popen[str]]]:
             stderr=subprocess.PIPE,
             text=True,
             cwd=place.here,
-            env={**place.environment, **changes},
+            env=environment(**place.changes, **changes),
         )
         started.append(process)
         return process
@@ -225,13 +231,13 @@ def wait_at(gate: Path, process: subprocess.Popen[str]) -> int:
 
 
 class TestTheRottenOne:
-    def test_the_list_of_plugins_says_which_is_what(self, say: Say) -> None:
+    def test_the_list_of_plugins_says_which_is_what(self, start_in_place: Cli) -> None:
         # The gate is open: how long it would wait for a slow one is a matter of a clock.
-        done = say("topoqa-train", "plugins", "list", "--json", GATE=os.devnull)
-        assert done.returncode == 0
+        done = start_in_place("plugins", "list", "--json", GATE=os.devnull)
+        assert done.status == 0
         found = {
             (each["kind"], each["name"], each["distribution"]): each["state"]
-            for each in json.loads(done.stdout)["plugins"]
+            for each in json.loads(done.out)["plugins"]
         }
         ours = {name: state for name, state in found.items() if name[2] == "topoqa-baselines"}
         kinds = [("command", "contacts"), ("data set", "clouds")]
@@ -243,28 +249,28 @@ class TestTheRottenOne:
         assert {theirs.pop(name) for name in hidden} == {"hidden"}
         assert set(theirs.values()) == {"broken"}
 
-    def test_its_commands_are_listed_without_a_look_at_them(self, say: Say) -> None:
-        done = say("topoqa-train", "--help", COLUMNS="200")
-        assert done.returncode == 0
+    def test_its_commands_are_listed_without_a_look_at_them(self, say: Cli) -> None:
+        done = say("--help", COLUMNS="200")
+        assert done.status == 0
         for name in ("slow", "missing", "leaving", "odd"):
-            (line,) = [line for line in done.stdout.splitlines() if f" {name} " in line]
+            (line,) = [line for line in done.out.splitlines() if f" {name} " in line]
             assert "(topoqa-rotten)" in line
-        assert done.stderr.splitlines() == [
+        assert done.err.splitlines() == [
             "'leaderboard' of topoqa-train hides that of topoqa-rotten",
             "'contacts' of topoqa-baselines hides that of topoqa-rotten",
         ]
 
-    def test_a_training_doesn_t_touch_what_it_hides(self, say: Say) -> None:
-        # Its network, data set and launcher bear the names that this one asks for.
-        line = ("topoqa-train", "run", "-c", "config.yaml", "--fast-dev-run")
-        assert say(*line).returncode == 0
-        assert say(*line, "-o", "paths.dataset=clouds").returncode == 0
+    def test_a_training_doesn_t_touch_what_it_hides(self, start_in_place: Cli) -> None:
+        # Its network, data set and launcher have the names that this one asks for.
+        line = ("run", "-c", "config.yaml", "--fast-dev-run", "-o", "paths.dataset=clouds")
+        done = start_in_place(*line)
+        assert done.status == 0, done.err
 
-    def test_a_name_of_ours_stays_ours(self, say: Say) -> None:
-        done = say("topoqa-train", "leaderboard", "--json")
-        assert done.returncode == 2
-        assert "there are no runs" in done.stderr
-        assert "'leaderboard' of topoqa-train hides that of topoqa-rotten" in done.stderr
+    def test_a_name_of_ours_stays_ours(self, say: Cli) -> None:
+        done = say("leaderboard", "--json")
+        assert done.status == 2
+        assert "there are no runs" in done.err
+        assert "'leaderboard' of topoqa-train hides that of topoqa-rotten" in done.err
 
     @pytest.mark.parametrize(
         ("name", "said"),
@@ -274,10 +280,10 @@ class TestTheRottenOne:
             ("odd", "Union"),
         ],
     )
-    def test_whoever_calls_a_broken_one_is_told(self, say: Say, name: str, said: str) -> None:
-        done = say("topoqa-train", name, "with", "--some", "words")
-        assert (done.returncode, done.stdout) == (2, "")
-        lines = done.stderr.splitlines()
+    def test_whoever_calls_a_broken_one_is_told(self, say: Cli, name: str, said: str) -> None:
+        done = say(name, "with", "--some", "words")
+        assert (done.status, done.out) == (2, "")
+        lines = done.err.splitlines()
         assert lines[0].startswith(f"the plugin '{name}' of topoqa-rotten is broken: ")
         assert said in lines[0]
         assert lines[-1] == "Fix or remove it: pip uninstall topoqa-rotten"
@@ -289,15 +295,15 @@ class TestTheRottenOne:
             ("paths.dataset=broken-set", "'broken-set' of topoqa-rotten is broken"),
         ],
     )
-    def test_a_config_that_asks_for_a_broken_one(self, say: Say, key: str, said: str) -> None:
-        done = say("topoqa-train", "run", "-c", "baseline.yaml", "-o", key)
-        assert done.returncode == 2
-        assert said in done.stderr
+    def test_a_config_that_asks_for_a_broken_one(self, say: Cli, key: str, said: str) -> None:
+        done = say("run", "-c", "baseline.yaml", "-o", key)
+        assert done.status == 2
+        assert said in done.err
 
     def test_a_slow_one_works_for_whoever_waits(
         self, begin: Callable[..., subprocess.Popen[str]], place: Place
     ) -> None:
-        process = begin("topoqa-train", "slow", "first")
+        process = begin(str(EXECUTABLE), "slow", "first")
         os.close(wait_at(place.gate, process))
         out, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, out, err) == (0, "at last\n", "")
@@ -305,7 +311,7 @@ class TestTheRottenOne:
     def test_waiting_for_a_slow_one_can_be_broken_off(
         self, begin: Callable[..., subprocess.Popen[str]], place: Place
     ) -> None:
-        process = begin("topoqa-train", "slow", "first")
+        process = begin(str(EXECUTABLE), "slow", "first")
         held = wait_at(place.gate, process)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=PATIENCE)
@@ -315,17 +321,16 @@ class TestTheRottenOne:
 
 class TestCompletion:
     @pytest.fixture
-    def offered(self, say: Say) -> Callable[[str], list[str]]:
+    def offered(self, say: Cli) -> Callable[[str], list[str]]:
         def ask(line: str) -> list[str]:
             words = ["topoqa-train", *line.split(" ")]
             done = say(
-                "topoqa-train",
                 _TOPOQA_TRAIN_COMPLETE="complete_bash",
                 COMP_WORDS="\n".join(words),
                 COMP_CWORD=str(len(words) - 1),
             )
-            assert done.stderr == ""
-            return done.stdout.split()
+            assert done.err == ""
+            return done.out.split()
 
         return ask
 
@@ -355,7 +360,7 @@ class TestCompletion:
         self, begin: Callable[..., subprocess.Popen[str]], place: Place
     ) -> None:
         asked = {"COMP_WORDS": "topoqa-train\nslow\n", "COMP_CWORD": "2"}
-        process = begin("topoqa-train", _TOPOQA_TRAIN_COMPLETE="complete_bash", **asked)
+        process = begin(str(EXECUTABLE), _TOPOQA_TRAIN_COMPLETE="complete_bash", **asked)
         os.close(wait_at(place.gate, process))
         out, _ = process.communicate(timeout=PATIENCE)
         assert out.split() == ["first", "second"]

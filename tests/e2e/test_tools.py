@@ -91,41 +91,6 @@ class TestData:
         assert good.status == 0, good.err
 
 
-BROKEN = {"wrong": "import no_such_module\n", "fatal": "import os\nos._exit(3)\n"}
-
-
-@pytest.fixture
-def strangers(tmp_path: Path) -> Path:
-    """A folder as pip leaves it, of a distribution with two commands that can't be loaded."""
-    about = tmp_path / "site" / "strange_things-2.0.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: strange-things\nVersion: 2.0\n")
-    lines = [f"{name} = {name}_module:app" for name in BROKEN]
-    entries = "\n".join(["[topoqa_train.commands]", *lines, "leaderboard = wrong_module:app"])
-    (about / "entry_points.txt").write_text(entries + "\n")
-    for name, code in BROKEN.items():
-        (about.parent / f"{name}_module.py").write_text(code)
-    return about.parent
-
-
-def test_plugins_that_are_broken_or_hidden_do_no_harm(strangers: Path, cli: Any) -> None:
-    done = cli("plugins", "list", "--json", PYTHONPATH=str(strangers))
-    assert done.status == 0, done.err
-    found = {(each["distribution"], each["name"]): each for each in json.loads(done.out)["plugins"]}
-    theirs = {name: each for (owner, name), each in found.items() if owner == "strange-things"}
-    assert {name: each["state"] for name, each in theirs.items()} == {
-        "fatal": "broken",
-        "leaderboard": "hidden",
-        "wrong": "broken",
-    }
-    assert "no_such_module" in theirs["wrong"]["fault"]
-    assert theirs["fatal"]["fault"] == "importing it ends the process with status 3"
-    assert theirs["leaderboard"]["hidden_by"] == "topoqa-train"
-    assert theirs["wrong"]["version"] == "2.0"
-    ours = {each["state"] for (owner, _), each in found.items() if owner != "strange-things"}
-    assert ours == {"ok"}
-
-
 class TestRuns:
     def test_clean_lists_then_deletes_and_the_others_read_as_before(
         self, runs: Path, cli: Any

@@ -106,7 +106,7 @@ def until_done(
     story = Story()
     more: Sequence[object] = ()
     for number, kill in enumerate([*kills, None]):
-        done = _start([*command, *more], kill, scratch / str(number))
+        done = start_and_kill([*command, *more], kill, scratch / str(number))
         more = again
         if done.returncode != -signal.SIGKILL:
             story.tried.append(f"{kill}: ended first, status {done.returncode}")
@@ -120,7 +120,7 @@ def until_done(
     raise AssertionError(f"killed without being told to: {story.tried}")
 
 
-def _start(
+def start_and_kill(
     command: Sequence[object], kill: Kill | None, folder: Path
 ) -> subprocess.CompletedProcess[str]:
     changes = kill.environment(folder) if isinstance(kill, Fault) else {}

@@ -13,6 +13,7 @@ import torch
 from projects import EXECUTABLE, environment
 
 PATIENCE_SECONDS = 120
+ENDLESS = ("-o", "trainer.num_epochs=100000", "-o", "early_stopping.patience=100000")
 
 
 def start(*arguments: object, **changes: str) -> subprocess.Popen[str]:

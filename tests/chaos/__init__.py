@@ -1,1 +1,0 @@
-"""Kills by the hundred: `nox -s chaos`."""
