@@ -1,7 +1,12 @@
-"""What is checked, and how: `nox -s tests lint types docs`; speed: `nox -s bench`."""
+"""What is checked, and how: `nox -s tests lint types docs`; CONTRIBUTING.md lists all sessions."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import resource
+import sys
+import tarfile
 import tomllib
 from pathlib import Path
 
@@ -10,99 +15,122 @@ import nox
 nox.options.sessions = ["lint", "types", "tests", "docs"]
 nox.options.error_on_external_run = True
 
+HERE = Path(__file__).parent
 PYTHONS = ["3.11", "3.12", "3.13"]
 TESTED = ("-c", "constraints.txt")
+PLUGINS = tuple(sorted(path.parent for path in HERE.glob("plugins/*/pyproject.toml")))
+PROJECTS = (HERE, *PLUGINS)
+EDITABLE = tuple(part for project in PROJECTS for part in ("-e", str(project)))
 # hatchling builds the example of a plugin, which a test installs without the network.
-TEST_TOOLS = ("pytest", "pytest-xdist", "hypothesis", "jsonschema", "hatchling")
-# requirements.txt leaves it out: MLflow is large, and off by default.
-TRACKERS = ("-e", "plugins/topoqa-trackers")
-PROJECTS = (
-    Path(),
-    *(Path(f"plugins/topoqa-{name}") for name in ("graphs", "legacy", "ramdisk", "trackers")),
-)
+TEST_TOOLS = ("pytest", "pytest-cov", "pytest-xdist", "hypothesis", "jsonschema", "hatchling")
+# mypy reads noxfile.py, so nox is one of them.
+TOOLS = (*TEST_TOOLS, "ruff", "mypy", "nox", "sphinx", "myst-parser", "furo")
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+# By file, so that what a file shares is made once.
+WORKERS = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+
+SHARED = HERE / ".nox" / "checks"
 
 
-def install(session: nox.Session, *tools: str) -> None:
-    """The project as the README installs it, and `tools`, all in the tested versions."""
+def programs(session: nox.Session) -> dict[str, str]:
+    """Return variables that put the environment of all checks first; make or update it.
+
+    It is one for all sessions, because torch takes minutes to install and gigabytes of disk.
+    """
     # torch first and by its exact version: anything looser may bring gigabytes of CUDA.
-    session.install(*TESTED, "torch")
-    session.install("-r", "requirements.txt", *TESTED, *tools)
+    steps = [[*TESTED, "torch"], [*TESTED, *EDITABLE, *TOOLS]]
+    files = [HERE / "constraints.txt", *(project / "pyproject.toml" for project in PROJECTS)]
+    content = b"".join(file.read_bytes() for file in files) + repr((sys.version, steps)).encode()
+    state, stamp = hashlib.sha256(content).hexdigest(), SHARED / "state"
+    if not stamp.is_file() or stamp.read_text() != state:
+        session.run(sys.executable, "-m", "venv", str(SHARED))
+        for arguments in steps:
+            session.run(str(SHARED / "bin" / "python"), "-m", "pip", "install", "-q", *arguments)
+        stamp.write_text(state)
+    path = os.pathsep.join([str(SHARED / "bin"), os.environ["PATH"]])
+    return {"PATH": path, "VIRTUAL_ENV": str(SHARED)}
 
 
-@nox.session
+@nox.session(python=False)
 def tests(session: nox.Session) -> None:
-    """All tests: unit, contract, plugins, and end to end with the real executable."""
-    install(session, *TEST_TOOLS, *TRACKERS)
-    run_pytest(session, *(session.posargs or ("tests", "plugins")))
+    """All tests but torture, and the branches that they cover; or what follows `--`."""
+    # A part of the tests can't reach the floor of coverage.
+    chosen = session.posargs or ("tests", "plugins", "--cov")
+    run_pytest(session, programs(session), *chosen)
 
 
 @nox.session(name="tests-on", python=PYTHONS)
 def tests_on(session: nox.Session) -> None:
     """The tests on one Python: `nox -s tests-on-3.13`."""
-    install(session, *TEST_TOOLS, *TRACKERS)
-    run_pytest(session, *(session.posargs or ("tests", "plugins")))
+    session.install(*TESTED, "torch")
+    session.install(*TESTED, *EDITABLE, *TEST_TOOLS)
+    run_pytest(session, {}, *(session.posargs or ("tests", "plugins")))
 
 
-def run_pytest(session: nox.Session, *arguments: str) -> None:
-    """Run pytest with threads that don't fight each other."""
-    # By file, so that what a file shares is made once.
-    workers = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
-    session.run(
-        "pytest", *workers, *arguments, env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    )
+def run_pytest(session: nox.Session, variables: dict[str, str], *arguments: str) -> None:
+    """Run pytest in several processes, and log how much time of processors it took."""
+    session.run("pytest", *WORKERS, *arguments, env={**variables, **ONE_THREAD})
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    session.log(f"{used.ru_utime + used.ru_stime:.0f} CPU seconds")
 
 
-@nox.session
+@nox.session(python=False)
 def lint(session: nox.Session) -> None:
     """Ruff: rules and format."""
-    session.install(*TESTED, "ruff")
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
+    variables = programs(session)
+    session.run("ruff", "check", ".", env=variables)
+    session.run("ruff", "format", "--check", ".", env=variables)
 
 
-@nox.session
+@nox.session(python=False)
 def types(session: nox.Session) -> None:
     """Mypy, strict, over the product and its plugins."""
-    # The contract suites that the product ships are tests: they import pytest.
-    install(session, "mypy", "nox", "pytest")
-    session.run("mypy")
+    session.run("mypy", env=programs(session))
 
 
-@nox.session
+@nox.session(python=False)
 def docs(session: nox.Session) -> None:
     """Build the documents; any warning is an error, and the generated pages must be current."""
-    install(session, "sphinx", "myst-parser", "furo")
-    session.run("python", "docs/generate.py", "--check")
-    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+    variables = programs(session)
+    session.run("python", "docs/generate.py", "--check", env=variables)
+    build = ("-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+    session.run("sphinx-build", *build, env=variables)
 
 
-@nox.session
+@nox.session(python=False)
 def readme(session: nox.Session) -> None:
     """Every shell line of README and tutorial, typed in a fresh copy as a newcomer would."""
-    session.install(*TESTED, "pytest", "hypothesis")
-    session.run("pytest", "-m", "readme", *(session.posargs or ("tests/readme",)))
+    tests = ("tests/torture/test_readme.py", *session.posargs)
+    session.run("pytest", *tests, env=programs(session))
 
 
-@nox.session
+@nox.session(python=False)
+def torture(session: nox.Session) -> None:
+    """The full suites: hostile and cut files, kills, failing disks, many at once, README."""
+    variables = {**programs(session), **ONE_THREAD}
+    session.run("pytest", "--durations=10", *(session.posargs or ("tests/torture",)), env=variables)
+
+
+@nox.session(python=False)
 def chaos(session: nox.Session) -> None:
     """A hundred kills and more: `nox -s chaos -- --kills 100 --seed 7`."""
-    install(session, "pytest")
-    session.run("python", "-m", "tests.chaos", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+    variables = {**programs(session), **ONE_THREAD}
+    session.run("python", "-m", "tests.torture.chaos", *session.posargs, env=variables)
 
 
-@nox.session
+@nox.session(python=False)
 def bench(session: nox.Session) -> None:
     """Speed as ratios within one run; asserts nothing."""
-    install(session, "pytest")
-    session.run("python", "-m", "tests.bench", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+    variables = {**programs(session), **ONE_THREAD}
+    session.run("python", "-m", "tests.bench", *session.posargs, env=variables)
 
 
-@nox.session
+@nox.session(python=False)
 def demo(session: nox.Session) -> None:
-    """The pipeline on the demo data, then its winner beside what it should beat."""
-    install(session)
-    session.run("topoqa-train", "pipeline", *session.posargs)
-    session.run("python", "-m", "tests.bench.demo")
+    """The pipeline on the demo data, then its winner and what it should beat."""
+    variables = programs(session)
+    session.run("topoqa-train", "pipeline", *session.posargs, env=variables)
+    session.run("python", "-m", "tests.bench.demo", env=variables)
 
 
 @nox.session
@@ -118,13 +146,70 @@ def minimums(session: nox.Session) -> None:
     oldest = sorted({floor for project in PROJECTS for floor in floors(project)})
     session.install(*(pin for pin in oldest if pin.startswith("torch==")))
     session.install(*oldest, *TEST_TOOLS)
-    session.install("--no-deps", *(part for path in PROJECTS for part in ("-e", f"./{path}")))
-    run_pytest(session, "tests/unit", "tests/contract", "plugins")
+    session.install("--no-deps", *EDITABLE)
+    run_pytest(session, {}, "tests/unit", "tests/contract", "plugins")
 
 
 def floors(project: Path) -> list[str]:
-    """`name==version` of the lower bound of each requirement of a project, our own left out."""
+    """Return `name==version` of the lower bound of each requirement that is not ours."""
+    bounds = [text.split(",")[0].split(">=") for text in requirements(project) if ">=" in text]
+    return [f"{name.strip()}=={floor.strip()}" for name, floor in bounds]
+
+
+def requirements(project: Path) -> list[str]:
+    """Return what a project depends on, less our own distributions."""
     metadata = tomllib.loads((project / "pyproject.toml").read_text())["project"]
-    bounds = [text.split(",")[0].split(">=") for text in metadata["dependencies"] if ">=" in text]
-    own = {"topoqa-train"}
-    return [f"{name.strip()}=={floor.strip()}" for name, floor in bounds if name.strip() not in own]
+    return [text for text in metadata["dependencies"] if not text.startswith("topoqa-")]
+
+
+def with_pyenv() -> None:
+    """Let nox find Pythons that pyenv has installed, behind those that are on PATH."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    found = [str(folder) for folder in sorted(root.glob("versions/3.*/bin"))]
+    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *found])
+
+
+with_pyenv()
+# The Python whose build of torch takes no GPU libraries: see constraints.txt.
+COMPLETE = "3.11"
+# What the program needs to show help, configs and tables. The rest is torch and its relatives.
+LIGHT = ("filelock", "numpy", "platformdirs", "psutil", "pydantic", "rich", "ruamel.yaml", "typer")
+
+
+@nox.session(python=[COMPLETE, "3.13"])
+def wheels(session: nox.Session) -> None:
+    """Build every distribution; use the wheels from another folder: `nox -s wheels-3.11`.
+
+    On 3.11 all that they depend on is installed and a network is trained. On 3.13 torch brings
+    gigabytes of CUDA, so only what needs no torch is installed and called; `-- --full` does all.
+    """
+    folder = Path(session.create_tmp()).resolve()
+    built = build_wheels(session, folder)
+    complete = session.python == COMPLETE or "--full" in session.posargs
+    if complete:
+        session.install(*TESTED, "torch")
+        session.install(*TESTED, *map(str, built))
+    else:
+        session.install(*TESTED, *LIGHT)
+        session.install("--no-deps", *map(str, built))
+    use = ("python", str(HERE / "tests" / "support" / "installed.py"), str(folder / "project"))
+    session.chdir(folder)
+    session.run(*use, *(("--train",) if complete else ()), env=ONE_THREAD)
+
+
+def build_wheels(session: nox.Session, folder: Path) -> list[Path]:
+    """Build a source distribution of each project, and a wheel from nothing but that."""
+    session.install(*TESTED, "hatchling")
+    for project in PROJECTS:
+        session.chdir(project)
+        session.run("hatchling", "build", "-t", "sdist", "-d", str(folder / "sdists"))
+    session.chdir(HERE)
+    sources = sorted((folder / "sdists").glob("*.tar.gz"))
+    (core,) = [source for source in sources if source.name.startswith("topoqa_train-")]
+    with tarfile.open(core) as archive:
+        foreign = [name for name in archive.getnames() if "/plugins/topoqa" in f"/{name}"]
+    if foreign:
+        session.error(f"{core.name} has files of plugins: {foreign[:3]}")
+    options = ("--no-deps", "--no-build-isolation", "-q", "-w", str(folder / "wheels"))
+    session.run("python", "-m", "pip", "wheel", *options, *map(str, sources))
+    return sorted((folder / "wheels").glob("*.whl"))
