@@ -149,7 +149,7 @@ def test_the_pipeline_log_says_what_was_said(trained):
     (log,) = trained.project.runs.glob("full_pipeline_manifest_*.log")
     text = log.read_text()
     assert "first: done after 4 epochs" in text
-    assert "Picked " in text
+    assert "Selected " in text
 
 
 def test_latest_is_a_relative_link_to_a_run(trained):

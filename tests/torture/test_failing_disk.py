@@ -53,7 +53,7 @@ def test_a_disk_that_fails_once(trained, project, cli, tmp_path, fault):
     done = started(batch, fault, tmp_path / "fault")
     if done.returncode:
         assert done.returncode == 1, done.stderr
-        reason = "no room left" if fault.errno == FULL else os.strerror(BROKEN)
+        reason = "no space left" if fault.errno == FULL else os.strerror(BROKEN)
         assert reason.lower() in done.stderr.lower(), done.stderr
         board = json.loads(cli("leaderboard", "--run-root", project.runs, "--json").out or "{}")
         states = [run["status"] for run in board.get("runs", ())]
