@@ -133,11 +133,10 @@ def demo(session: nox.Session) -> None:
     session.run("python", "-m", "tests.bench.demo", env=variables)
 
 
-@nox.session
+@nox.session(python=False)
 def screenshots(session: nox.Session) -> None:
     """Redraw docs/images from a small real training in a terminal."""
-    install(session)
-    session.run("python", "-m", "tests.screenshots")
+    session.run("python", "-m", "tests.screenshots", env=programs(session))
 
 
 @nox.session
