@@ -97,8 +97,8 @@ def test_a_checkpoint_of_another_network_is_found_out_before_anything_begins(tra
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--checkpoint", "{best}"], "--checkpoint goes with --run-dir"),
-        (["--run-dir", "{run}"], "--run-dir goes with --checkpoint"),
+        (["--checkpoint", "{best}"], "--checkpoint needs --run-dir"),
+        (["--run-dir", "{run}"], "--run-dir needs --checkpoint"),
         (["--checkpoint", "gone.chkpt", "--run-dir", "{run}"], "no checkpoint gone.chkpt"),
         (["--checkpoint", "{best}", "--run-dir", "gone"], "no folder gone"),
         (["--checkpoint", "{best}", "--run-dir", "{graphs}"], "is not a run"),

@@ -14,7 +14,7 @@ from topoqa_train.datasets import DataSetPaths
 
 
 class DataFiles(BaseModel):
-    """`DataSetPaths` that can cross a process."""
+    """The `DataSetPaths` of a job, in a form that can be sent to another process."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,29 +29,29 @@ class DataFiles(BaseModel):
 
     @classmethod
     def of(cls, paths: DataSetPaths) -> DataFiles:
-        """Of what a data set plugin, or a config, gave."""
+        """Return the files that a data set plugin or a config gave."""
         return cls(**dataclasses.asdict(paths))
 
     @property
     def title(self) -> str:
-        """What people call it: the data set's name, or the folder of its graphs."""
+        """Name for the user: the data set's, or the folder of its graphs."""
         return self.name if self.version else str(self.graph)
 
     def labels(self) -> dict[str, Path]:
-        """Split name to its labels, in the order train, val, test."""
+        """Return the label file of each split, in the order train, val, test."""
         every = {"train": self.train_labels, "val": self.val_labels, "test": self.test_labels}
         return {split: path for split, path in every.items() if path is not None}
 
 
 class _OnData(BaseModel):
-    """What reads a data set."""
+    """A task that reads a data set."""
 
     config: TrainingConfig
     data: DataFiles
 
     @property
     def data_key(self) -> str:
-        """Equal for tasks that get the same graphs from the same files."""
+        """Key that is equal for tasks with the same graphs from the same files."""
         return self.data.model_dump_json() + self.config.coverage.model_dump_json()
 
 

@@ -63,7 +63,7 @@ class Plan:
     keep_going: bool = False
 
 
-JobState = Literal["done", "done before", "failed", "interrupted", "running", "not begun"]
+JobState = Literal["done", "done before", "failed", "interrupted", "running", "not started"]
 
 
 @dataclass(frozen=True)

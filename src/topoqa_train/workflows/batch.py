@@ -282,7 +282,7 @@ def _outcome(
     job: str, entry: Entry | None, metric: str, error: TopoqaTrainError | None, *, now: bool
 ) -> JobOutcome:
     if entry is None:
-        return JobOutcome(job, "not begun" if error is None else "failed")
+        return JobOutcome(job, "not started" if error is None else "failed")
     state = _STATES[entry.run.status]
     if error is not None and not isinstance(error, InterruptedRunError | TerminatedRunError):
         state = "failed"  # even if the status could not be written into its files

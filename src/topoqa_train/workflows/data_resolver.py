@@ -1,4 +1,4 @@
-"""Which files a config trains on, and whether they are all there. Opens no graph."""
+"""Find the files that a config trains on, and check that they exist. Opens no graph."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class DataResolver:
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self._prepared: dict[str, DataFiles] = {}
-        self._surveyed: dict[str, DataScan] = {}
+        self._scans: dict[str, DataScan] = {}
 
     def files(self, config: TrainingConfig) -> DataFiles:
-        """The files of a config; what its `paths` name stands before what the data set gives.
+        """Return the files of a config; its `paths` take precedence over the data set's.
 
         Raises:
-            RequestError: the data set is unknown or could not be made.
+            RequestError: the data set is unknown or could not be prepared.
         """
         paths = config.paths
         named = {
@@ -42,17 +42,17 @@ class DataResolver:
             self._prepared[paths.dataset] = DataFiles.of(prepared)
         found = self._prepared[paths.dataset]
         if "graph" in named:
-            # The set's own metadata describe its own graphs, not these.
+            # The metadata of the data set describe its own graphs, not these.
             found = found.model_copy(update={"metadata": None, "summary": None})
         return found.model_copy(update=named)
 
     def look(self, files: DataFiles) -> DataSummary:
-        """Read the labels and look for every graph, however many there are.
+        """Read the labels and look for every graph; return what was found.
 
         Raises:
             DataError: a label file or the folder of graphs can't be used.
         """
-        found = self._survey(files)
+        found = self._scan(files)
         total = sum(part.total for part in found.coverage)
         usable = sum(part.usable for part in found.coverage)
         return DataSummary(
@@ -63,30 +63,30 @@ class DataResolver:
         )
 
     def check(self, files: DataFiles, config: TrainingConfig) -> DataSummary:
-        """`look`, and hold the coverage against what is required.
+        """Do the same as `look`, and check the coverage against what the config requires.
 
         Raises:
             DataError: labels or graphs are missing or wrong, or too few are covered.
         """
         check_coverage(
-            self._survey(files).coverage,
+            self._scan(files).coverage,
             minimum_percent=config.coverage.required_percent,
             fail_on_missing=config.coverage.fail_on_missing,
         )
         return self.look(files)
 
-    def _survey(self, files: DataFiles) -> DataScan:
+    def _scan(self, files: DataFiles) -> DataScan:
         key = files.model_dump_json()
-        if key not in self._surveyed:
-            self._surveyed[key] = scan_data(files.labels(), files.graph)
-            _tell_shared(self._surveyed[key].shared_targets())
-        return self._surveyed[key]
+        if key not in self._scans:
+            self._scans[key] = scan_data(files.labels(), files.graph)
+            _warn_of_shared(self._scans[key].shared_targets())
+        return self._scans[key]
 
 
-def _tell_shared(targets: Sequence[str]) -> None:
+def _warn_of_shared(targets: Sequence[str]) -> None:
     if targets:
         _log.warning(
-            "targets in more than one split: %d (%s); what val and test say of them holds "
+            "targets in more than one split: %d (%s); their validation and test metrics hold "
             "for complexes that were trained on, not for new ones",
             len(targets),
             ", ".join(targets[:_NAMED]) + (", ..." if len(targets) > _NAMED else ""),

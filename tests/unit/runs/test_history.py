@@ -54,7 +54,7 @@ class TestHowMany:
         assert history.keep_runs() == number
 
     @pytest.mark.parametrize("text", ["-1", "many", "1.5", "1e3", "٣", "9" * 12, "0x1", "1,000"])
-    def test_what_is_no_number_of_runs_is_a_wrong_request(
+    def test_a_variable_that_is_not_a_number_of_runs_is_refused(
         self, monkeypatch: pytest.MonkeyPatch, text: str
     ) -> None:
         monkeypatch.setenv(history.KEEP_VARIABLE, text)
@@ -102,7 +102,7 @@ class TestTidy:
         assert [run.run_id for run in history.tidy(store, clock, keep=1)] == ["failed"]
 
     @pytest.mark.parametrize("state", ["running", "created", "interrupted"])
-    def test_one_that_is_not_finished_stays_and_takes_no_place(
+    def test_an_unfinished_run_stays_and_does_not_count(
         self, make: Make, store: RunStore, clock: Any, state: str
     ) -> None:
         alive = status.this_process() if state != "interrupted" else {}
@@ -139,7 +139,7 @@ class TestTidy:
         (store.root / "latest").symlink_to("old")
         assert [run.run_id for run in history.tidy(store, clock, keep=0)] == ["new"]
 
-    def test_what_is_to_be_spared_stays(self, make: Make, store: RunStore, clock: Any) -> None:
+    def test_a_spared_run_stays(self, make: Make, store: RunStore, clock: Any) -> None:
         make("old", 1)
         make("new", 2)
         assert [run.run_id for run in history.tidy(store, clock, keep=0, spare={"old"})] == ["new"]
@@ -157,7 +157,7 @@ class TestTidy:
         assert said == []
         assert [run.run_id for run in history.tidy(store, clock, keep=0)] == ["resumed"]
 
-    def test_one_that_was_resumed_since_it_was_looked_at_stays(
+    def test_a_run_that_was_resumed_in_the_meantime_stays(
         self, make: Make, store: RunStore, clock: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run = make("resumed", 1)
@@ -181,7 +181,7 @@ class TestTidy:
         assert history.tidy(store, clock, keep=0) == []
         assert run.is_dir()
 
-    def test_a_name_that_is_taken_in_history_is_left_alone_and_said(
+    def test_a_name_that_is_taken_in_history_is_reported(
         self, make: Make, store: RunStore, clock: Any
     ) -> None:
         make("twice", 1)
@@ -194,7 +194,7 @@ class TestTidy:
         assert "twice stays where it is" in said[0]
 
     @pytest.mark.parametrize("fault", [PermissionError(13, "Permission denied"), OSError(18, "x")])
-    def test_what_can_t_be_moved_is_said_and_spares_the_others(
+    def test_a_run_that_can_t_be_moved_is_reported_and_the_others_move(
         self,
         make: Make,
         store: RunStore,
@@ -217,14 +217,16 @@ class TestTidy:
         assert [run.run_id for run in moved] == ["free"]
         assert said == [f"stuck can't be moved to history/: {fault.strerror}"]
 
-    def test_a_file_called_history_is_said(self, make: Make, store: RunStore, clock: Any) -> None:
+    def test_a_file_called_history_is_reported(
+        self, make: Make, store: RunStore, clock: Any
+    ) -> None:
         make("old", 1)
         (store.root / "history").write_text("")
         said: list[str] = []
         assert history.tidy(store, clock, keep=0, warn=said.append) == []
         assert "old can't be moved" in said[0]
 
-    def test_while_another_is_at_it_nothing_is_done(
+    def test_while_another_process_archives_nothing_is_moved(
         self, make: Make, store: RunStore, clock: Any
     ) -> None:
         make("old", 1)
@@ -253,7 +255,7 @@ class TestTidy:
         assert said == []
         assert names(store.root / "history") == set(moved)
 
-    def test_no_folder_of_runs_is_no_fault(self, tmp_path: Path, clock: Any) -> None:
+    def test_a_missing_folder_of_runs_is_no_error(self, tmp_path: Path, clock: Any) -> None:
         assert history.tidy(RunStore(tmp_path / "no"), clock, keep=0) == []
 
 
@@ -311,7 +313,7 @@ class TestHeld:
             "picked": "belongs to a pipeline in progress",
         }
 
-    def test_what_only_leaving_runs_started_from_is_free(
+    def test_starting_points_of_leaving_runs_alone_are_free(
         self, make: Make, store: RunStore, clock: Any
     ) -> None:
         make("base", 1)
@@ -330,9 +332,7 @@ class TestHeld:
         held = history.held(store, clock, interrupted=False)
         assert held == {"base": "is the starting point of tuned"}
 
-    def test_a_ledger_that_is_over_holds_nothing(
-        self, make: Make, store: RunStore, clock: Any
-    ) -> None:
+    def test_a_finished_ledger_holds_nothing(self, make: Make, store: RunStore, clock: Any) -> None:
         make("swept")
         begun = ledger.begin(store.root, "batch", Path("/m.yaml"), clock)
         begun.add("job", "identity", "swept", store.root)
@@ -369,7 +369,7 @@ class TestHeld:
 
 
 class TestMove:
-    def test_it_says_where_it_is_now(self, make: Make, store: RunStore) -> None:
+    def test_the_new_place_is_returned(self, make: Make, store: RunStore) -> None:
         run = RunPaths(make("old"))
         assert history.move(store, run).root == store.root / "history" / "old"
         assert not run.root.exists()
@@ -394,7 +394,7 @@ class TestMove:
             pass
 
 
-def test_runs_on_the_move_are_never_lost_sight_of(make: Make, store: RunStore, clock: Any) -> None:
+def test_runs_can_be_read_while_they_are_moved(make: Make, store: RunStore, clock: Any) -> None:
     """A reader that looks again and again while another moves: all runs, each time."""
     days = range(1, 29)
     for day in days:

@@ -30,7 +30,7 @@ def last(root: Path) -> Ledger | None:
     return ledger.last(root, "pipeline", MANIFEST)
 
 
-def test_what_is_noted_is_on_the_disk_at_once(begun: Ledger, tmp_path: Path) -> None:
+def test_an_added_run_is_on_the_disk(begun: Ledger, tmp_path: Path) -> None:
     add(begun, "a", "identity-of-a", "a_2026")
     found = last(tmp_path)
     assert found is not None
@@ -38,15 +38,16 @@ def test_what_is_noted_is_on_the_disk_at_once(begun: Ledger, tmp_path: Path) -> 
     assert found.run_of("a", "identity-of-a") == "a_2026"
 
 
-def test_a_job_that_changed_is_another_job(begun: Ledger) -> None:
+def test_a_run_is_found_by_job_and_identity_or_by_job_alone(begun: Ledger) -> None:
     add(begun, "a", "old", "a_2026")
     assert begun.run_of("a", "new") is None
     assert begun.run_of("b", "old") is None
+    assert (begun.run_of("a"), begun.run_of("b")) == ("a_2026", None)
     add(begun, "a", "new", "a_2027")
     assert begun.run_of("a", "new") == "a_2027"
 
 
-def test_a_run_of_another_folder_is_known_to_be_there(
+def test_a_run_in_another_folder_is_recorded_with_it(
     begun: Ledger, tmp_path: Path, clock: Any
 ) -> None:
     add(begun, "a", "id", "a_2026", tmp_path)
@@ -59,13 +60,7 @@ def test_a_run_of_another_folder_is_known_to_be_there(
     assert found.jobs["a"].root is None
 
 
-def test_a_job_is_found_under_its_name_too(begun: Ledger) -> None:
-    add(begun, "a", "old", "a_2026")
-    assert begun.run_of("a") == "a_2026"
-    assert begun.run_of("b") is None
-
-
-def test_one_that_goes_on_knows_at_once_what_the_one_before_knew(
+def test_one_that_resumes_takes_over_what_the_previous_one_knew(
     begun: Ledger, clock: Any, tmp_path: Path
 ) -> None:
     add(begun, "a", "identity-of-a", "a_2026")
@@ -120,7 +115,7 @@ def test_the_newest_is_the_newest_though_the_clock_went_back(
     ]
 
 
-def test_other_folders_are_known_before_a_run_is_in_them(begun: Ledger, tmp_path: Path) -> None:
+def test_other_folders_are_recorded_before_a_run_is_in_them(begun: Ledger, tmp_path: Path) -> None:
     begun.require([], [tmp_path, tmp_path / "a", tmp_path / "b", tmp_path / "a"])
     found = last(tmp_path)
     assert found is not None
@@ -128,7 +123,7 @@ def test_other_folders_are_known_before_a_run_is_in_them(begun: Ledger, tmp_path
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.EROFS, errno.ENOSPC])
-def test_one_that_can_t_be_written_is_the_machine_s_fault_and_stays_as_it_was(
+def test_a_failed_write_is_a_machine_error_and_leaves_the_file_as_it_was(
     begun: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     before = begun.path.read_bytes()
@@ -146,23 +141,21 @@ def test_one_that_can_t_be_written_is_the_machine_s_fault_and_stays_as_it_was(
     assert [entry.name for entry in begun.path.parent.iterdir()] == [begun.path.name]
 
 
-class TestDamaged:
-    def damaged(self, root: Path) -> Ledger | None:
+class TestUnreadable:
+    def substitute(self, root: Path) -> Ledger | None:
         return ledger.unreadable(root, "pipeline", MANIFEST)
 
-    def test_cut_anywhere_it_is_known_to_have_been_there(
-        self, begun: Ledger, tmp_path: Path
-    ) -> None:
+    def test_cut_anywhere_it_is_substituted(self, begun: Ledger, tmp_path: Path) -> None:
         add(begun, "a", "id", "a_2026")
         whole = begun.path.read_bytes()
         for length in range(len(whole) - 1):  # but for the line's end
             begun.path.write_bytes(whole[:length])
             assert last(tmp_path) is None
-            found = self.damaged(tmp_path)
+            found = self.substitute(tmp_path)
             assert found is not None
             assert (found.path, found.jobs) == (begun.path, {})
 
-    def test_it_may_have_gone_on_with_the_one_before(
+    def test_the_substitute_knows_what_the_one_before_knew(
         self, begun: Ledger, clock: Any, tmp_path: Path
     ) -> None:
         add(begun, "a", "id", "a_2026")
@@ -171,28 +164,26 @@ class TestDamaged:
         second = ledger.begin(tmp_path, "pipeline", MANIFEST, clock, begun)
         second.path.write_text("{")
         os.utime(begun.path, (0, 0))
-        found = self.damaged(tmp_path)
+        found = self.substitute(tmp_path)
         assert found is not None
         assert (found.path, found.number, found.completed) == (second.path, 2, None)
         assert found.run_of("a", "id") == "a_2026"
 
-    def test_an_older_one_says_nothing_any_more(
-        self, begun: Ledger, clock: Any, tmp_path: Path
-    ) -> None:
+    def test_an_older_one_is_ignored(self, begun: Ledger, clock: Any, tmp_path: Path) -> None:
         begun.path.write_text("{")
         os.utime(begun.path, (0, 0))
         clock.advance(60)
         ledger.begin(tmp_path, "pipeline", MANIFEST, clock)
-        assert self.damaged(tmp_path) is None
+        assert self.substitute(tmp_path) is None
 
-    def test_one_of_another_manifest_says_nothing(self, begun: Ledger, tmp_path: Path) -> None:
+    def test_one_of_another_manifest_is_ignored(self, begun: Ledger, tmp_path: Path) -> None:
         begun.path.write_text("{")
         for name in ("pipeline_other_2026.json", "pipeline_run_core_b_2026.json"):
             begun.path = begun.path.rename(begun.path.with_name(name))
-            assert self.damaged(tmp_path) is None
+            assert self.substitute(tmp_path) is None
 
 
-def test_who_leaves_it_is_no_longer_at_it(begun: Ledger, clock: Any, tmp_path: Path) -> None:
+def test_after_leave_it_is_not_in_progress(begun: Ledger, clock: Any, tmp_path: Path) -> None:
     assert [found.path for found in ledger.in_progress(tmp_path, clock)] == [begun.path]
     begun.leave()
     assert ledger.in_progress(tmp_path, clock) == []
@@ -201,15 +192,19 @@ def test_who_leaves_it_is_no_longer_at_it(begun: Ledger, clock: Any, tmp_path: P
     assert found.completed is None
 
 
-def test_the_end_is_noted(begun: Ledger, clock: Any, tmp_path: Path) -> None:
+def test_a_finished_session_is_recorded_and_not_in_progress(
+    begun: Ledger, clock: Any, tmp_path: Path
+) -> None:
     assert begun.completed is None
     begun.finish(clock)
     found = last(tmp_path)
     assert found is not None
     assert found.completed == "2026-01-31T12:00:00.000+00:00"
+    assert ledger.in_progress(tmp_path, clock) == []
 
 
 def test_the_last_is_the_newest_of_its_kind_and_manifest(tmp_path: Path, clock: Any) -> None:
+    assert last(tmp_path) is None
     first = ledger.begin(tmp_path, "pipeline", MANIFEST, clock)
     clock.advance(3600)
     newest = ledger.begin(tmp_path, "pipeline", MANIFEST, clock)
@@ -222,7 +217,7 @@ def test_the_last_is_the_newest_of_its_kind_and_manifest(tmp_path: Path, clock: 
     assert found.path == newest.path
 
 
-def test_two_of_one_second_are_two_and_the_second_is_the_last(tmp_path: Path, clock: Any) -> None:
+def test_of_several_within_a_second_the_newest_is_the_last(tmp_path: Path, clock: Any) -> None:
     ledgers = [ledger.begin(tmp_path, "pipeline", MANIFEST, clock) for _ in range(11)]
     assert len({each.path for each in ledgers}) == 11
     found = last(tmp_path)
@@ -246,16 +241,12 @@ def test_threads_get_a_ledger_each(tmp_path: Path, clock: Any) -> None:
     assert len(set(made)) == 6
 
 
-def test_no_ledger_is_none(tmp_path: Path) -> None:
-    assert last(tmp_path / "nothing") is None
-
-
 @pytest.mark.parametrize(
     "content",
     ["", "{", "[]", "null", "{}", '{"jobs": 3}', '{"jobs": {"a": "b"}}', "[" * 100_000],
     ids=range(8),
 )
-def test_one_that_can_t_be_read_is_passed_over(tmp_path: Path, begun: Ledger, content: str) -> None:
+def test_an_unreadable_one_is_skipped(tmp_path: Path, begun: Ledger, content: str) -> None:
     (begun.path.parent / "pipeline_zzz.json").write_text(content)
     found = last(tmp_path)
     assert found is not None
@@ -280,7 +271,7 @@ def test_required_runs_are_on_the_disk_once(begun: Ledger) -> None:
     assert begun.runs() == {"a", "b", "c", "d"}
 
 
-def test_one_is_in_progress_while_its_process_lives_and_it_is_not_over(
+def test_one_is_in_progress_while_its_process_is_alive(
     begun: Ledger, tmp_path: Path, clock: Any
 ) -> None:
     assert ledger.in_progress(tmp_path, clock) == [begun]
@@ -300,7 +291,7 @@ def test_one_is_in_progress_while_its_process_lives_and_it_is_not_over(
         {"process": None},
     ],
 )
-def test_one_that_names_no_process_is_over(
+def test_one_that_names_no_process_is_not_in_progress(
     begun: Ledger, tmp_path: Path, clock: Any, changes: dict[str, Any]
 ) -> None:
     document = json.loads(begun.path.read_text()) | {"process": {}} | changes
@@ -308,15 +299,8 @@ def test_one_that_names_no_process_is_over(
     assert ledger.in_progress(tmp_path, clock) == []
 
 
-def test_one_that_is_over_is_not_in_progress(begun: Ledger, tmp_path: Path, clock: Any) -> None:
-    begun.finish(clock)
-    assert ledger.in_progress(tmp_path, clock) == []
-
-
 @pytest.mark.parametrize("key", ["root", "run_id"])
-def test_names_that_no_system_has_are_not_looked_for(
-    begun: Ledger, tmp_path: Path, key: str
-) -> None:
+def test_names_with_a_null_byte_make_it_unreadable(begun: Ledger, tmp_path: Path, key: str) -> None:
     add(begun, "a", "id", "a_2026", tmp_path / "elsewhere")
     document = json.loads(begun.path.read_text())
     document["jobs"]["a"][key] = "/x\0y"

@@ -198,7 +198,7 @@ class TestOutcomes:
     ) -> None:
         launcher.outcomes["two"] = "failed"
         result = run()
-        assert states(result) == {"one": "done", "two": "failed", "three": "not begun"}
+        assert states(result) == {"one": "done", "two": "failed", "three": "not started"}
         assert [error.message for error in result.failures] == ["two: it was failed"]
         assert result.outcomes[2].run_dir is None
 
@@ -218,7 +218,7 @@ class TestOutcomes:
     ) -> None:
         stop_at(launcher, "two", error)
         result = run()
-        assert states(result) == {"one": "done", "two": "interrupted", "three": "not begun"}
+        assert states(result) == {"one": "done", "two": "interrupted", "three": "not started"}
         assert result.stopped is error
         assert result.outcomes[1].best == 0.05
 
@@ -370,7 +370,7 @@ class TestOnly:
         run()
         launcher.outcomes = {}
         result = run(only=Only.FAILED)
-        assert states(result) == {"one": "done before", "two": "done", "three": "not begun"}
+        assert states(result) == {"one": "done before", "two": "done", "three": "not started"}
         assert "three. --only missing" in recorder.notes[0]
 
     def test_failed_without_a_batch_is_refused(self, plan: Plan) -> None:

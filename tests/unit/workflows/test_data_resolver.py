@@ -98,7 +98,7 @@ class TestFiles:
 
 
 class TestCheck:
-    def test_what_there_is_is_counted(
+    def test_existing_graphs_are_counted(
         self, resolver: DataResolver, config: Any, project: Any
     ) -> None:
         files = resolver.files(config())
@@ -108,7 +108,7 @@ class TestCheck:
         assert found.graphs == {"train": 6, "val": 3}
         assert found.coverage == 100.0
 
-    def test_missing_graphs_are_named_with_the_way_out(
+    def test_missing_graphs_are_named_with_a_hint(
         self, resolver: DataResolver, config: Any, project: Any
     ) -> None:
         (project.root / "graphs" / "2XYZ_001.pt").unlink()
@@ -118,7 +118,7 @@ class TestCheck:
         assert "2XYZ_001" in "\n".join(caught.value.details)
         assert "coverage.fail_on_missing=false" in (caught.value.hint or "")
 
-    def test_what_may_be_missing_may(
+    def test_missing_graphs_within_the_limit_are_accepted(
         self, resolver: DataResolver, config: Any, project: Any
     ) -> None:
         (project.root / "graphs" / "2XYZ_001.pt").unlink()
@@ -130,7 +130,7 @@ class TestCheck:
         with pytest.raises(DataError):
             resolver.check(resolver.files(config()), config())
 
-    def test_jobs_of_one_data_set_are_surveyed_once(
+    def test_jobs_of_one_data_set_are_scanned_once(
         self, resolver: DataResolver, config: Any, project: Any
     ) -> None:
         first = resolver.check(resolver.files(config()), config())
@@ -138,7 +138,7 @@ class TestCheck:
         assert resolver.check(resolver.files(config()), config()) == first
 
     @pytest.mark.parametrize("gone", ["train.csv", "val.csv", "graphs"])
-    def test_a_file_that_is_gone_is_named(
+    def test_a_missing_file_is_named(
         self, resolver: DataResolver, config: Any, project: Any, gone: str
     ) -> None:
         (project.root / gone).rename(project.root / "away")

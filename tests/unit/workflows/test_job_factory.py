@@ -80,11 +80,11 @@ class TestMakeJob:
         assert make(manifest).output_root == root / "manifest"
         assert make(manifest, output_root=root / "option").output_root == root / "option"
 
-    def test_a_try_out_has_one_epoch(self, plan: MakePlan, make: Any) -> None:
+    def test_a_fast_dev_run_has_one_epoch(self, plan: MakePlan, make: Any) -> None:
         job = make(plan(fast_dev_run=True))
         assert (job.options.fast_dev_run, job.config.trainer.num_epochs) == (True, 1)
 
-    def test_weights_are_absolute_and_told_of(
+    def test_weights_are_absolute_and_recorded(
         self, plan: MakePlan, make: Any, project: Any
     ) -> None:
         (project.root / "w.ckpt").touch()
@@ -196,7 +196,7 @@ class TestIdentity:
     def same(self, plan: MakePlan, make: Any) -> str:
         return job_factory.identity(make(plan()))
 
-    def test_what_changes_no_number_changes_no_identity(
+    def test_what_is_neutral_to_results_keeps_the_identity(
         self, plan: MakePlan, make: Any, same: str
     ) -> None:
         for other in (
@@ -219,7 +219,7 @@ class TestIdentity:
             "coverage.minimum_percent=50",
         ],
     )
-    def test_what_changes_a_number_changes_it(
+    def test_what_is_relevant_to_results_changes_it(
         self, plan: MakePlan, make: Any, same: str, override: str
     ) -> None:
         assert job_factory.identity(make(plan(override))) != same

@@ -21,14 +21,16 @@ def planned(project: Any, resolver: Any) -> Callable[..., RunPlan]:
     return _planned
 
 
-def test_a_plan_makes_nothing(planned: Any, project: Any) -> None:
+def test_a_plan_creates_nothing(planned: Any, project: Any) -> None:
     plan = planned(run_name="mine")
     assert plan.shown.title == "one"
     assert [job.epochs for job in plan.shown.jobs] == [4]
     assert not (project.root / "training_runs").exists()
 
 
-def test_the_data_is_looked_at_but_its_coverage_left_to_the_run(planned: Any, project: Any) -> None:
+def test_the_data_are_scanned_but_coverage_is_checked_by_the_run(
+    planned: Any, project: Any
+) -> None:
     (project.root / "graphs" / "2XYZ_000.pt").unlink()
     (data,) = planned().shown.data
     assert data.graphs == {"train": 6, "val": 2}
@@ -36,23 +38,21 @@ def test_the_data_is_looked_at_but_its_coverage_left_to_the_run(planned: Any, pr
 
 
 @pytest.mark.parametrize("gone", ["train.csv", "graphs"])
-def test_labels_or_graphs_that_are_not_there_start_nothing(
-    planned: Any, project: Any, gone: str
-) -> None:
+def test_missing_labels_or_graphs_are_refused(planned: Any, project: Any, gone: str) -> None:
     (project.root / gone).rename(project.root / "away")
     with pytest.raises(RequestError, match=gone):
         planned()
     assert not (project.root / "training_runs").exists()
 
 
-def test_nor_does_a_name_that_is_taken(planned: Any, project: Any, run_files: Any) -> None:
+def test_a_name_that_is_taken_is_refused(planned: Any, project: Any, run_files: Any) -> None:
     run_files.root = project.root / "training_runs"
     run_files("mine", folder="history")
     with pytest.raises(RequestError, match="'mine' exists already"):
         planned(run_name="mine")
 
 
-def test_nor_a_place_where_no_run_can_go(
+def test_a_folder_that_can_hold_no_run_is_refused(
     planned: Any, project: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project.root / "file").touch()
@@ -73,7 +73,7 @@ def test_one_job_is_trained_and_ranked(
 
 
 @pytest.mark.parametrize("outcome", ["failed", "interrupted", "killed"])
-def test_a_failure_is_raised_and_kept(
+def test_a_failure_is_raised_and_recorded(
     planned: Any, launcher: Any, recorder: Any, clock: Any, project: Any, outcome: str
 ) -> None:
     from topoqa_train.runs import metadata

@@ -17,7 +17,7 @@ _STYLES: dict[JobState, str] = {
     "failed": "bold red",
     "interrupted": "yellow",
     "running": "yellow",
-    "not begun": "dim",
+    "not started": "dim",
 }
 _GAP = "  "
 # The first columns hold text; the others hold numbers and are justified to the right.

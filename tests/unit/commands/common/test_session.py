@@ -138,7 +138,7 @@ def test_outcomes_are_a_table_notes_and_the_winner(
     run = run_files("a")
     outcomes = [
         JobOutcome("a", "done", run, "val_loss", 0.05, 1, 10.0),
-        JobOutcome("b", "not begun"),
+        JobOutcome("b", "not started"),
     ]
     ranked = leaderboard.rank([summary.read(RunPaths(run), clock)], notes=["c can't be read"])
     show.outcomes(outcomes, ranked)
@@ -146,6 +146,6 @@ def test_outcomes_are_a_table_notes_and_the_winner(
     assert err == "c can't be read\n"
     lines = out.splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["job", "a", "runs/a"]
-    assert lines[3].split()[:3] == ["b", "not", "begun"]
+    assert lines[3].split()[:3] == ["b", "not", "started"]
     # However narrow, a path is never cut.
     assert "Winner: runs/a/model_checkpoints/best.ckpt" in lines

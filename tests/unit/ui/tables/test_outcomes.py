@@ -14,7 +14,7 @@ STAMP = "2026-01-31_12-00-00"
 OUTCOMES = (
     JobOutcome("short", "done", ROOT / f"short_{STAMP}", "selection_metric", -0.65912, 86, 112.0),
     JobOutcome(LONG, "failed", Path("/elsewhere") / f"{LONG}_{STAMP}", "selection_metric"),
-    JobOutcome("never", "not begun"),
+    JobOutcome("never", "not started"),
 )
 
 
@@ -30,7 +30,7 @@ def test_one_line_per_job_on_a_wide_terminal() -> None:
         f"training_runs/short_{STAMP}",
     ]
     assert failed.split() == [LONG, "failed", "-", "-", "0:00", f"/elsewhere/{LONG}_{STAMP}"]
-    assert never.split() == ["never", "not", "begun", "-", "-", "-"]
+    assert never.split() == ["never", "not", "started", "-", "-", "-"]
 
 
 def test_narrow_each_run_has_a_line_of_its_own_and_none_is_cut() -> None:
@@ -45,9 +45,9 @@ def test_narrow_each_run_has_a_line_of_its_own_and_none_is_cut() -> None:
 def test_columns_are_aligned(width: int) -> None:
     heading, *rows = [line for line in plain(width) if not line.startswith("  ")]
     at = heading.index("state")
-    assert [row[at:].split("  ")[0] for row in rows] == ["done", "failed", "not begun"]
+    assert [row[at:].split("  ")[0] for row in rows] == ["done", "failed", "not started"]
 
 
 def test_jobs_without_metrics_have_a_heading() -> None:
-    (heading, *_) = outcome_lines([JobOutcome("never", "not begun")], HERE, 80)
+    (heading, *_) = outcome_lines([JobOutcome("never", "not started")], HERE, 80)
     assert heading.plain.split() == ["job", "state", "best", "epoch", "time", "run"]
