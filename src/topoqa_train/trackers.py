@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from topoqa_train.config.models import TrackerSection, TrainingConfig
+from topoqa_train.config.models import TRACKERS, TrainingConfig
 from topoqa_train.errors import (
     InterruptedRunError,
     RequestError,
@@ -124,4 +124,4 @@ class Trackers:
 
 
 def _enabled(config: TrainingConfig) -> list[str]:
-    return [name for name, part in config if isinstance(part, TrackerSection) and part.enabled]
+    return [name for name in sorted(TRACKERS) if getattr(config, name).enabled]

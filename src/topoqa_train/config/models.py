@@ -323,5 +323,7 @@ SECTIONS: dict[str, type[Section]] = {
     for name, field in TrainingConfig.model_fields.items()
     if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
 }
+# Trackers read a run and change nothing in it.
+TRACKERS = frozenset(n for n, kind in SECTIONS.items() if issubclass(kind, TrackerSection))
 # Made absolute from the folder of the file or command that gave them; `save_dir` is not.
 DATA_PATHS = ("graph", "train_labels", "val_labels", "test_labels", "metadata", "summary")

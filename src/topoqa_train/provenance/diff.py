@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from topoqa_train.config.models import TrainingConfig
+from topoqa_train.config.models import TRACKERS, TrainingConfig
 from topoqa_train.config.yaml.scalars import shorten
 from topoqa_train.provenance.environment import Environment
 from topoqa_train.runs.metadata import RunMetadata
@@ -67,7 +67,7 @@ def on_one_line(differences: Sequence[Difference]) -> str:
 
 def relevant_config(config: TrainingConfig) -> dict[str, Any]:
     """Return the sections that affect results, for run_metadata.json; they hold no address."""
-    return config.model_dump(mode="json", exclude={"mlflow", "logging", "reference"})
+    return config.model_dump(mode="json", exclude={*TRACKERS, "logging", "reference"})
 
 
 def of_config(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:

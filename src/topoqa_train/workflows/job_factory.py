@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from topoqa_train import bounded_read, trackers
 from topoqa_train.config.job_plan import JobPlan, LoadedManifest
 from topoqa_train.config.load import LoadedConfig
+from topoqa_train.config.models import TRACKERS
 from topoqa_train.config.run_options import NEUTRAL
 from topoqa_train.errors import RequestError, combine_errors
 from topoqa_train.launch import environment
@@ -227,7 +228,7 @@ def identity(job: Job) -> str:
     labels = {split: file_digest(path) for split, path in job.data.labels().items()}
     options = job.options
     relevant: dict[str, Any] = {
-        "config": job.config.model_dump(mode="json", exclude={"mlflow", "logging"}),
+        "config": job.config.model_dump(mode="json", exclude={*TRACKERS, "logging"}),
         "data": job.data.model_dump(mode="json"),
         "labels": labels,
         "weights_from": options.weights_from and file_digest(options.weights_from),
