@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from topoqa_train.config.models import Options, Section, Seed, Text
+from topoqa_train.config.models import Options, Section, Seed, Text, empty_if_none
 from topoqa_train.config.names import NAME_SCHEMA, problem_of_name
 from topoqa_train.config.run_options import CommonOptions
 
@@ -25,17 +25,12 @@ def _unique(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
-def _empty_if_none(value: Any) -> Any:  # noqa: ANN401
-    """Return an empty list for a key that has no value."""
-    return [] if value is None else value
-
-
 PlainName = Annotated[
     str, AfterValidator(_plain_name), WithJsonSchema({"type": "string", **NAME_SCHEMA})
 ]
 Texts = Annotated[
     list[Text],
-    BeforeValidator(_empty_if_none),
+    empty_if_none(list),
     WithJsonSchema({"type": ["array", "null"], "items": {"type": "string", "minLength": 1}}),
 ]
 Seeds = Annotated[
@@ -43,35 +38,37 @@ Seeds = Annotated[
     Field(min_length=1, strict=False, json_schema_extra={"uniqueItems": True}),
     AfterValidator(_unique),
 ]
-ConfigFile = Annotated[
-    Text | None, Field(description="config file; the default for a job is that of `shared`")
-]
-Values = Annotated[
-    Options,
-    Field(description="values over the config: dotted keys, or sections as in a config"),
-]
-TrainerArgs = Annotated[
-    Texts, Field(description="arguments of lightning.Trainer, each `KEY=VALUE`")
-]
 
 
-class _SharedKeys(Section):
-    config: ConfigFile = None
-    overrides: Values = Field(default_factory=dict)
+class _Named(Section):
+    name: PlainName = Field(description="name of the job, and of its run before the timestamp")
+
+
+class _CommonKeys(Section):
+    config: Text | None = Field(
+        default=None, description="config file; the default for a job is that of `shared`"
+    )
+    overrides: Options = Field(
+        default_factory=dict,
+        description="values over the config: dotted keys, or sections as in a config",
+    )
+    trainer_args: Texts = Field(
+        default_factory=list, description="arguments of lightning.Trainer, each `KEY=VALUE`"
+    )
+
+
+class SharedEntry(CommonOptions, _CommonKeys):
+    """Values for every job, and for the fine-tune jobs too."""
+
     output_root: Text | None = Field(
         default=None, description="where runs are written; `--output-root` is stronger"
     )
-    trainer_args: TrainerArgs = Field(default_factory=list)
 
 
-class SharedEntry(CommonOptions, _SharedKeys):
-    """Values for every job, and for the fine-tune jobs too."""
+# pydantic orders fields from the last base to the class itself, and the documentation follows it.
+class JobEntry(CommonOptions, _CommonKeys, _Named):
+    """One job; the default of a missing key is that of `shared`."""
 
-
-class _JobKeys(Section):
-    name: PlainName = Field(description="name of the job, and of its run before the timestamp")
-    config: ConfigFile = None
-    overrides: Values = Field(default_factory=dict)
     run_name: PlainName | None = Field(
         default=None,
         description="exact name of the run's directory, without a timestamp; refused if taken",
@@ -79,11 +76,6 @@ class _JobKeys(Section):
     resume_from: Text | None = Field(
         default=None, description="checkpoint whose weights the job starts from"
     )
-    trainer_args: TrainerArgs = Field(default_factory=list)
-
-
-class JobEntry(CommonOptions, _JobKeys):
-    """One job; the default of a missing key is that of `shared`."""
 
 
 class PhaseOneEntry(Section):

@@ -26,9 +26,9 @@ NEEDED_PATHS = ("graph", "train_labels", "val_labels")
 MetricName = Literal["selection_metric", "val_loss"]
 
 
-def _empty_if_none(value: Any) -> Any:  # noqa: ANN401
-    """Return an empty mapping for a key that has no value."""
-    return {} if value is None else value
+def empty_if_none(kind: type[dict[Any, Any]] | type[list[Any]]) -> BeforeValidator:
+    """Return a validator that accepts a key without a value as an empty mapping or list."""
+    return BeforeValidator(lambda value: kind() if value is None else value)
 
 
 def _is_index(value: Any) -> bool:  # noqa: ANN401
@@ -93,8 +93,8 @@ DataPath = Annotated[
 ]
 _TAG_SCHEMA: dict[str, Any] = {"type": ["string", "number", "boolean"]}
 Tag = Annotated[str | int | float | bool, BeforeValidator(_tag), WithJsonSchema(_TAG_SCHEMA)]
-Options = Annotated[dict[str, Any], BeforeValidator(_empty_if_none), _mapping_schema(values=True)]
-Tags = Annotated[dict[str, Tag], BeforeValidator(_empty_if_none), _mapping_schema(_TAG_SCHEMA)]
+Options = Annotated[dict[str, Any], empty_if_none(dict), _mapping_schema(values=True)]
+Tags = Annotated[dict[str, Tag], empty_if_none(dict), _mapping_schema(_TAG_SCHEMA)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Text = Annotated[str, Field(min_length=1)]
 

@@ -44,7 +44,7 @@ def validate(
             _problem(tree, model, (*at, *detail["loc"]), detail)
             for detail in error.errors(include_url=False)
         )
-        # A union reports each of its members, and an alias each of its places.
+        # A union reports an error for each of its members, here all with the same location.
         return None, list(dict.fromkeys(problems))
 
 
