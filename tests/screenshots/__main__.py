@@ -86,13 +86,15 @@ def main() -> None:
         )
         screen = [f"$ {line}", last_frame(progress.text()), output.text().rstrip("\n")]
     PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_text(draw("\n".join(screen).replace(f"{project.root}/", "")), encoding="utf-8")
+    PICTURE.write_text(draw("\n".join(screen)), encoding="utf-8")
 
 
 def last_frame(written: str) -> str:
-    """Return the last state of the live table: what follows the last erased line."""
-    frame = re.split(r"\x1b\[2K", written)[-1]
-    return re.sub(r"\x1b\[\?25[hl]|\r", "", frame).strip("\n")
+    """Return the last state of the live table: the text after the last erased line."""
+    frame = re.sub(r"\x1b\[\?25[hl]|\r", "", re.split(r"\x1b\[2K", written)[-1])
+    # The check of the graphs has their path in the temporary folder.
+    lines = [line for line in frame.strip("\n").split("\n") if not line.startswith("check")]
+    return "\n".join([*lines, ""])
 
 
 def draw(text: str) -> str:
