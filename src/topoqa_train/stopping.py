@@ -1,4 +1,4 @@
-"""Being told to stop: a flag that a signal handler sets and the training looks at."""
+"""Request to stop: a flag that a signal handler sets and the training checks."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from topoqa_train.errors import InterruptedRunError, TerminatedRunError
 
 
 class StopRequest:
-    """Set from anywhere, also from a signal handler; nothing is saved there."""
+    """Flag that may be set in a signal handler; nothing is saved there."""
 
     def __init__(self) -> None:
         self._reason: str | None = None
         self._set = threading.Event()
 
     def interrupt(self) -> None:
-        """The user wants it to stop."""
+        """Request a stop on behalf of the user."""
         self._request("interrupted")
 
     def terminate(self) -> None:
-        """The machine, or a parent that is gone, wants it to stop."""
+        """Request a stop on behalf of the machine or of a parent process that died."""
         self._request("terminated")
 
     def _request(self, reason: str) -> None:
@@ -29,11 +29,11 @@ class StopRequest:
 
     @property
     def asked(self) -> bool:
-        """Whether a stop was asked for."""
+        """Whether a stop was requested."""
         return self._set.is_set()
 
     def check(self) -> None:
-        """Raise `InterruptedRunError` or `TerminatedRunError` if a stop was asked for."""
+        """Raise `InterruptedRunError` or `TerminatedRunError` if a stop was requested."""
         if not self.asked:
             return
         if self._reason == "terminated":
