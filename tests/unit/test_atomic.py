@@ -52,9 +52,7 @@ class TestReplacing:
         assert (tmp_path / "x").read_bytes() == "Grüße\n".encode()
 
     @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit])
-    def test_an_exception_in_the_middle_leaves_the_old(
-        self, file: Path, kind: type[BaseException]
-    ) -> None:
+    def test_an_exception_keeps_the_old_file(self, file: Path, kind: type[BaseException]) -> None:
         def fail_half_way() -> None:
             with atomic.replacing(file) as beside:
                 beside.write_bytes(b"ne")
@@ -64,7 +62,7 @@ class TestReplacing:
             fail_half_way()
         assert only_the_old(file)
 
-    def test_nothing_written_is_an_error_and_leaves_the_old(self, file: Path) -> None:
+    def test_nothing_written_is_an_error_and_keeps_the_old_file(self, file: Path) -> None:
         with pytest.raises(FileNotFoundError), atomic.replacing(file):
             pass
         assert only_the_old(file)
@@ -81,7 +79,7 @@ class TestReplacing:
 
     @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
     @pytest.mark.parametrize("step", ["write", "flush", "rename"])
-    def test_a_full_disk_is_the_machine_s_fault_and_leaves_the_old(
+    def test_a_full_disk_is_a_machine_error_and_keeps_the_old_file(
         self, file: Path, monkeypatch: pytest.MonkeyPatch, step: str, number: int
     ) -> None:
         def full(*_: Any) -> None:
@@ -97,7 +95,7 @@ class TestReplacing:
         assert "MiB free" in caught.value.details[0]
         assert "--output-root" in (caught.value.hint or "")
 
-    def test_any_other_fault_stays_what_it_is(
+    def test_other_errors_are_not_converted(
         self, file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(*_: Any) -> None:
@@ -110,7 +108,7 @@ class TestReplacing:
         assert only_the_old(file)
 
     @pytest.mark.parametrize("step", ["open", "fsync", "replace"])
-    def test_a_fault_names_the_file_that_people_know(
+    def test_an_error_names_the_final_path(
         self, file: Path, monkeypatch: pytest.MonkeyPatch, step: str
     ) -> None:
         def fail(first: Any, *_: Any, **__: Any) -> None:
@@ -125,7 +123,7 @@ class TestReplacing:
         assert (caught.value.errno, caught.value.filename) == (errno.EIO, str(file))
         assert only_the_old(file)
 
-    def test_a_disk_that_takes_nothing_any_more_does_not_hide_why(
+    def test_a_second_error_does_not_hide_the_first(
         self, file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(self: Path, missing_ok: bool = False) -> None:
@@ -141,7 +139,7 @@ class TestReplacing:
         monkeypatch.undo()
         assert file.read_bytes() == OLD
 
-    def test_a_process_killed_half_way_leaves_the_old(self, file: Path) -> None:
+    def test_a_killed_process_keeps_the_old_file(self, file: Path) -> None:
         code = (
             "import os, signal, sys\n"
             "from pathlib import Path\n"
@@ -154,7 +152,7 @@ class TestReplacing:
         assert done.returncode == -signal.SIGKILL
         assert file.read_bytes() == OLD
 
-    def test_what_was_left_is_forgotten_unless_its_writer_is_at_work(self, file: Path) -> None:
+    def test_leftovers_are_deleted_unless_their_writer_runs(self, file: Path) -> None:
         dead = subprocess.Popen([sys.executable, "-S", "-c", ""])
         dead.wait()
         writers = {"dead": dead.pid, "mine": os.getpid(), "at work": os.getppid()}
@@ -184,7 +182,7 @@ class TestReplacing:
 
 
 class TestJson:
-    def test_people_and_programs_can_read_it(self, tmp_path: Path) -> None:
+    def test_it_is_indented_utf_8(self, tmp_path: Path) -> None:
         document = {"b": [1, 2.5, None], "a": "Grüße"}
         atomic.write_json(tmp_path / "x.json", document)
         text = (tmp_path / "x.json").read_text("utf-8")
@@ -194,9 +192,7 @@ class TestJson:
         assert text.endswith("}\n")
 
     @pytest.mark.parametrize("value", [math.nan, math.inf, object()])
-    def test_what_json_can_t_hold_is_refused_and_leaves_the_old(
-        self, file: Path, value: object
-    ) -> None:
+    def test_values_without_json_form_keep_the_old_file(self, file: Path, value: object) -> None:
         with pytest.raises((ValueError, TypeError)):
             atomic.write_json(file, {"a": value})
         assert only_the_old(file)
@@ -288,7 +284,7 @@ class TestLinks:
         atomic.replace_link(folder / "best", "two")
         assert (folder / "best").read_text() == "2"
 
-    def test_a_fault_in_the_middle_leaves_the_old_link_and_nothing_else(
+    def test_an_error_keeps_the_old_link_and_leaves_nothing(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         atomic.replace_link(folder / "best", "one")
@@ -304,7 +300,7 @@ class TestLinks:
         assert sorted(entry.name for entry in folder.iterdir()) == ["best", "one", "run", "two"]
 
     @pytest.mark.parametrize("step", ["symlink", "replace", "fsync"])
-    def test_a_fault_names_the_link(
+    def test_an_error_names_the_link(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, step: str
     ) -> None:
         def fail(*arguments: Any, **options: Any) -> None:
@@ -331,28 +327,21 @@ class TestLinks:
         assert (folder / "latest").is_file()
         assert atomic.link_target(folder / "latest") == folder / "run"
 
-    def test_a_full_disk_is_the_machine_s_fault(
-        self, folder: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def full(*_: Any) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(Path, "symlink_to", full)
-        with pytest.raises(MachineError):
-            atomic.replace_link(folder / "best", "one")
-
-    def test_a_link_that_may_not_be_made_is_no_reason_for_a_copy(
-        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("number", "kind"), [(errno.ENOSPC, MachineError), (errno.EACCES, PermissionError)]
+    )
+    def test_other_errors_lead_to_no_copy(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
     ) -> None:
         def refuse(*_: Any) -> None:
-            raise PermissionError(errno.EACCES, "Permission denied")
+            raise OSError(number, os.strerror(number))
 
         monkeypatch.setattr(Path, "symlink_to", refuse)
-        with pytest.raises(PermissionError):
+        with pytest.raises(kind):
             atomic.replace_link(folder / "best", "one")
         assert not (folder / "best").exists()
 
-    def test_what_a_link_says_is_told_even_if_it_leads_nowhere(self, folder: Path) -> None:
+    def test_the_target_of_a_dangling_link_is_returned(self, folder: Path) -> None:
         (folder / "latest").symlink_to("/home/elsewhere/runs/r")
         assert atomic.link_target(folder / "latest") == Path("/home/elsewhere/runs/r")
         (folder / "pointer").write_text("gone\n")
@@ -370,7 +359,7 @@ class TestLinks:
         found = atomic.link_target(link)
         assert found is None or "\0" not in str(found)
 
-    def test_cut_at_any_byte_a_pointer_leads_to_nothing_else(self, folder: Path) -> None:
+    def test_a_truncated_pointer_has_no_target(self, folder: Path) -> None:
         whole = b"run_2\n"
         for length in range(len(whole) + 1):
             (folder / "latest").write_bytes(whole[:length])
@@ -383,20 +372,20 @@ class TestLinks:
         assert atomic.link_target(folder / "latest") is None
 
 
-def test_a_new_file_is_nobody_elses(tmp_path: Path) -> None:
+def test_new_files_have_different_names(tmp_path: Path) -> None:
     made = [atomic.new_file(tmp_path, "log_2026", ".log").name for _ in range(3)]
     assert made == ["log_2026.log", "log_2026_2.log", "log_2026_3.log"]
 
 
-@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE])
-def test_a_failing_machine_is_no_wrong_request(number: int) -> None:
-    error = atomic.as_project_error(OSError(number, os.strerror(number), "/some/file"))
-    assert isinstance(error, MachineError)
-    assert error.message == f"/some/file: {os.strerror(number)}"
-
-
-@pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.EROFS, errno.ENOTDIR])
-def test_what_is_not_there_or_not_allowed_is_a_wrong_request(number: int) -> None:
-    error = atomic.as_project_error(OSError(number, os.strerror(number), "/some/file"))
-    assert isinstance(error, RequestError)
-    assert error.message == f"/some/file: {os.strerror(number)}"
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        (MachineError, (errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE)),
+        (RequestError, (errno.ENOENT, errno.EACCES, errno.EROFS, errno.ENOTDIR)),
+    ],
+)
+def test_a_failing_machine_is_no_wrong_request(kind: type, numbers: tuple[int, ...]) -> None:
+    for number in numbers:
+        error = atomic.as_project_error(OSError(number, os.strerror(number), "/some/file"))
+        assert type(error) is kind
+        assert error.message == f"/some/file: {os.strerror(number)}"

@@ -104,7 +104,7 @@ def commands(install_plugin: Install) -> Path:
     return install_plugin("zoo", COMMANDS, {"t": "commands_of_tests:do"}, modules)
 
 
-class TestErrorsBecomeText:
+class TestErrors:
     @pytest.mark.parametrize(
         ("kind", "status"),
         [
@@ -137,7 +137,7 @@ class TestErrorsBecomeText:
             ("zoo", "internal error in the plugin zoo"),
         ],
     )
-    def test_a_fault_is_laid_at_the_right_door_without_a_trace(
+    def test_an_internal_error_names_its_origin_without_a_traceback(
         self, call: Call, install_plugin: Install, owner: str, said: str
     ) -> None:
         modules = {"commands_of_tests": COMMANDS_OF_TESTS}
@@ -171,7 +171,7 @@ class TestErrorsBecomeText:
 
     @pytest.mark.parametrize(("how", "status"), [("none", 0), ("three", 3), ("words", 1)])
     @pytest.mark.usefixtures("commands")
-    def test_a_command_that_leaves_by_itself(self, call: Call, how: str, status: int) -> None:
+    def test_a_command_that_calls_exit(self, call: Call, how: str, status: int) -> None:
         ended = call("t", "leave", how)
         assert ended.status == status
         assert ended.err == ("words\n" if how == "words" else "")
@@ -229,7 +229,7 @@ class TestDebug:
         assert ("Traceback" in call("t", "crash").err) is shown
 
     @pytest.mark.usefixtures("commands")
-    def test_behind_the_command_it_is_told_where_it_stands(self, call: Call) -> None:
+    def test_debug_after_the_command_is_explained(self, call: Call) -> None:
         ended = call("t", "fine", "--debug")
         assert ended.status == 2
         assert ended.err.endswith("put --debug before the command: topoqa-train --debug t ...\n")
@@ -331,7 +331,7 @@ def lazy() -> None:
 """
 
 
-class TestNothingIsImportedUnasked:
+class TestCommandsAreImportedWhenUsed:
     @pytest.fixture
     def mark(self, install_plugin: Install) -> Path:
         entries = {"lazy": "lazy_of_tests:lazy"}
@@ -348,13 +348,11 @@ class TestNothingIsImportedUnasked:
         assert not mark.exists()
 
     @pytest.mark.parametrize("arguments", [("lazy",), ("lazy", "--help"), ("help", "lazy")])
-    def test_only_when_it_is_asked_for(
-        self, call: Call, mark: Path, arguments: tuple[str, ...]
-    ) -> None:
+    def test_only_when_it_is_used(self, call: Call, mark: Path, arguments: tuple[str, ...]) -> None:
         assert call(*arguments).status == 0
         assert mark.exists()
 
-    def test_its_line_stands_in_the_help_all_the_same(self, call: Call, mark: Path) -> None:
+    def test_its_line_of_help_is_listed_without_an_import(self, call: Call, mark: Path) -> None:
         (line,) = [line for line in call("--help").out.splitlines() if " lazy " in line]
         assert "Sleeps by day. (zoo)" in line
 
@@ -377,7 +375,7 @@ class TestBrokenPlugins:
         }
         install_plugin("zoo-parts", COMMANDS, entries, modules)
 
-    def test_the_rest_goes_on(self, call: Call) -> None:
+    def test_other_commands_work(self, call: Call) -> None:
         assert call("b-fine").out == "all is well\n"
         helped = call("--help")
         assert (helped.status, helped.err) == (0, "")
@@ -395,7 +393,7 @@ class TestBrokenPlugins:
         ],
     )
     @pytest.mark.parametrize("arguments", [(), ("sub", "--option", "value"), ("--help",)], ids=len)
-    def test_whoever_calls_it_is_told_its_fault(
+    def test_a_call_reports_the_error(
         self, call: Call, name: str, said: str, arguments: tuple[str, ...]
     ) -> None:
         ended = call(name, *arguments)
@@ -424,7 +422,7 @@ class TestBrokenPlugins:
         assert helped.err.startswith("garbage: its entry points are unreadable: ")
 
 
-class TestRivals:
+class TestShadowedPlugins:
     @pytest.fixture(autouse=True)
     def shadowed(self, install_plugin: Install) -> None:
         modules = {"commands_of_tests": COMMANDS_OF_TESTS}
@@ -432,25 +430,25 @@ class TestRivals:
         install_plugin("ape", COMMANDS, entries, modules)
         install_plugin("zoo", COMMANDS, {"r-same": "commands_of_tests:crash"})
 
-    def test_the_winner_runs_and_the_hidden_one_is_told_of(self, call: Call) -> None:
+    def test_the_first_runs_and_the_hidden_one_is_reported(self, call: Call) -> None:
         ended = call("r-same")
         assert (ended.status, ended.out) == (0, "all is well\n")
         assert ended.err == "'r-same' of ape hides that of zoo\n"
 
-    def test_a_stranger_can_t_take_the_place_of_ours(self, call: Call) -> None:
+    def test_built_in_commands_can_t_be_replaced(self, call: Call) -> None:
         ended = call("leaderboard")
         assert ended.status == 2
         assert "there are no runs" in ended.err
         assert "'leaderboard' of topoqa-train hides that of ape" in ended.err
 
-    def test_the_help_tells_of_both(self, call: Call) -> None:
+    def test_the_help_reports_both(self, call: Call) -> None:
         assert call("--help").err.splitlines() == [
             "'leaderboard' of topoqa-train hides that of ape",
             "'r-same' of ape hides that of zoo",
         ]
 
     @pytest.mark.parametrize("arguments", [("run", "--help"), ("--version",), ("run",)], ids=len)
-    def test_other_commands_don_t_speak_of_them(
+    def test_other_commands_do_not_report_them(
         self, call: Call, arguments: tuple[str, ...]
     ) -> None:
         assert "hides" not in call(*arguments).err
@@ -496,7 +494,7 @@ class TestWithAProcess:
         assert err == f"{said}\n"
 
     @pytest.mark.parametrize("action", ["much", "fine"])
-    def test_a_reader_that_left_is_no_error(
+    def test_a_closed_pipe_is_no_error(
         self, start: Callable[..., subprocess.Popen[str]], action: str
     ) -> None:
         with start("t", action) as process:

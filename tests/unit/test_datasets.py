@@ -94,13 +94,13 @@ def test_a_plugin_that_breaks_the_contract_is_named(name: str, said: str) -> Non
     assert said in caught.value.message
 
 
-def test_what_a_plugin_does_wrong_is_laid_at_its_door() -> None:
+def test_an_exception_of_a_plugin_is_attributed_to_it() -> None:
     with pytest.raises(PluginError, match="'short' of tiny-data is broken: TypeError") as caught:
         datasets.prepare("short", Watched())
     assert "pip uninstall tiny-data" in (caught.value.hint or "")
 
 
-def test_what_a_plugin_says_to_people_is_passed_on() -> None:
+def test_an_error_that_a_plugin_reports_is_passed_on() -> None:
     with pytest.raises(RequestError) as caught:
         datasets.prepare("refusing", Watched())
     assert caught.value.message == "not today"
@@ -136,7 +136,7 @@ class TestBuiltOnce:
         datasets.build_once(tmp_path / "set", build)
         assert steps == ["a.pt", "graphs", "train.csv", "set.part", "renamed", tmp_path.name]
 
-    def test_what_was_stopped_is_begun_anew(self, tmp_path: Path) -> None:
+    def test_an_interrupted_build_is_restarted(self, tmp_path: Path) -> None:
         def stopped(folder: Path) -> None:
             (folder / "half").touch()
             raise KeyboardInterrupt
@@ -170,13 +170,13 @@ class TestBuiltOnce:
             assert first.result(60) == second.result(60)
         assert built == ["slowly"]
 
-    def test_a_place_that_can_t_be_written_is_said_with_a_way_out(self, tmp_path: Path) -> None:
+    def test_an_unwritable_folder_is_reported_with_a_hint(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(MachineError, match="can't be written") as caught:
             datasets.build_once(tmp_path / "file" / "set", lambda folder: None)
         assert "TOPOQA_TRAIN_CACHE" in (caught.value.hint or "")
 
-    def test_what_the_builder_misses_is_not_the_cache_s_fault(self, tmp_path: Path) -> None:
+    def test_an_error_of_the_builder_is_not_attributed_to_the_cache(self, tmp_path: Path) -> None:
         def build(folder: Path) -> None:
             (tmp_path / "no such source").read_text()
 
@@ -184,9 +184,7 @@ class TestBuiltOnce:
             datasets.build_once(tmp_path / "set", build)
 
 
-def test_the_cache_is_where_the_variable_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_variable_sets_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TOPOQA_TRAIN_CACHE", raising=False)
     assert datasets.cache_folder().name == "topoqa-train"
     monkeypatch.setenv("TOPOQA_TRAIN_CACHE", str(tmp_path))

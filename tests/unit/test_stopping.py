@@ -8,7 +8,7 @@ from topoqa_train.errors import InterruptedRunError, TerminatedRunError
 from topoqa_train.stopping import StopRequest
 
 
-def test_nothing_asked_nothing_raised() -> None:
+def test_no_request_raises_nothing() -> None:
     StopRequest().check()
 
 

@@ -53,7 +53,7 @@ def test_every_option_reaches_the_request(call: Call) -> None:
     ("arguments", "keep_going"),
     [((), None), (("--continue-on-error",), True), (("--stop-on-error",), False)],
 )
-def test_whether_to_go_on_may_be_left_to_the_manifest(
+def test_the_manifest_may_decide_whether_to_continue(
     call: Call, arguments: tuple[str, ...], keep_going: bool | None
 ) -> None:
     _, request = call(*arguments)

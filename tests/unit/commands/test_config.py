@@ -9,7 +9,7 @@ import pytest
 from topoqa_train.config.schema import config_schema, manifest_schema
 
 
-def test_json_is_one_document_and_nothing_else(typed: Any) -> None:
+def test_json_is_one_document(typed: Any) -> None:
     status, out, err = typed(
         "config", "show", "sched_boost_seed222", "-o", "trainer.num_epochs=9", "--json"
     )
@@ -18,7 +18,7 @@ def test_json_is_one_document_and_nothing_else(typed: Any) -> None:
     assert values["trainer.num_epochs"] == 9
 
 
-def test_people_get_a_table(typed: Any) -> None:
+def test_the_default_is_a_table(typed: Any) -> None:
     status, out, err = typed("config", "show", "-c", "sched_boost_seed222")
     assert (status, err) == (0, "")
     assert "epochs and checkpoints are ranked by selection_metric" in out

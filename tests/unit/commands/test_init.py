@@ -20,7 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_it_says_what_to_type_next(typed: Any, here: Path) -> None:
+def test_the_next_commands_are_printed(typed: Any, here: Path) -> None:
     status, out, err = typed("init", "mine")
     assert (status, err) == (0, "")
     lines = out.splitlines()
@@ -49,7 +49,7 @@ def test_options_of_the_split(typed: Any, here: Path) -> None:
     assert len({tuple(targets(path)) for path in here.glob("e*/labels/val.csv")}) > 1
 
 
-def test_what_relatives_do_is_told_on_standard_error(typed: Any, here: Path) -> None:
+def test_a_warning_on_related_targets_goes_to_standard_error(typed: Any, here: Path) -> None:
     _, out, err = typed("init", "mine", "--graphs", "g", "--labels", "labels.csv")
     assert "relatives" in err
     assert "relatives" not in out

@@ -1,29 +1,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from topoqa_train import cli
-
 
 @pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], run_files: Any
-) -> Callable[..., tuple[int, str, str]]:
+def call(typed: Any, monkeypatch: pytest.MonkeyPatch, run_files: Any) -> Callable[..., Any]:
     """`topoqa-train leaderboard` on the runs that the test writes."""
     monkeypatch.setenv("TOPOQA_TRAIN_RUNS", str(run_files.root))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv(cli.DEBUG_VARIABLE, raising=False)
-
-    def _call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", [cli.PROGRAM, "leaderboard", *arguments])
-        return (cli._status(), *capsys.readouterr())
-
-    return _call
+    return partial(typed, "leaderboard")
 
 
 @pytest.fixture
@@ -34,7 +23,7 @@ def runs(run_files: Any, epoch: Any) -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_json_is_one_document_and_nothing_else_on_standard_output(call: Any) -> None:
+def test_json_is_one_document(call: Any) -> None:
     status, out, err = call("--json")
     document = json.loads(out)
     assert (status, err) == (0, "")
@@ -59,7 +48,7 @@ def test_options(call: Any, arguments: tuple[str, ...], order: str) -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_people_get_a_table(call: Any) -> None:
+def test_the_default_is_a_table(call: Any) -> None:
     status, out, err = call()
     assert (status, err) == (0, "")
     assert "c  (failed)" in out
@@ -74,14 +63,14 @@ def test_with_json_notes_are_in_the_document(call: Any, run_files: Any, epoch: A
     assert "can't be compared" in json.loads(out)["notes"][0]
 
 
-def test_no_runs_is_a_wrong_request(call: Any) -> None:
+def test_no_runs_is_an_error(call: Any) -> None:
     status, out, err = call("--json")
     assert (status, out) == (2, "")
     assert "there are no runs" in err
 
 
 @pytest.mark.usefixtures("runs")
-def test_an_unknown_metric_is_a_wrong_request(call: Any) -> None:
+def test_an_unknown_metric_is_an_error(call: Any) -> None:
     status, out, err = call("--metric", "accuracy")
     assert (status, out) == (2, "")
     assert "no run has a metric 'accuracy'" in err

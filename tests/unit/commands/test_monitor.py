@@ -9,26 +9,18 @@ from typing import Any
 
 import pytest
 
-from topoqa_train import atomic, cli
+from topoqa_train import atomic
 
 Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], run_files: Any
-) -> Call:
+def call(typed: Call, monkeypatch: pytest.MonkeyPatch, run_files: Any) -> Call:
     """`topoqa-train ...` on the runs that the test writes."""
     monkeypatch.setenv("TOPOQA_TRAIN_RUNS", str(run_files.root))
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.delenv(cli.DEBUG_VARIABLE, raising=False)
     monkeypatch.chdir(run_files.root.parent)
-
-    def _call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", [cli.PROGRAM, *arguments])
-        return (cli._status(), *capsys.readouterr())
-
-    return _call
+    return typed
 
 
 @pytest.fixture
@@ -51,7 +43,7 @@ def run(run_files: Any) -> Path:
         ("--output-root", "runs"),
     ],
 )
-def test_piped_it_is_json_of_the_latest_or_the_named_run(
+def test_a_pipe_gets_json_of_the_latest_or_the_named_run(
     call: Call, arguments: tuple[str, ...]
 ) -> None:
     status, out, err = call("monitor", *arguments)
@@ -70,7 +62,7 @@ def test_metrics_limit(call: Call, arguments: tuple[str, ...], rows: int) -> Non
 
 
 @pytest.mark.usefixtures("run")
-def test_a_table_where_it_is_asked_for(call: Call) -> None:
+def test_a_table_on_request(call: Call) -> None:
     status, out, err = call("monitor", "--table")
     assert (status, err) == (0, "")
     assert out.startswith("r  completed\n")
@@ -80,7 +72,7 @@ def test_a_table_where_it_is_asked_for(call: Call) -> None:
 
 @pytest.mark.usefixtures("run")
 @pytest.mark.parametrize(("arguments", "is_json"), [((), False), (("--json",), True)])
-def test_on_a_terminal_it_is_a_table(
+def test_a_terminal_gets_a_table(
     call: Call, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], is_json: bool
 ) -> None:
     class Terminal(io.StringIO):
@@ -94,7 +86,7 @@ def test_on_a_terminal_it_is_a_table(
 
 
 @pytest.mark.usefixtures("run")
-def test_followed_what_is_over_is_one_line_of_json(call: Call) -> None:
+def test_following_a_finished_run_prints_one_line_of_json(call: Call) -> None:
     status, out, err = call("monitor", "--follow")
     assert (status, err, len(out.splitlines())) == (0, "", 1)
     assert json.loads(out)["status"] == "completed"
@@ -110,7 +102,7 @@ def test_followed_what_is_over_is_one_line_of_json(call: Call) -> None:
         (("--run-root", "nowhere"), "there are no runs"),
     ],
 )
-def test_a_wrong_request(
+def test_an_unknown_run(
     call: Call, run: Path, command: str, arguments: tuple[str, ...], said: str
 ) -> None:
     status, out, err = call(command, *arguments)
@@ -123,10 +115,7 @@ def test_a_wrong_request(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--interval", "0"),
-        ("--interval", "-1"),
-        ("--interval", "nan"),
-        ("--interval", "inf"),
+        *(("--interval", value) for value in ("0", "-1", "nan", "inf")),
         ("--metrics-limit", "-1"),
     ],
 )
@@ -145,18 +134,18 @@ def test_summarise_is_one_json_document(call: Call) -> None:
     assert Path(document["run_dir"]).is_absolute()
 
 
-def test_metadata_nested_too_deeply_are_refused_in_words(call: Call, run: Path) -> None:
+def test_metadata_nested_too_deeply_are_an_error(call: Call, run: Path) -> None:
     deep: Any = {}
     for _ in range(400):
         deep = {"a": deep}
     file = run / "run_metadata.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "odd": deep}))
+    file.write_text(json.dumps({**json.loads(file.read_text()), "deep": deep}))
     status, out, err = call("summarise")
     assert (status, out) == (2, "")
     assert "nested too deeply" in err
 
 
-def test_a_file_that_stands_for_the_link_to_the_newest_run(
+def test_a_pointer_file_replaces_the_link_to_the_newest_run(
     call: Call, run: Path, no_links: None
 ) -> None:
     latest = run.parent / "latest"

@@ -115,7 +115,9 @@ def test_a_wrong_request_starts_nothing(
 class TestFromRun:
     """`call` gives the request in place of a plan."""
 
-    def test_every_option_is_set_anew(self, call: Call, run_files: Any, tmp_path: Path) -> None:
+    def test_every_option_reaches_the_request(
+        self, call: Call, run_files: Any, tmp_path: Path
+    ) -> None:
         run = run_files("old")
         options = f"--run-name mine -o trainer.num_epochs=7 {TYPED} --output-root out"
         status, (request, output_root) = call("--from-run", str(run), *options.split())

@@ -43,7 +43,7 @@ def test_loading_gives_what_the_entry_point_names(install_plugin: Install) -> No
         ("value = 42", "int can't be called"),
     ],
 )
-def test_a_broken_plugin_is_named_with_its_fault(
+def test_a_broken_plugin_is_named_with_its_error(
     install_plugin: Install, code: str, said: str
 ) -> None:
     install_plugin("zoo-parts", GROUP, {"a": "zoo_bad:value"}, {"zoo_bad": code})
@@ -73,16 +73,12 @@ def test_ours_is_not_to_be_uninstalled(install_plugin: Install) -> None:
 
 
 class TestLine:
-    def test_is_the_first_paragraph_of_what_stands_in_the_source(
-        self, install_plugin: Install
-    ) -> None:
+    def test_is_the_first_paragraph_in_the_source(self, install_plugin: Install) -> None:
         code = 'import no_such_library\ndef f():\n    """First\n    line.\n\n    Second."""\n'
         install_plugin("zoo", GROUP, {"a": "zoo_lines:f"}, {"zoo_lines": code})
         assert discovery.discover(GROUP)["a"].line == "First line."
 
-    def test_is_the_distribution_s_summary_where_nothing_stands_there(
-        self, install_plugin: Install
-    ) -> None:
+    def test_is_else_the_distribution_s_summary(self, install_plugin: Install) -> None:
         folder = install_plugin("zoo", GROUP, {"a": "zoo_gone:f"})
         assert discovery.discover(GROUP)["a"].line == ""
         about = next(folder.glob("*.dist-info/METADATA"))
@@ -105,14 +101,14 @@ class TestDamaged:
         assert faults["odd"].startswith("UnicodeDecodeError: ")
 
 
-def test_ctrl_c_during_an_import_is_no_fault_of_the_plugin(install_plugin: Install) -> None:
+def test_ctrl_c_during_an_import_is_no_error_of_the_plugin(install_plugin: Install) -> None:
     install_plugin("zoo", GROUP, {"a": "zoo_slow:value"}, {"zoo_slow": "raise KeyboardInterrupt"})
     with pytest.raises(KeyboardInterrupt):
         discovery.discover(GROUP)["a"].load()
 
 
-class TestRivals:
-    def test_of_strangers_the_first_by_name_wins_and_the_others_are_known(
+class TestShadowedPlugins:
+    def test_the_first_distribution_by_name_wins_and_the_others_are_kept(
         self, install_plugin: Install
     ) -> None:
         for name in ("zebra", "ape", "lion"):
@@ -130,7 +126,7 @@ class TestRivals:
         plugin = discovery.discover(GROUP)["a"]
         assert (plugin.distribution, plugin.shadowed) == ("zoo", ("aaa-first",))
 
-    def test_one_distribution_found_twice_is_no_rival_of_itself(
+    def test_one_distribution_found_twice_does_not_shadow_itself(
         self, install_plugin: Install
     ) -> None:
         # As with an editable install beside a leftover of an older one.
@@ -168,7 +164,7 @@ def test_finding_one_where_none_is_installed() -> None:
 @pytest.mark.parametrize(
     "group", [discovery.COMMANDS, discovery.MODELS, discovery.LAUNCHERS], ids=lambda name: name
 )
-def test_what_is_built_in_comes_through_the_same_door(group: str) -> None:
+def test_built_in_commands_are_plugins_too(group: str) -> None:
     ours = [plugin for plugin in discovery.discover(group).values() if plugin.distribution]
     assert discovery.OWN_DISTRIBUTION in {plugin.distribution for plugin in ours}
     # Not by type: importlib_metadata, once imported, answers with entry points of its own.

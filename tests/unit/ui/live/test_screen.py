@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from topoqa_train.errors import MachineError
@@ -24,6 +26,7 @@ from topoqa_train.views.progress import Plan
 MakePlan = Callable[..., Plan]
 Ended = Callable[..., EpochEnded]
 Lines = Callable[..., list[str]]
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 LONG = "large_batch_sched_boost_lr035_seed1337_2026-01-31_12-00-00"
 STATES = ("waiting", "starting", "loading", "training", "done", "done before", "failed", "stopped")
 
@@ -32,6 +35,11 @@ def terminal(width: int) -> Console:
     return Console(
         file=io.StringIO(), force_terminal=True, width=width, height=50, color_system="truecolor"
     )
+
+
+def written(screen: JobsScreen) -> str:
+    assert isinstance(screen.target.file, io.StringIO)
+    return screen.target.file.getvalue()
 
 
 def take_to(screen: JobsScreen, job: str, state: str, epoch_ended: Ended, of: int) -> None:
@@ -78,9 +86,9 @@ class TestEveryWidth:
         for name, state in zip(names, STATES, strict=True):
             take_to(shown, name, state, epoch_ended, epochs)
         clock.advance(40_000.0)
-        written = lines(shown._render(), width)
+        drawn = lines(shown._render(), width)
         for name, state in zip(names, STATES, strict=True):
-            (line,) = [each for each in written if f"{name[-20 if width >= 80 else -7 :]} " in each]
+            (line,) = [each for each in drawn if f"{name[-20 if width >= 80 else -7 :]} " in each]
             if state == "training":
                 assert f" {epochs - 1}/{epochs} " in line
                 assert f"-0.648 @ {epochs - 2}" in line
@@ -89,8 +97,8 @@ class TestEveryWidth:
                 assert f" {state}" in line
             if state in ("done", "failed", "stopped"):
                 assert f"-0.648 @ {epochs - 2}" in line
-        assert sum("phase 2" in line for line in written) == 1
-        assert "elapsed" in written[-1]
+        assert sum("phase 2" in line for line in drawn) == 1
+        assert "elapsed" in drawn[-1]
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
@@ -99,8 +107,8 @@ def test_a_short_name_is_not_cut(
 ) -> None:
     shown = screen(width)
     super(JobsScreen, shown).plan(make_plan({"sweep": ["large_batch_sched_boost_seed222"]}))
-    written = lines(shown._table(), width)
-    assert any("large_batch_sched_boost_seed222 " in line for line in written)
+    drawn = lines(shown._table(), width)
+    assert any("large_batch_sched_boost_seed222 " in line for line in drawn)
 
 
 @pytest.mark.parametrize("width", [80, 200])
@@ -151,8 +159,6 @@ def test_a_live_terminal_is_not_overfilled_and_restored(
     epoch_ended: Ended,
     width: int,
 ) -> None:
-    from rich.cells import cell_len
-
     shown = screen(width)
     with shown:
         shown.plan(make_plan({"sweep": [LONG], "phase 1": ["BASE_finetune_phase1"]}))
@@ -164,22 +170,15 @@ def test_a_live_terminal_is_not_overfilled_and_restored(
             shown.event(epoch_ended(LONG, number))
             shown._live.refresh()
         shown.event(RunEnded(job=LONG, status="completed"))
-    assert isinstance(shown.target.file, io.StringIO)
-    raw = shown.target.file.getvalue()
+    raw = written(shown)
     assert raw.count("\x1b[?25l") == raw.count("\x1b[?25h") == 1
-    plain = re_control(raw)
+    plain = CONTROL.sub("", raw)
     for line in plain.replace("\r", "\n").splitlines():
         assert cell_len(line) <= width
     assert "[red]a long story" in plain
     assert "Picked [/bold] it" in plain
     assert plain.rstrip().splitlines()[-1].strip().endswith("left")
     assert "done, 3 epochs" in plain if width >= 100 else "done" in plain
-
-
-def re_control(text: str) -> str:
-    import re
-
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
 def test_the_terminal_is_restored_after_an_error(
@@ -195,8 +194,7 @@ def test_the_terminal_is_restored_after_an_error(
 
     with pytest.raises(KeyError):
         fail()
-    assert isinstance(shown.target.file, io.StringIO)
-    assert shown.target.file.getvalue().rstrip("\n").endswith("\x1b[?25h")
+    assert written(shown).rstrip("\n").endswith("\x1b[?25h")
 
 
 def test_a_check_without_a_plan_is_shown_too(screen: Callable[[int], JobsScreen]) -> None:
@@ -204,8 +202,7 @@ def test_a_check_without_a_plan_is_shown_too(screen: Callable[[int], JobsScreen]
     with shown:
         shown.phase("check", ["graphs of demo"])
         assert shown._live.is_started
-    assert isinstance(shown.target.file, io.StringIO)
-    assert "graphs of demo" in re_control(shown.target.file.getvalue())
+    assert "graphs of demo" in written(shown)
 
 
 def test_a_failure_is_shown_while_other_jobs_continue(
@@ -219,8 +216,7 @@ def test_a_failure_is_shown_while_other_jobs_continue(
         shown.event(RunCreated(job="b", run_dir="/r"))
         shown.event(RunEnded(job="a", status="failed", error=error))
         shown.event(RunEnded(job="b", status="failed", error=MachineError("last").to_json()))
-    assert isinstance(shown.target.file, io.StringIO)
-    plain = re_control(shown.target.file.getvalue())
+    plain = CONTROL.sub("", written(shown))
     assert "a failed: no space left" in plain
     assert "b failed: last" not in plain  # the command's own error says it next
 
@@ -238,15 +234,15 @@ def test_more_jobs_than_lines_are_folded(
         shown.event(RunEnded(job=name, status="completed"))
     for name in names[20:22]:
         shown.event(epoch_ended(name, 7))
-    written = lines(shown._render(), 80)
-    assert len(written) < height
-    text = "\n".join(written)
+    drawn = lines(shown._render(), 80)
+    assert len(drawn) < height
+    text = "\n".join(drawn)
     for name in names[20:22]:
         assert name in text
     assert " done " in text
     assert "…" in text
     assert " wait" in text
-    assert "-0.648 @ 4" in next(line for line in written if "…" in line)
+    assert "-0.648 @ 4" in next(line for line in drawn if "…" in line)
 
 
 def test_a_plan_of_nothing_starts_no_display(
