@@ -71,6 +71,7 @@ def follow(
 
 def _look_patiently(paths: RunPaths, clock: Clock, shown: Shown, wait: Wait) -> MonitorDocument:
     """Return the state of a run, which for a moment may be nowhere while it is moved."""
+    # A move within a disk is one rename, but readers look into two folders one after the other.
     for _ in range(_SEARCHES):
         try:
             return look(paths, clock, shown)

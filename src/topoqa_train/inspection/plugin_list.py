@@ -63,6 +63,7 @@ def _installed(plugin: Plugin, kind: str, hidden_by: str | None) -> Installed:
 
 def _load_all(found: list[Installed], progress: Progress, seconds: float) -> list[Installed]:
     loaded = []
+    # Each plugin has its own process, so that none can harm another; the threads only wait.
     pool = ThreadPoolExecutor(cores())
     try:
         with progress("loading plugins", len(found)) as advance:

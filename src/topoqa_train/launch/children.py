@@ -29,6 +29,7 @@ from topoqa_train.launch.signals import StopSignals, caught
 from topoqa_train.runs import events
 from topoqa_train.runs.events import Begun, Event, RunCreated, RunEnded
 
+# A signal does not wake a waiting queue, so it is looked at this often.
 _POLL_SECONDS = 0.2
 _END_SECONDS = 10.0
 # The kernel's out-of-memory killer sends SIGKILL.
@@ -139,6 +140,7 @@ class ChildLauncher:
         return self._start_child() if len(self._children) < self.at_once else None
 
     def _start_child(self) -> _Child:
+        # A file, not a pipe: a full pipe that nobody reads would block the child.
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
         process = subprocess.Popen(  # noqa: S603 - this program, or a launcher's own
             self.command,

@@ -11,6 +11,7 @@ CHILD_VARIABLE = "TOPOQA_TRAIN_CHILD"
 # slower on graphs this small, and the number of threads affects results.
 _FIXED = {
     "PYTHONHASHSEED": "0",
+    # cuBLAS is deterministic only with a workspace of a fixed size.
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",

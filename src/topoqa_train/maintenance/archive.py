@@ -21,6 +21,7 @@ def archive(store: RunStore, names: Sequence[str], clock: Clock) -> list[RunPath
         RequestError: one does not exist, may not be moved, or is in `history/` already.
     """
     runs = [store.find(name) for name in dict.fromkeys(names)]
+    # All are checked before the first is moved, so that an error leaves nothing half done.
     held = history.held(store, clock)
     _check({run.run_id: held.get(run.run_id) or _obstacle(store, run, back=False) for run in runs})
     return [_moved(store, run, clock) for run in runs]

@@ -182,6 +182,7 @@ def execute(store: RunStore, planned: CleanPlan, clock: Clock, progress: Progres
     Raises:
         MachineError: some could not be deleted; the others are gone.
     """
+    # Time has passed since the plan, for example until the user confirmed it.
     going = {run.run_id for run in planned.doomed}
     held = history.held(store, clock, leaving=going, interrupted=False)
     gone: list[str] = []

@@ -102,6 +102,7 @@ def create(request: InitRequest) -> Project:
     with _all_or_nothing(folder) as write:
         for name, (text, _) in files.items():
             write(name, text)
+        # Check what was written as the pipeline will; an error removes all of it again.
         for manifest in (templates.CORE, templates.EXTENDED):
             load_manifest(folder / manifest)
     described = tuple((name, words) for name, (_, words) in files.items() if words)

@@ -72,6 +72,7 @@ def relevant_config(config: TrainingConfig) -> dict[str, Any]:
 
 def of_config(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
     """Compare two `relevant_config`, by dotted keys."""
+    # Flat, so that a key of one version that another does not know is a difference, not an error.
     changed = _changed(flat(then), flat(now))
     return [Difference(key, one, other, _kind_of_key(key)) for key, one, other in changed]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 
 from topoqa_train import atomic
 from topoqa_train.clock import Clock, SystemClock, iso
@@ -56,6 +55,7 @@ class Executor:
                 self._check(task)
             else:
                 paths = self._open(task)
+                # A second writer would mix its metrics and checkpoints with these: refuse it.
                 with lock.writing(paths):
                     self._run(task, paths)
         except Exception as raised:  # noqa: BLE001 - the child must survive it for further tasks
@@ -71,6 +71,7 @@ class Executor:
         return ended
 
     def _check(self, check: Check) -> None:
+        # The data stay in memory: the first job that runs in this process needs them again.
         data = self._load(check, None)
         self._emit_data(check.name, data)
         errors: list[tuple[str, RequestError]] = []
@@ -119,6 +120,7 @@ class Executor:
         if job.resume_run is not None:
             self._prepare_resume(job, paths)
         record, notices = self._open_record(job, paths)
+        # Announced once its files say that it is running, so that every reader finds it.
         self.emit(RunCreated(job=job.name, run_dir=str(paths.root)))
         emit = self._recording_warnings(record)
         for text in notices:
@@ -161,8 +163,8 @@ class Executor:
             document = document.model_copy(update={"rerun_of": rerun_of})
         record = MetadataFile(paths.metadata, document)
         record.update()
-        with suppress(FileNotFoundError):
-            paths.error.unlink()
+        # The error of an earlier session must not be taken for one of this session.
+        paths.error.unlink(missing_ok=True)
         return record, notices
 
     def _recording_warnings(self, record: MetadataFile) -> Emit:
@@ -184,6 +186,7 @@ class Executor:
             text = f"labels without a finite dockq are left out: {rows}"
             log.warning(text)
             emit(Notice(job=job.name, text=text))
+        # Written before the training: a run that dies in its first epoch says what it trained on.
         run_record.write_data_documents(paths, data)
         record.update(data=run_record.data_document(job.data, data, self._read_seconds))
         if (found := comparison.with_data(paths, record.document)) is not None:
@@ -202,6 +205,7 @@ class Executor:
         self, job: Job, paths: RunPaths, record: MetadataFile, data: LoadedData, emit: Emit
     ) -> None:
         began = self.clock.monotonic()
+        # Read before `fit` overwrites the progress of earlier sessions.
         before = run_record.seconds_before(record.document)
         result = engine.fit(
             job=job.name,

@@ -78,6 +78,7 @@ def resumed(document: RunMetadata, job: Job, now: Environment, clock: Clock) -> 
     one what differs from it.
     """
     config = diff.relevant_config(job.config)
+    # The config is that of the session before; the environment is that of the first session.
     differs = [
         *(diff.of_config(document.config, config) if document.config else ()),
         *diff.of_environment(document, now),

@@ -29,6 +29,7 @@ from topoqa_train.workflows.job_factory import make_job
 from topoqa_train.workflows.recorded_run import NUM_EPOCHS
 from topoqa_train.workflows.run import RunPlan, plan_of_job
 
+# The time at the end of a run's name: without it, the name is that of the job.
 _STAMP = re.compile(r"_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(?:_\d+)?$")
 _SHOWN = 12
 
@@ -64,6 +65,7 @@ def plan_rerun(
         *_of_options(before, job.options),
         *_of_weights(run, job),
     ]
+    # Other programs train in another way: comparing versions with them means nothing.
     found = [] if run.read_only else _of_environment(run, job, requested)
     rerun_of = RerunOf(
         run_id=run.paths.run_id,
