@@ -63,7 +63,7 @@ def test_counts_of_each_split(data: Path) -> None:
     assert val.left_out == ()
 
 
-def test_capri_classes_begin_at_their_bounds(data: Path) -> None:
+def test_capri_classes_include_their_bounds(data: Path) -> None:
     train, val = found(data).splits
     assert train.classes == {"incorrect": 1, "acceptable": 1, "medium": 0, "high": 1}
     assert val.classes == {"incorrect": 0, "acceptable": 0, "medium": 2, "high": 0}
@@ -91,7 +91,7 @@ def test_memory_of_a_split_and_of_batches(data: Path) -> None:
     assert (stats.node_dim, stats.edge_dim) == (NODE_DIM, EDGE_DIM)
 
 
-def test_a_config_says_which_network_and_batch(data: Path) -> None:
+def test_network_and_batch_of_a_config(data: Path) -> None:
     config = load_config(data / "config.yaml").config
     files = DataResolver(quiet).files(config)
     by_config = data_stats.stats(data_stats.of_config(files, config, None), quiet)
@@ -105,7 +105,7 @@ def test_a_config_says_which_network_and_batch(data: Path) -> None:
     assert data_stats.of_config(files, config, 7).batch_size == 7
 
 
-def test_a_target_in_two_splits_is_told(data: Path) -> None:
+def test_a_target_in_two_splits_is_reported(data: Path) -> None:
     assert found(data).shared_targets == ("1ABC",)
 
 
@@ -117,7 +117,7 @@ def test_the_document_is_json(data: Path) -> None:
     assert document["batch"]["batch_size"] == 16
 
 
-def test_without_one_sound_graph_there_is_no_batch(data: Path, tmp_path: Path) -> None:
+def test_without_a_valid_graph_there_is_no_batch(data: Path, tmp_path: Path) -> None:
     labels = tmp_path / "none.csv"
     labels.write_text("MODEL,dockq\n4NOO_0,0.5\n")
     stats = data_stats.stats(data_stats.of_files(data / "graphs", [labels], None), quiet)

@@ -39,7 +39,7 @@ def test_no_runs_at_all_says_how_to_start_one(tmp_path: Path, clock: Any) -> Non
     assert "--run-root" in (caught.value.hint or "")
 
 
-def test_a_run_in_place_of_their_folder_is_said(run_files: Any, clock: Any) -> None:
+def test_a_run_instead_of_a_folder_of_runs(run_files: Any, clock: Any) -> None:
     run = run_files("one")
     with pytest.raises(RequestError, match="is a run, not a folder of runs") as caught:
         leaderboard.build(RunStore(run), clock)

@@ -44,7 +44,7 @@ def test_a_job_of_a_manifest(project: Any, job: str) -> None:
     assert seeds[0].source.kind == ("manifest" if job == "phase2_seed555" else "default")
 
 
-def test_a_job_has_to_be_named_where_there_are_several(project: Any) -> None:
+def test_one_of_several_jobs_must_be_named(project: Any) -> None:
     with pytest.raises(RequestError, match="more than one job") as caught:
         show_config.of_job(Path("manifests/tiny.yaml"), None, [])
     assert "phase2_seed101" in caught.value.details[0]

@@ -15,7 +15,7 @@ def test_launchers_are_made_by_name(name: str, kind: type) -> None:
     assert isinstance(base.make(name, 2), kind)
 
 
-def test_an_unknown_name_gives_those_there_are() -> None:
+def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(RequestError) as caught:
         base.make("childern", 2)
     assert "'childern'; did you mean 'children'?" in caught.value.message

@@ -113,7 +113,7 @@ def test_the_source_comes_back_byte_for_byte(make_job: MakeJob) -> None:
     assert there_and_back(make_job(original_yaml=text)).original_yaml == text
 
 
-def test_a_check_is_told_from_a_job(make_job: MakeJob) -> None:
+def test_a_check_and_a_job_are_distinguished(make_job: MakeJob) -> None:
     job = make_job()
     check = Check(name="data of a", config=job.config, data=job.data)
     back = jobs.from_line(jobs.to_line(check))
@@ -144,7 +144,7 @@ class TestDataFiles:
         assert files.summary == tmp_path / "s.json"
         assert files.labels() == {"train": tmp_path / "t.csv", "val": tmp_path / "v.csv"}
 
-    def test_splits_stand_in_their_order(self, tmp_path: Path) -> None:
+    def test_the_order_of_splits(self, tmp_path: Path) -> None:
         files = DataFiles(
             test_labels=tmp_path / "3",
             val_labels=tmp_path / "2",

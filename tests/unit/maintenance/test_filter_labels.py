@@ -36,7 +36,7 @@ def labels(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_is_sound_is_kept_with_its_columns_and_order(built: Path, labels: Path) -> None:
+def test_valid_rows_keep_their_columns_and_order(built: Path, labels: Path) -> None:
     out = labels.parent / "new.csv"
     report = filter_labels.filter_labels(labels, built, out, quiet)
     assert out.read_text() == (
@@ -58,7 +58,7 @@ def test_what_is_sound_is_kept_with_its_columns_and_order(built: Path, labels: P
     }
 
 
-def test_the_others_go_to_rejects_with_line_and_reason(built: Path, labels: Path) -> None:
+def test_rejects_have_line_and_reason(built: Path, labels: Path) -> None:
     out, rejects = labels.parent / "new.csv", labels.parent / "bad.csv"
     filter_labels.filter_labels(labels, built / "graph_data", out, quiet, rejects=rejects)
     rows = list(csv.DictReader(rejects.open(newline="")))
@@ -70,7 +70,7 @@ def test_the_others_go_to_rejects_with_line_and_reason(built: Path, labels: Path
     assert rows[0]["note"] == "x, 1"
 
 
-def test_nothing_is_overwritten_unasked(built: Path, labels: Path) -> None:
+def test_nothing_is_overwritten_without_force(built: Path, labels: Path) -> None:
     out = labels.parent / "new.csv"
     out.write_text("mine")
     with pytest.raises(RequestError, match="exists already"):
@@ -103,7 +103,7 @@ def test_wrong_requests(built: Path, labels: Path) -> None:
     assert not out.exists()
 
 
-def test_where_nothing_is_left_nothing_is_written(built: Path, labels: Path) -> None:
+def test_without_a_valid_label_nothing_is_written(built: Path, labels: Path) -> None:
     labels.write_text("MODEL,dockq\n9ZZZ_1,0.5\n9ZZZ_2,\n")
     out = labels.parent / "new.csv"
     with pytest.raises(DataError, match="no label of") as caught:

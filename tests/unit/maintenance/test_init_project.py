@@ -105,7 +105,7 @@ def test_named_targets_and_a_test_split(here: Path) -> None:
     assert paths.test_labels == (here / "mine/labels/test.csv").resolve()
 
 
-def test_labels_that_are_split_already_are_pointed_at(here: Path) -> None:
+def test_split_labels_are_used_where_they_are(here: Path) -> None:
     train = write_split(here, "t.csv", ["1ABC_0", "1ABC_1"])
     val = write_split(here, "v.csv", ["2XYZ_0"])
     made = make(graphs=Path("built/graph_data"), train_labels=train, val_labels=Path("v.csv"))
@@ -115,14 +115,14 @@ def test_labels_that_are_split_already_are_pointed_at(here: Path) -> None:
     assert made.notes == ()
 
 
-def test_a_target_in_two_label_files_is_told(here: Path) -> None:
+def test_a_target_in_two_label_files_is_reported(here: Path) -> None:
     train = write_split(here, "t.csv", ["1ABC_0"])
     val = write_split(here, "v.csv", ["1ABC_1"])
     made = make(graphs=Path("built"), train_labels=train, val_labels=val)
     assert "1 targets are in more than one label file (1ABC)" in made.notes[0]
 
 
-def test_what_a_build_left_in_the_folder_is_taken(here: Path) -> None:
+def test_graphs_and_labels_of_a_build_are_used(here: Path) -> None:
     made = make("built")
     assert made.notes[0] == "found built/graph_data and built/labels.csv"
     text = (here / "built/configs/train.yaml").read_text()
@@ -139,7 +139,7 @@ def test_paths_stay_true_when_all_is_moved(here: Path) -> None:
     assert paths.graph == (here / "elsewhere/built/graph_data").resolve()
 
 
-def test_what_lies_far_away_is_named_in_full(here: Path) -> None:
+def test_paths_far_away_are_absolute(here: Path) -> None:
     make("a/b/mine", graphs=Path("built"), labels=Path("built/labels.csv"))
     text = (here / "a/b/mine/configs/train.yaml").read_text()
     assert f"graph: {here.resolve()}/built/graph_data\n" in text
@@ -165,7 +165,7 @@ def test_the_number_of_graphs_decides_on_the_steps(here: Path) -> None:
     assert config.trainer.accumulate_grad_batches == 2
 
 
-def test_nothing_is_overwritten_and_clashes_are_listed(here: Path) -> None:
+def test_nothing_is_overwritten(here: Path) -> None:
     (here / "mine/configs").mkdir(parents=True)
     (here / "mine/notes.txt").write_text("keep")
     (here / "mine/configs/train.yaml").write_text("mine")
@@ -211,7 +211,7 @@ def test_labels_without_graphs_stop_it_before_anything_is_written(here: Path) ->
     assert not (here / "mine").exists()
 
 
-def test_decoys_that_are_all_targets_of_their_own_are_told_of(here: Path) -> None:
+def test_decoys_that_are_all_targets_are_reported(here: Path) -> None:
     labels = here / "labels.csv"
     names = [path.stem for path in sorted((here / "built/graph_data").iterdir())]
     labels.write_text("\n".join(["MODEL,dockq,TARGET", *(f"{name},0.5,{name}" for name in names)]))

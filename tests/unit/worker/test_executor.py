@@ -30,19 +30,19 @@ def job(project: Any, resolver: DataResolver) -> Job:
 
 
 @pytest.mark.parametrize(
-    ("fault", "exit_status", "said"),
+    ("error", "exit_status", "message"),
     [
         (PermissionError(13, "Permission denied", "/elsewhere"), 2, "/elsewhere"),
         (OSError(28, "No space left on device", "/elsewhere"), 1, "no space left"),
-        (RuntimeError("odd"), 1, "RuntimeError: odd"),
-        (RequestError("told"), 2, "told"),
+        (RuntimeError("other"), 1, "RuntimeError: other"),
+        (RequestError("refused"), 2, "refused"),
     ],
 )
 def test_an_error_before_the_run_is_reported_and_the_process_lives(
-    job: Job, monkeypatch: pytest.MonkeyPatch, fault: Exception, exit_status: int, said: str
+    job: Job, monkeypatch: pytest.MonkeyPatch, error: Exception, exit_status: int, message: str
 ) -> None:
     def fail(self: RunStore, *arguments: Any, **options: Any) -> None:
-        raise fault
+        raise error
 
     monkeypatch.setattr(RunStore, "create", fail)
     heard: list[Event] = []
@@ -51,12 +51,12 @@ def test_an_error_before_the_run_is_reported_and_the_process_lives(
     assert (ended.status, ended.run_dir) == ("failed", None)
     assert ended.error is not None
     assert ended.error["exit_status"] == exit_status
-    assert said in ended.error["message"]
+    assert message in ended.error["message"]
     assert "error.txt" not in (ended.error["hint"] or "")  # there is no run to hold one
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("error", "message"),
     [
         (PermissionError(13, "Permission denied", "/elsewhere"), "/elsewhere: Permission denied"),
         (OSError(30, "Read-only file system", "/elsewhere"), "/elsewhere: Read-only file system"),
@@ -72,17 +72,17 @@ def test_an_error_before_the_run_is_reported_and_the_process_lives(
     ],
 )
 def test_an_error_of_the_system_in_a_run_is_a_machine_error(
-    job: Job, monkeypatch: pytest.MonkeyPatch, fault: Exception, said: str
+    job: Job, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
 ) -> None:
     def fail(*arguments: Any, **options: Any) -> None:
-        raise fault
+        raise error
 
     for name, place in (("load_data", executor), ("_open_record", Executor)):
         with monkeypatch.context() as patched:
             patched.setattr(place, name, fail)
             ended = Executor(lambda event: None, StopRequest()).do(job)
         assert (ended.status, ended.error["exit_status"]) == ("failed", 1)
-        assert ended.error["message"] == said
+        assert ended.error["message"] == message
 
 
 def test_the_trace_is_kept_where_the_metadata_can_t_be_written(

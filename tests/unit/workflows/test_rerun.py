@@ -138,7 +138,7 @@ class TestTheSame:
 
 
 class TestOtherwise:
-    def test_what_is_asked_for_is_done_and_said(
+    def test_requested_changes_are_made_and_reported(
         self, make: Any, rerun: Rerun, tmp_path: Path
     ) -> None:
         plan = rerun(
@@ -169,21 +169,21 @@ class TestOtherwise:
         config.write_text(config.read_text() + "optimizer: {learning_rate: 0.5}\n")
         assert "  optimizer.learning_rate: 0.005 then, 0.5 now" in rerun(run).notes
 
-    def test_environment_are_told_before_it_starts(self, make: Any, rerun: Rerun) -> None:
+    def test_the_environment_is_compared_before_it_starts(self, make: Any, rerun: Rerun) -> None:
         versions = {**environment.versions(), "numpy": "0.1"}
         host = {**environment.host(4), "name": "then.example.org"}
         plan = rerun(make(versions=versions, host=host))
-        told = "\n".join(plan.notes)
-        assert "  numpy: 0.1 then, " in told
-        assert "  threads: 4 then, 1 now" in told
-        assert "  host: then.example.org then, " in told
+        text = "\n".join(plan.notes)
+        assert "  numpy: 0.1 then, " in text
+        assert "  threads: 4 then, 1 now" in text
+        assert "  host: then.example.org then, " in text
         assert plan.notes[-1] == "Results may differ."
         assert plan.job.rerun_of is not None
         assert len(plan.job.rerun_of.reported) == 3
 
-    def test_threads_are_told_once(self, make: Any, rerun: Rerun) -> None:
-        told = [note for note in rerun(make(), "trainer.threads=2").notes if "threads" in note]
-        assert told == ["  trainer.threads: 1 then, 2 now"]
+    def test_threads_are_reported_once(self, make: Any, rerun: Rerun) -> None:
+        text = [note for note in rerun(make(), "trainer.threads=2").notes if "threads" in note]
+        assert text == ["  trainer.threads: 1 then, 2 now"]
 
     def test_more_epochs_and_another_place_make_no_other_numbers(
         self, make: Any, rerun: Rerun
@@ -259,21 +259,21 @@ class TestWeights:
         run = self.begun(make, base, checkpoint=str(elsewhere))
         assert rerun(run).job.options.weights_from == base
 
-    def test_another_content_is_told(self, make: Any, rerun: Rerun, base: Path) -> None:
+    def test_another_content_is_reported(self, make: Any, rerun: Rerun, base: Path) -> None:
         run = self.begun(make, base)
         base.write_text("of another training")
         plan = rerun(run)
-        told = [note for note in plan.notes if note.startswith("  starting weights: ")]
-        assert len(told) == 1
+        text = [note for note in plan.notes if note.startswith("  starting weights: ")]
+        assert len(text) == 1
         assert plan.notes[-1] == "Results are not expected to be equal."
 
     def test_gone_they_are_named(self, make: Any, rerun: Rerun, base: Path) -> None:
         run = self.begun(make, base)
         base.unlink()
-        told = refusal(rerun, run)
-        assert "the checkpoint that mine started from is gone" in told
-        assert str(base) in told
-        assert "--resume-from" in told
+        text = refusal(rerun, run)
+        assert "the checkpoint that mine started from is gone" in text
+        assert str(base) in text
+        assert "--resume-from" in text
 
     def test_others_can_be_named(self, make: Any, rerun: Rerun, base: Path, run_files: Any) -> None:
         other = run_files("other") / "model_checkpoints" / "best.ckpt"
@@ -296,8 +296,8 @@ class TestWeights:
 class TestRefusals:
     @pytest.mark.parametrize("status", ["running", "created"])
     def test_one_that_is_running(self, make: Any, rerun: Rerun, status: str) -> None:
-        told = refusal(rerun, make(status=status, process=this_process()))
-        assert "mine is running" in told
+        text = refusal(rerun, make(status=status, process=this_process()))
+        assert "mine is running" in text
 
     def test_one_without_a_config(self, make: Any, rerun: Rerun) -> None:
         run = make()
@@ -313,14 +313,14 @@ class TestRefusals:
 
     def test_a_name_that_is_taken(self, make: Any, rerun: Rerun, run_files: Any) -> None:
         run = make()
-        told = refusal(rerun, run, run_name="mine", output_root=run_files.root)
-        assert "'mine' exists already" in told
+        text = refusal(rerun, run, run_name="mine", output_root=run_files.root)
+        assert "'mine' exists already" in text
 
-    @pytest.mark.parametrize("odd", [{"limit_val_batches": "many"}, {"trainer_args": [1]}])
-    def test_options_that_are_none(self, make: Any, rerun: Rerun, odd: dict[str, Any]) -> None:
-        told = refusal(rerun, make(training_parameters=odd))
-        assert f"training_parameters.{next(iter(odd))}" in told
-        assert "run_metadata.json" in told
+    @pytest.mark.parametrize("invalid", [{"limit_val_batches": "many"}, {"trainer_args": [1]}])
+    def test_options_that_are_none(self, make: Any, rerun: Rerun, invalid: dict[str, Any]) -> None:
+        text = refusal(rerun, make(training_parameters=invalid))
+        assert f"training_parameters.{next(iter(invalid))}" in text
+        assert "run_metadata.json" in text
 
     def test_a_source_that_is_not_text(self, make: Any, rerun: Rerun) -> None:
         run = make()

@@ -77,10 +77,12 @@ def test_a_truncated_config_is_refused(make: Any, resume: Resume, project: Any) 
         else:
             assert relevant_config(plan.job.config) == known
     assert len(refusals) > len(whole) / 12
-    assert all("config.yaml" in said for said in refusals)
+    assert all("config.yaml" in message for message in refusals)
     file.write_bytes(whole[: whole.index(b"coverage:")])
-    said = refusal(resume, run)
-    assert "coverage.minimum_percent, coverage.fail_on_missing, edge_schema.use_layer_norm" in said
+    message = refusal(resume, run)
+    assert (
+        "coverage.minimum_percent, coverage.fail_on_missing, edge_schema.use_layer_norm" in message
+    )
 
 
 def refusal(resume: Resume, *arguments: Any, **options: Any) -> str:
@@ -135,19 +137,19 @@ class TestResume:
 class TestRefusals:
     @pytest.mark.parametrize("status", ["running", "created"])
     def test_one_that_is_running(self, make: Any, resume: Resume, status: str) -> None:
-        told = refusal(resume, make(status=status, process=this_process()))
-        assert "mine is running" in told
-        assert "topoqa-train monitor --run-dir" in told
+        text = refusal(resume, make(status=status, process=this_process()))
+        assert "mine is running" in text
+        assert "topoqa-train monitor --run-dir" in text
 
     def test_one_of_another_program(self, resume: Resume, tmp_path: Path) -> None:
-        told = refusal(resume, write_legacy_run(tmp_path, "theirs"))
-        assert "theirs is a run of the previous pipeline" in told
-        assert "--resume-from" in told
+        text = refusal(resume, write_legacy_run(tmp_path, "theirs"))
+        assert "theirs is a run of the previous pipeline" in text
+        assert "--resume-from" in text
 
     def test_one_that_is_done(self, make: Any, resume: Resume) -> None:
-        told = refusal(resume, make())
-        assert "has done all of its 4 epochs" in told
-        assert "trainer.num_epochs=8" in told
+        text = refusal(resume, make())
+        assert "has done all of its 4 epochs" in text
+        assert "trainer.num_epochs=8" in text
 
     def test_one_that_early_stopping_ended(self, make: Any, resume: Resume) -> None:
         run = make(progress={"epochs_done": 3, "epochs_without_gain": 20})
@@ -157,7 +159,7 @@ class TestRefusals:
         assert "is not a run" in refusal(resume, tmp_path)
 
     @pytest.mark.parametrize(
-        ("override", "said"),
+        ("override", "message"),
         [
             ("model.attention_head=4", "model.attention_head: 8 then, 4 now"),
             ("edge_schema.use_layer_norm=false", "edge_schema.use_layer_norm: true then"),
@@ -167,11 +169,11 @@ class TestRefusals:
         ],
     )
     def test_changes_that_the_checkpoint_does_not_allow(
-        self, make: Any, resume: Resume, override: str, said: str
+        self, make: Any, resume: Resume, override: str, message: str
     ) -> None:
-        told = refusal(resume, make(), "trainer.num_epochs=9", override)
-        assert said in told
-        assert "num_epochs" not in told
+        text = refusal(resume, make(), "trainer.num_epochs=9", override)
+        assert message in text
+        assert "num_epochs" not in text
 
     def test_a_config_edited_by_hand_is_refused_too(self, make: Any, resume: Resume) -> None:
         run = make()
@@ -216,7 +218,7 @@ class TestStartingCheckpoint:
         start = {"checkpoint": str(base), "run_id": "base", "epoch": 1}
         return make(last=last, status="interrupted", started_from=start, progress={})
 
-    def test_it_begins_from_there_again(self, make: Any, resume: Resume, base: Path) -> None:
+    def test_it_starts_from_there(self, make: Any, resume: Resume, base: Path) -> None:
         assert resume(self.begun(make, base, last=False)).job.options.weights_from == base
 
     def test_wherever_its_run_was_moved_to(
@@ -232,9 +234,9 @@ class TestStartingCheckpoint:
     def test_gone_it_is_named(self, make: Any, resume: Resume, base: Path) -> None:
         run = self.begun(make, base, last=False)
         base.unlink()
-        told = refusal(resume, run)
-        assert "the checkpoint that mine started from is gone" in told
-        assert str(base) in told
+        text = refusal(resume, run)
+        assert "the checkpoint that mine started from is gone" in text
+        assert str(base) in text
 
     def test_but_only_where_it_is_needed(self, make: Any, resume: Resume, base: Path) -> None:
         run = self.begun(make, base, last=True)
