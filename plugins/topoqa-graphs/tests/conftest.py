@@ -98,7 +98,7 @@ def two_strands(y: float = 5.0) -> list[Atom]:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[str, str], Path]:
-    """Put text into a file of the test's own folder."""
+    """Write text to a file of the test's own folder."""
 
     def put(name: str, text: str) -> Path:
         path = tmp_path / name

@@ -97,14 +97,14 @@ def test_a_build_writes_graphs_metadata_and_summary(run: Run, tmp_path: Path, de
     assert str(tmp_path) not in text
 
 
-def test_what_is_there_already_is_kept(run: Run, tmp_path: Path) -> None:
+def test_existing_graphs_are_kept(run: Run, tmp_path: Path) -> None:
     run()
     out = tmp_path / "out"
     before = {name: (out / name).stat().st_mtime_ns for name in graph_files(out)}
-    said = metadata(out)
+    recorded = metadata(out)
     assert run() == BuildReport((), ("T1_0", "T1_1", "T2/a"), (), {})
     assert {name: (out / name).stat().st_mtime_ns for name in graph_files(out)} == before
-    assert metadata(out) == said
+    assert metadata(out) == recorded
     assert len(run(force=True).built) == 3
 
 
@@ -148,7 +148,7 @@ def test_bad_structures_are_reported_and_stop_nothing(
     assert reasons["T1_far.pdb"].startswith("no interface")
     assert reasons["T1_junk.cif"].startswith("can't be read as a structure")
     assert len(graph_files(tmp_path / "out")) == 3
-    # They are tried again, and told of again.
+    # They are tried and reported again.
     assert len(run().failed) == 3
 
 
@@ -221,7 +221,7 @@ def test_an_interrupted_build_keeps_what_it_has(run: Run, decoys: Path, tmp_path
     assert (report.built, report.kept) == (("T2/a",), ("T1_0", "T1_1"))
 
 
-def test_a_killed_build_is_gone_on_with(
+def test_a_killed_build_is_resumed(
     run: Run, decoys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed, nothing is written at the end: the journal alone is there, its last line cut."""
@@ -381,7 +381,7 @@ def test_a_native_that_does_not_suit_costs_the_label_alone(
     (known / "2OOB_native.pdb.gz").unlink()
     (known / "2OOB.pdb").write_text("no structure")
     sources, _ = find_sources(folder, PartnerTable(), known)
-    for _ in range(2):  # told of again when the graphs are kept
+    for _ in range(2):  # reported again when the graphs are kept
         report = build_graphs(sources, tmp_path / "out", show=quiet)
         assert len(report.built) + len(report.kept) == 2
         assert report.dockq == {}
@@ -443,7 +443,7 @@ def test_natives_alone_are_no_decoys(make: Any, write: Write) -> None:
         find_sources(folder, PartnerTable(), folder)
 
 
-def test_a_decoy_without_a_native_is_told(decoys: Path, write: Write, make: Any) -> None:
+def test_a_decoy_without_a_native_is_reported(decoys: Path, write: Write, make: Any) -> None:
     folder = write("natives/T1.pdb", make.pdb(make.two_strands())).parent
     sources, failures = find_sources(decoys, PartnerTable(), folder)
     assert len(sources) == 3

@@ -94,7 +94,7 @@ def test_options_of_build(run: Callable[..., Any], decoys: Path, tmp_path: Path)
     assert run(*common, "--jobs", 0).exit_code == 2
 
 
-def test_validate_finds_faults(run: Callable[..., Any], decoys: Path, tmp_path: Path) -> None:
+def test_validate_finds_errors(run: Callable[..., Any], decoys: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run("build", "--structures", decoys, "--out", out, "--jobs", 1)
     (out / "graph_data" / "T1_0.pt").write_bytes(b"")
@@ -106,7 +106,7 @@ def test_validate_finds_faults(run: Callable[..., Any], decoys: Path, tmp_path: 
     assert as_json.exit_code == 2
     document = json.loads(as_json.stdout)
     assert document["graphs"] == 2
-    assert [fault["graph"] for fault in document["faults"]] == ["T1_0"]
+    assert [entry["graph"] for entry in document["faults"]] == ["T1_0"]
 
 
 def test_decoys_are_made_and_can_be_built(

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import spearmanr
 
 import topoqa_graphs
-from topoqa_graphs import decoys as making
+from topoqa_graphs import decoys as module
 from topoqa_graphs.decoys import Decoy, make_decoys, write_decoys
 from topoqa_graphs.dockq import dockq
 from topoqa_graphs.partners import PartnerTable, parse_partners
@@ -61,7 +61,7 @@ def test_the_seed_makes_the_decoys(native: Structure, made: list[Decoy]) -> None
     assert not np.array_equal(coordinates(made), coordinates(make_decoys(native, 20, SEED + 1)))
 
 
-def test_names_count_from_zero_and_tell_nothing_of_quality(made: list[Decoy]) -> None:
+def test_names_count_from_zero_in_no_order_of_quality(made: list[Decoy]) -> None:
     assert [decoy.name for decoy in made] == [f"2OOB_{number:03d}" for number in range(20)]
     assert [decoy.structure.name for decoy in made] == [decoy.name for decoy in made]
     values = [decoy.score.dockq for decoy in made]
@@ -93,11 +93,11 @@ def test_only_the_smaller_partner_moves_and_as_one_body(
 def test_each_has_contact_without_too_much_overlap(native: Structure, made: list[Decoy]) -> None:
     for decoy in made:
         near = across(decoy.structure, 5.0)
-        assert (near < making.OVERLAP).mean() <= making.MOST_OVERLAP + 0.01
+        assert (near < module.OVERLAP).mean() <= module.MOST_OVERLAP + 0.01
         found = decoy.score.f1, decoy.score.fnat, decoy.score.interfaces[0].native_contacts
         contacts = found[2] * (2 * found[1] / found[0] - 1) if found[0] else None
         if contacts is not None:
-            assert contacts >= making.LEAST_SHARE * found[2] - 1
+            assert contacts >= module.LEAST_SHARE * found[2] - 1
 
 
 def test_the_size_of_an_interface_does_not_give_its_quality_away() -> None:
@@ -119,33 +119,33 @@ def interface_size(structure: Structure) -> int:
 
 
 def test_sliding_stops_at_the_depth_asked_for(native: Structure) -> None:
-    complex_ = making._Complex(native, (("A",), ("B",)))
-    centred = making._Move(np.eye(3), complex_.receptor_centre - complex_.ligand_centre)
+    complex_ = module._Complex(native, (("A",), ("B",)))
+    centred = module._Move(np.eye(3), complex_.receptor_centre - complex_.ligand_centre)
     direction = np.array([0.6, 0.0, 0.8])
     for depth in (1, 5, 40):
         slid = complex_.slid(centred, direction, depth)
         points = slid.then_shift(1e-6 * -direction).of(complex_.ligand)
         pairs = complex_.receptor_tree.sparse_distance_matrix(
-            cKDTree(points), making.TOUCH, output_type="ndarray"
+            cKDTree(points), module.TOUCH, output_type="ndarray"
         )
         # Pairs that came first may have passed through one another at great depth only.
         assert len(pairs) == depth if depth < 10 else 0.5 * depth <= len(pairs) <= depth
 
 
 def test_a_wanted_quality_is_aimed_at(native: Structure) -> None:
-    complex_ = making._Complex(native, (("A",), ("B",)))
+    complex_ = module._Complex(native, (("A",), ("B",)))
     rng = np.random.default_rng(SEED)
     for goal in (0.2, 0.5, 0.9):
-        rmsds = [complex_.rmsds(making._moved_away(complex_, goal, rng)) for _ in range(10)]
-        sized = [making.scoring.combine(1 / (1 + (i / 1.5) ** 2), i, r) for i, r in rmsds]
+        rmsds = [complex_.rmsds(module._moved_away(complex_, goal, rng)) for _ in range(10)]
+        sized = [module.scoring.combine(1 / (1 + (i / 1.5) ** 2), i, r) for i, r in rmsds]
         assert np.abs(np.array(sized) - goal).max() < 0.05
 
 
 def test_fast_scores_are_the_scores(native: Structure, made: list[Decoy]) -> None:
-    complex_ = making._Complex(native, (("A",), ("B",)))
+    complex_ = module._Complex(native, (("A",), ("B",)))
     rng = np.random.default_rng(SEED)
     for goal in (0, 3, 9):
-        move = making._draw(complex_, goal, rng)
+        move = module._draw(complex_, goal, rng)
         moved = native.moved(move.rotation, move.shift, complex_.ligand_chains)
         exact = dockq(moved, native)
         assert complex_.rmsds(move) == pytest.approx((exact.irmsd, exact.lrmsd), abs=1e-6)
@@ -214,9 +214,9 @@ def test_partners_that_do_not_suit(native: Structure) -> None:
         make_decoys(native, 2, SEED, (("A",), ("A", "B")))
 
 
-def test_no_pose_to_be_had_is_said(native: Structure, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(making, "MOST_OVERLAP", -1.0)
-    monkeypatch.setattr(making, "ATTEMPTS_AT_ALL", 5)
+def test_too_few_poses_is_an_error(native: Structure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_OVERLAP", -1.0)
+    monkeypatch.setattr(module, "ATTEMPTS_AT_ALL", 5)
     with pytest.raises(DataError, match="2OOB: only 0 of 2 decoys have contact"):
         make_decoys(native, 2, SEED)
 

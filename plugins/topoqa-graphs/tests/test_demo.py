@@ -32,7 +32,7 @@ SMALL = Plan(splits={"train": ("2OOB",), "val": ("1FFW",), "test": ()}, count=2,
 MODELS = [f"{name}_{number:03d}" for name in ("1FFW", "2OOB") for number in range(2)]
 PATIENCE = 120.0
 
-# A build whose progress writes what it has done and goes on only while the file `go` is there.
+# A build whose progress writes what it has done and continues only while the file `go` is there.
 SCRIPT = """
 import sys, time
 from contextlib import contextmanager
@@ -220,14 +220,14 @@ def test_another_version_is_built_beside_the_old_one(
         assert (newer.graph / f"{name}.pt").read_bytes() == (made.graph / f"{name}.pt").read_bytes()
 
 
-def test_of_two_processes_one_builds_and_the_other_waits_and_says_so(
+def test_one_process_builds_and_the_other_reports_that_it_waits(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
     first = start("first")
     until(lambda: done(tmp_path / "first"), "the first build to begin")
     second = start("second")
     errors = tmp_path / "second.err"
-    until(lambda: "waiting for it" in errors.read_text(), "the second to say that it waits")
+    until(lambda: "waiting for it" in errors.read_text(), "the second to report that it waits")
     (tmp_path / "go").touch()
     outputs = [process.communicate(timeout=PATIENCE)[0] for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0)
@@ -257,7 +257,7 @@ def test_a_killed_build_is_no_data_set_and_the_next_goes_on_with_it(
     assert not work.exists()
     assert sorted(path.name for path in found.graph.iterdir()) == [f"{m}.pt" for m in MODELS]
     kept = [n for n, at in early.items() if (found.graph / n).stat().st_mtime_ns == at]
-    assert kept  # at most the one in the making was done again
+    assert kept  # at most the unfinished one was built again
     assert len(kept) >= len(early) - 1
     for name in ("train.csv", "val.csv", *(f"graph_data/{m}.pt" for m in MODELS)):
         assert (final / name).read_bytes() == (made.graph.parent / name).read_bytes()
@@ -301,7 +301,7 @@ def test_it_is_not_built_over_something_else(tmp_path: Path) -> None:
         build_demo(tmp_path / "new", no_progress, Plan({"train": ("9XYZ",)}, 1, 1))
 
 
-def test_the_cache_is_where_the_variable_says(
+def test_the_variable_sets_the_cache_folder(
     tmp_path: Path, made: DataSetPaths, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TOPOQA_TRAIN_CACHE", raising=False)
@@ -313,14 +313,14 @@ def test_the_cache_is_where_the_variable_says(
     assert found.graph == tmp_path / "demo" / made.version / "graph_data"
 
 
-def test_a_cache_that_cannot_be_written_is_said_with_a_way_out(tmp_path: Path) -> None:
+def test_a_read_only_cache_is_an_error_with_a_hint(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(MachineError, match="can't be written") as caught:
         ensure(SMALL, tmp_path / "file" / "demo", no_progress)
     assert "TOPOQA_TRAIN_CACHE" in (caught.value.hint or "")
 
 
-def test_asking_for_what_is_there_imports_nothing_heavy(made: DataSetPaths, home: Path) -> None:
+def test_an_existing_data_set_needs_no_heavy_import(made: DataSetPaths, home: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom topoqa_graphs import demo\n"
         "plan = demo.Plan({'train': ('2OOB',), 'val': ('1FFW',), 'test': ()}, 2, 7)\n"

@@ -51,7 +51,7 @@ def with_residues(structure: Structure, change: Change) -> Structure:
     )
 
 
-def figures(score: DockQ) -> list[float]:
+def values(score: DockQ) -> list[float]:
     return [score.dockq, score.fnat, score.irmsd, score.lrmsd, score.f1, score.clashes]
 
 
@@ -71,7 +71,7 @@ def test_the_reference_library_agrees_on_all_its_decoys() -> None:
         score = dockq(read_structure(PEER / f"{row['MODEL']}.pdb.gz"), natives[row["native"]])
         columns = ("DockQ", "fnat", "iRMSD", "LRMSD", "F1", "clashes")
         expected = [float(row[column]) for column in columns]
-        worst = np.maximum(worst, np.abs(np.array(figures(score)) - expected))
+        worst = np.maximum(worst, np.abs(np.array(values(score)) - expected))
     assert len(rows) == 36
     assert (worst <= [1e-5, 1e-9, 1e-4, 1e-4, 1e-9, 0]).all(), worst
 
@@ -99,14 +99,14 @@ def test_a_ligand_far_away_scores_almost_zero(native: Structure) -> None:
 def test_moving_the_whole_decoy_changes_nothing(native: Structure, decoy: Structure) -> None:
     turn = Rotation.from_euler("xyz", [100, 20, -60], degrees=True).as_matrix()
     elsewhere = decoy.moved(turn, np.array([30.0, -400, 7]), decoy.chains)
-    assert figures(dockq(elsewhere, native)) == pytest.approx(figures(dockq(decoy, native)))
+    assert values(dockq(elsewhere, native)) == pytest.approx(values(dockq(decoy, native)))
 
 
 def test_the_order_of_partners_changes_nothing(native: Structure, decoy: Structure) -> None:
     one = dockq(decoy, native, (("A",), ("B",)))
     other = dockq(decoy, native, (("B",), ("A",)))
-    assert figures(one) == pytest.approx(figures(other))
-    assert figures(one) == pytest.approx(figures(dockq(decoy, native)))
+    assert values(one) == pytest.approx(values(other))
+    assert values(one) == pytest.approx(values(dockq(decoy, native)))
 
 
 def test_contacts_and_clashes_by_plain_loops(native: Structure, decoy: Structure) -> None:
@@ -131,34 +131,34 @@ def test_contacts_and_clashes_by_plain_loops(native: Structure, decoy: Structure
     assert score.clashes == sum(distance < 2 for distance in model.values())
 
 
-def test_missing_residues_are_said_and_only_shared_ones_compared(
+def test_missing_residues_are_reported_and_only_shared_ones_compared(
     native: Structure, decoy: Structure
 ) -> None:
     def cut(key: ResidueKey) -> ResidueKey | None:
         return None if key.chain == "B" and key.number <= 10 else key
 
     shorter = dockq(with_residues(decoy, cut), native)
-    assert figures(shorter) == pytest.approx(
-        figures(dockq(with_residues(decoy, cut), with_residues(native, cut)))
+    assert values(shorter) == pytest.approx(
+        values(dockq(with_residues(decoy, cut), with_residues(native, cut)))
     )
     assert any("chain B: 10 of the native's 72 residues" in note for note in shorter.notes)
 
 
-def test_other_numbering_is_aligned_by_sequence_and_said(
+def test_other_numbering_is_aligned_by_sequence_and_reported(
     native: Structure, decoy: Structure
 ) -> None:
     renumbered = with_residues(decoy, lambda key: replace(key, number=key.number + 7))
     score = dockq(renumbered, native)
-    assert figures(score) == pytest.approx(figures(dockq(decoy, native)))
+    assert values(score) == pytest.approx(values(dockq(decoy, native)))
     assert sum("sequence alignment" in note for note in score.notes) == 2
 
 
-def test_a_mutated_residue_is_matched_and_said(native: Structure, decoy: Structure) -> None:
+def test_a_mutated_residue_is_matched_and_reported(native: Structure, decoy: Structure) -> None:
     mutant = with_residues(
         decoy, lambda key: replace(key, name="SER") if (key.chain, key.number) == ("B", 8) else key
     )
     score = dockq(mutant, native)
-    assert figures(score) == pytest.approx(figures(dockq(decoy, native)))
+    assert values(score) == pytest.approx(values(dockq(decoy, native)))
     assert score.notes == ("chain B: 1 matched residues are of another type",)
 
 
@@ -169,7 +169,7 @@ def halved(key: ResidueKey) -> ResidueKey:
 
 def test_a_partner_of_two_chains_is_one_body(native: Structure, decoy: Structure) -> None:
     score = dockq(with_residues(decoy, halved), with_residues(native, halved), (("A",), ("B", "C")))
-    assert figures(score) == pytest.approx(figures(dockq(decoy, native)))
+    assert values(score) == pytest.approx(values(dockq(decoy, native)))
 
 
 def test_without_partners_it_is_the_mean_over_native_interfaces(
@@ -184,12 +184,12 @@ def test_without_partners_it_is_the_mean_over_native_interfaces(
     assert score.interfaces[2].fnat == 1  # the two halves of ubiquitin move as one
 
 
-def test_chains_are_mapped_by_name_or_as_told(native: Structure, decoy: Structure) -> None:
+def test_chains_are_mapped_by_name_or_by_option(native: Structure, decoy: Structure) -> None:
     renamed = with_residues(decoy, lambda key: replace(key, chain={"A": "X", "B": "Y"}[key.chain]))
     with pytest.raises(DataError, match=r"is missing chains .* A \(native A\), B \(native B\)"):
         dockq(renamed, native)
-    told = dockq(renamed, native, chain_map={"A": "X", "B": "Y"})
-    assert figures(told) == pytest.approx(figures(dockq(decoy, native)))
+    mapped = dockq(renamed, native, chain_map={"A": "X", "B": "Y"})
+    assert values(mapped) == pytest.approx(values(dockq(decoy, native)))
     with pytest.raises(DataError, match=r"one chain of .* is given for two"):
         dockq(renamed, native, chain_map={"A": "X", "B": "X"})
 
@@ -201,17 +201,17 @@ def test_swapped_chains_are_not_taken_for_one_another(native: Structure) -> None
 
 
 @pytest.mark.parametrize(
-    ("partners", "said"),
+    ("partners", "expected"),
     [
         ((("A",), ("A", "B")), "chain A is on both sides"),
         ((("A",), ("Z",)), "chain Z is not in it"),
         (((), ("B",)), "its chains: A B"),
     ],
 )
-def test_partners_that_do_not_suit(native: Structure, partners: Partners, said: str) -> None:
+def test_partners_that_do_not_suit(native: Structure, partners: Partners, expected: str) -> None:
     with pytest.raises(DataError, match="do not suit 2OOB") as caught:
         dockq(native, native, partners)
-    assert said in caught.value.details
+    assert expected in caught.value.details
 
 
 def test_a_native_without_an_interface(native: Structure) -> None:

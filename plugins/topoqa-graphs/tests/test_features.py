@@ -288,7 +288,7 @@ def test_the_surface_is_that_of_the_whole_complex(make: Any, write: Write) -> No
     assert within.x[:, 0].sum() < without.x[:, 0].sum()
 
 
-def test_no_interface_says_how_far_the_chains_are(make: Any, write: Write) -> None:
+def test_no_interface_reports_the_distances_of_chains(make: Any, write: Write) -> None:
     found = read_structure(write("far.pdb", make.pdb(make.two_strands(y=30.0))))
     with pytest.raises(DataError, match="far: no interface") as caught:
         build_graph(found)
@@ -337,6 +337,6 @@ def test_c_alphas_at_one_place_have_no_edge(make: Any, write: Write) -> None:
     assert (0, 4) in edges
 
 
-def test_parameters_tell_the_variant() -> None:
+def test_parameters_record_the_variant() -> None:
     assert parameters(False)["edges"]["atom_axes"] == "xyz"
     assert parameters(True)["edges"]["atom_axes"] == "xyy"

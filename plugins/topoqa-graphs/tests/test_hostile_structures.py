@@ -1,4 +1,4 @@
-"""Structures, tables and metadata from strangers: read, or refused by name within bounds."""
+"""Untrusted structures, tables and metadata: read, or refused by name within bounds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Write = Callable[[str, str], Path]
 MIB = 2**20
 
 
-def fault(path: Path) -> str:
+def error_of(path: Path) -> str:
     text = refusal(read_structure, path, DataError, shorter_than=1000)
     assert text.replace("\n", "").isprintable()
     return text
@@ -53,14 +53,14 @@ def test_a_small_file_that_unpacks_to_a_large_one(tmp_path: Path, name: str, uni
     path = tmp_path / name
     path.write_bytes(gzip.compress(unit * (128 * MIB // len(unit)), 1))
     assert path.stat().st_size < 1_500_000
-    assert "unpacks to more than" in within(lambda: fault(path), mebibytes=200)
+    assert "unpacks to more than" in within(lambda: error_of(path), mebibytes=200)
 
 
 def test_a_file_of_very_many_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(structures, "_MOST_MEMBERS", 1000)
     path = tmp_path / "x.pdb.gz"
     path.write_bytes(gzip.compress(b"") * 2000)
-    assert "thousand parts" in fault(path)
+    assert "thousand parts" in error_of(path)
 
 
 def test_parts_padding_and_what_is_cut(make: Any, tmp_path: Path) -> None:
@@ -72,24 +72,24 @@ def test_parts_padding_and_what_is_cut(make: Any, tmp_path: Path) -> None:
     whole = gzip.compress(text)
     for content in (b"", whole + b"junk", *(whole[:end] for end in range(0, len(whole), 50))):
         path.write_bytes(content)
-        assert "not a whole gzip file" in fault(path)
+        assert "not a whole gzip file" in error_of(path)
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.pdb")
-    assert "it is a pipe" in fault(tmp_path / "x.pdb")
+    assert "it is a pipe" in error_of(tmp_path / "x.pdb")
     (tmp_path / "y.cif.gz").symlink_to("/dev/zero")
-    assert "it is a device" in fault(tmp_path / "y.cif.gz")
+    assert "it is a device" in error_of(tmp_path / "y.cif.gz")
     (tmp_path / "z.pdb").mkdir()
-    assert "it is a folder" in fault(tmp_path / "z.pdb")
+    assert "it is a folder" in error_of(tmp_path / "z.pdb")
     with (tmp_path / "large.pdb").open("wb") as file:
         file.truncate(4 * 2**30)
-    assert "it has 4 GiB" in within(lambda: fault(tmp_path / "large.pdb"), mebibytes=64)
+    assert "it has 4 GiB" in within(lambda: error_of(tmp_path / "large.pdb"), mebibytes=64)
 
 
 def test_lines_models_and_blocks_without_end(tmp_path: Path) -> None:
     path = tmp_path / "x.pdb"
-    for content, said in (
+    for content, expected in (
         (b"MODEL\nENDMDL\n" * 30_000, "30000 models, and 20000 is the most"),
         (b"mode\n" * 30_000, "30000 models"),
         (b"ATOM  " + b"x" * 20 * MIB, "no coordinates"),
@@ -97,15 +97,15 @@ def test_lines_models_and_blocks_without_end(tmp_path: Path) -> None:
         (b"TER\n" * MIB, "no amino acids"),
     ):
         path.write_bytes(content)
-        assert said in within(lambda: fault(path), mebibytes=160)
+        assert expected in within(lambda: error_of(path), mebibytes=160)
     path = tmp_path / "x.cif"
-    for content, said in (
+    for content, expected in (
         (b"data_1 " * 100_000, "100000 blocks, and 1000 is the most"),
         (b"data_x\n_a\n;" + b"x\n" * MIB, "unterminated"),
         (b"data_x\n" + b"loop_\n" * MIB, "parse error"),
     ):
         path.write_bytes(content)
-        assert said in within(lambda: fault(path), mebibytes=160)
+        assert expected in within(lambda: error_of(path), mebibytes=160)
 
 
 def test_coordinates_that_python_would_read_and_the_parser_not(make: Any, tmp_path: Path) -> None:
@@ -115,9 +115,9 @@ def test_coordinates_that_python_would_read_and_the_parser_not(make: Any, tmp_pa
     for value in ("     1_0", "    0x10", "********", "        ", "infinity"):
         wrong = f"{first[:30]}{value}{first[38:]}"
         path.write_text(text.replace(first, wrong))
-        assert ":1: no coordinates" in fault(path)
+        assert ":1: no coordinates" in error_of(path)
         path.write_text(text.replace(first, wrong.replace("ATOM", "atom")))
-        assert ":1: no coordinates" in fault(path)
+        assert ":1: no coordinates" in error_of(path)
 
 
 def test_very_many_residues_models_or_chains(
@@ -128,47 +128,47 @@ def test_very_many_residues_models_or_chains(
         assert getattr(structures, name) >= 5_000
         monkeypatch.setattr(structures, name, 500)
     one_chain = make.mmcif(rows(make, 600))
-    assert "600 residues in one chain" in fault(write("a.cif", one_chain))
+    assert "600 residues in one chain" in error_of(write("a.cif", one_chain))
     kinds = make.mmcif(rows(make, 600, number=lambda _: 1, residue=lambda n: f"R{n}"))
-    assert "600 residues in one chain" in fault(write("b.cif", kinds))
+    assert "600 residues in one chain" in error_of(write("b.cif", kinds))
     chains = make.mmcif(rows(make, 600, chain=lambda n: f"C{n}"))
-    assert "600 chains, and 500 is the most" in fault(write("c.cif", chains))
+    assert "600 chains, and 500 is the most" in error_of(write("c.cif", chains))
     models = one_chain.replace("_atom_site.occupancy", "_atom_site.pdbx_PDB_model_num")
     lines = models.splitlines()
     lines = [f"{line[:-3]}{n}" if line.startswith("ATOM") else line for n, line in enumerate(lines)]
-    assert "600 models" in fault(write("d.cif", "\n".join(lines)))
+    assert "600 models" in error_of(write("d.cif", "\n".join(lines)))
 
 
 def test_atoms_on_one_another(make: Any, write: Write) -> None:
     """Each of them would be compared with each, and again for each residue."""
     in_one_point = make.pdb(rows(make, 9000, xyz=lambda n: (1, 1, 1), chain=lambda n: "AB"[n % 2]))
     path = write("a.pdb", in_one_point)
-    assert "more than 500 atoms within 8 A" in within(lambda: fault(path), mebibytes=100)
+    assert "more than 500 atoms within 8 A" in within(lambda: error_of(path), mebibytes=100)
     plane = make.pdb(rows(make, 9000, xyz=lambda n: (n % 95 * 0.5, n // 95 * 0.5, 0)))
     path = write("b.pdb", plane)
-    assert "more than 500 atoms within 8 A" in within(lambda: fault(path), mebibytes=100)
+    assert "more than 500 atoms within 8 A" in within(lambda: error_of(path), mebibytes=100)
 
 
 def test_a_residue_of_thousands_of_atoms(make: Any, write: Write) -> None:
     atoms = rows(make, 1500, name=lambda n: f"C{n}", number=lambda _: 7)
-    assert "residue A 7 ALA has 1500 atoms" in fault(write("a.cif", make.mmcif(atoms)))
+    assert "residue A 7 ALA has 1500 atoms" in error_of(write("a.cif", make.mmcif(atoms)))
 
 
 @pytest.mark.parametrize("field", ["chain", "residue", "name"])
 def test_names_that_are_none(make: Any, write: Write, field: str) -> None:
     for name in ("Z" * 21, "Z" * 100_000):
         atoms = [make.changed(atom, **{field: name}) for atom in make.two_strands()]
-        assert "a name that no chain, residue or atom has" in fault(
+        assert "a name that no chain, residue or atom has" in error_of(
             write("a.cif", make.mmcif(atoms))
         )
     atoms = [make.changed(atom, chain="\x1b") for atom in make.two_strands()]
-    assert "a name that no chain" in fault(write("b.pdb", make.pdb(atoms)))
+    assert "a name that no chain" in error_of(write("b.pdb", make.pdb(atoms)))
 
 
-def test_what_is_left_out_is_told_in_a_few_words(make: Any, write: Write) -> None:
+def test_what_is_left_out_is_summarised(make: Any, write: Write) -> None:
     atoms = rows(make, 3000, residue=lambda n: f"X{n}", record=lambda _: "HETATM")
     path = write("a.cif", make.mmcif(atoms))
-    assert "and 2980 more" in fault(path)
+    assert "and 2980 more" in error_of(path)
 
 
 def test_no_pair_of_very_many_chains_is_scored(make: Any, write: Write) -> None:
@@ -268,7 +268,7 @@ def judged(path: Path) -> bool:
         warnings.simplefilter("ignore")
         outcome = work(Task("x", path, None, path, compat=False))
     for reason in outcome.reasons:
-        assert "fault of the builder" not in reason, reason
+        assert "internal error in the builder" not in reason, reason
         assert len(reason) < 1000
     if outcome.arrays is None:
         assert outcome.reasons
@@ -300,7 +300,7 @@ def test_names_in_a_folder(make: Any, write: Write, tmp_path: Path, quiet: Any) 
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         (b"MODEL,PARTNERS\na," + b"A" * 200_000 + b":B\n", "not CSV: field larger"),
         (b"MODEL,PARTNERS\na,A\n", ":2: 'A' does not name two partners"),
@@ -312,13 +312,13 @@ def test_names_in_a_folder(make: Any, write: Write, tmp_path: Path, quiet: Any) 
     ],
     ids=["field", "one side", "long", "escapes", "columns", "no text", "empty"],
 )
-def test_tables_of_partners(tmp_path: Path, content: bytes, said: str) -> None:
+def test_tables_of_partners(tmp_path: Path, content: bytes, expected: str) -> None:
     path = tmp_path / "p.csv"
     path.write_bytes(content)
     with pytest.raises(RequestError) as caught:
         read_partners(str(path))
     text = "\n".join([caught.value.message, *caught.value.details])
-    assert said in text
+    assert expected in text
     assert len(text) < 1500
 
 
@@ -343,7 +343,7 @@ def test_a_table_of_partners_that_is_a_pipe(tmp_path: Path) -> None:
     ],
     ids=lambda text: text[:40],
 )
-def test_metadata_of_a_stranger_in_the_folder_to_build_into(
+def test_foreign_metadata_in_the_folder_to_build_into(
     make: Any, write: Write, tmp_path: Path, quiet: Any, metadata: str
 ) -> None:
     write("in/a_1.pdb", make.pdb(make.two_strands()))

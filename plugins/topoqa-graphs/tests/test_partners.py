@@ -73,7 +73,7 @@ def test_a_table_of_partners_by_model_or_target(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "expected"),
     [
         ("A,B\n1,2\n", ":1: needs a column PARTNERS"),
         ("", ":1: needs a column PARTNERS"),
@@ -81,11 +81,11 @@ def test_a_table_of_partners_by_model_or_target(write: Write) -> None:
         ("MODEL,PARTNERS\nx\n", ":2: '' does not name two partners"),
     ],
 )
-def test_a_bad_table_is_named_with_its_line(write: Write, content: str, says: str) -> None:
+def test_a_bad_table_is_named_with_its_line(write: Write, content: str, expected: str) -> None:
     path = write("partners.csv", content)
     with pytest.raises(RequestError) as caught:
         read_partners(str(path))
-    assert f"{path}{says}" in caught.value.message
+    assert f"{path}{expected}" in caught.value.message
 
 
 def test_a_table_that_cannot_be_read(tmp_path: Path) -> None:

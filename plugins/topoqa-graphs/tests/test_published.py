@@ -54,7 +54,7 @@ def test_surface_and_secondary_structure(pairs: list[tuple[GraphArrays, ...]]) -
 
 
 def test_angles(pairs: list[tuple[GraphArrays, ...]]) -> None:
-    """DSSP rounds to 0.1 degrees: where it stands on an edge, one step of that is lost."""
+    """DSSP rounds to 0.1 degrees: at a rounding boundary this can differ by one step."""
     differences = np.concatenate([np.abs(ours.x[:, 1:3] - x[:, 1:3]) for ours, x, _, _ in pairs])
     assert differences.max() < 1.001 * 0.1 / 360 / 0.5
     assert (differences > TOLERANCE).sum() <= 2

@@ -92,8 +92,8 @@ def test_at_a_tie_all_atoms_come_from_one_conformer(make: Any, write: Write) -> 
     atoms += [make.changed(atom, occupancy=0.5, **far) for atom in (ca, cb)]
     atoms += [make.changed(o, altloc="A", occupancy=0.3), make.changed(o, occupancy=0.7, **far)]
     found = read_structure(write("x.pdb", make.pdb(atoms)))
-    picked = dict(zip(found.atom_names, found.coordinates.tolist(), strict=True))
-    assert picked["CA"] == picked["CB"] == picked["O"] == [9, 9, 9]
+    chosen = dict(zip(found.atom_names, found.coordinates.tolist(), strict=True))
+    assert chosen["CA"] == chosen["CB"] == chosen["O"] == [9, 9, 9]
 
 
 def test_a_mixed_site_keeps_the_residue_with_the_higher_occupancy(make: Any, write: Write) -> None:
@@ -225,7 +225,7 @@ def test_every_ending_plain_and_packed(
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "says"),
+    ("name", "content", "expected"),
     [
         ("x.pdb", b"", "no amino acids"),
         ("x.cif", b"", "no atoms"),
@@ -241,13 +241,13 @@ def test_every_ending_plain_and_packed(
         ("x.xyz", b"", "not a structure file by its name"),
     ],
 )
-def test_bad_files_are_named(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+def test_bad_files_are_named(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
         read_structure(path)
     assert str(path) in caught.value.message
-    assert says in caught.value.message
+    assert expected in caught.value.message
 
 
 def test_a_missing_file_is_an_error_with_its_name(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_coordinates_that_no_structure_has_are_refused(make: Any, write: Write, 
 def test_damaged_files_never_crash(make: Any, tmp_path: Path, form: str, seed: int) -> None:
     text = bytearray(getattr(make, form)(make.two_strands()).encode())
     rng = random.Random(seed)
-    said: list[str] = []
+    messages: list[str] = []
     for _ in range(30):
         for _ in range(5):
             text[rng.randrange(len(text))] = rng.randrange(256)
@@ -278,9 +278,9 @@ def test_damaged_files_never_crash(make: Any, tmp_path: Path, form: str, seed: i
         try:
             read_structure(path)
         except DataError as error:
-            said.append(error.message)
-    assert said
-    assert all(str(path) in message for message in said)
+            messages.append(error.message)
+    assert messages
+    assert all(str(path) in message for message in messages)
 
 
 def test_what_unpacks_to_too_much_is_refused(

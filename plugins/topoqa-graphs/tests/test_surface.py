@@ -70,7 +70,7 @@ def test_relative_surface_is_capped_and_needs_a_maximum() -> None:
 
 
 def test_a_protein_agrees_with_mdtraj_given_the_same_radii(natives: Path) -> None:
-    """mdtraj takes radii by element alone, so elements stand in for DSSP's kinds of atoms."""
+    """mdtraj takes radii by element alone, so elements represent DSSP's kinds of atoms."""
     structure = read_structure(natives / "2OOB.pdb.gz")
     stand_in = {"N": "N", "CA": "C", "C": "B", "O": "O"}
     topology = mdtraj.Topology()

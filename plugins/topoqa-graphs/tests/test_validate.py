@@ -44,18 +44,18 @@ def check(folder: Path, quiet: Any) -> Callable[[], Validation]:
 
 
 def found(validation: Validation) -> dict[str, list[str]]:
-    faults: dict[str, list[str]] = {}
+    errors: dict[str, list[str]] = {}
     for error in validation.errors:
-        faults.setdefault(error.graph, []).append(f"{error.kind}: {error.text}")
-    return faults
+        errors.setdefault(error.graph, []).append(f"{error.kind}: {error.text}")
+    return errors
 
 
-def test_good_graphs_have_no_faults(check: Callable[[], Validation], folder: Path) -> None:
+def test_good_graphs_have_no_errors(check: Callable[[], Validation], folder: Path) -> None:
     assert check() == Validation(folder, 2, {(5, 2): 2}, None, ())
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "expected"),
     [
         ({"x": torch.zeros(0, 5)}, "unfit: no nodes"),
         ({"x": torch.zeros(3)}, "unfit: x has the shape [3]"),
@@ -89,12 +89,12 @@ def test_a_bad_graph_is_found(
     check: Callable[[], Validation],
     folder: Path,
     changed: dict[str, torch.Tensor],
-    says: str,
+    expected: str,
 ) -> None:
     torch.save(data(**changed), folder / "bad.pt")
-    faults = found(check())
-    assert list(faults) == ["bad"]
-    assert any(says in text for text in faults["bad"])
+    errors = found(check())
+    assert list(errors) == ["bad"]
+    assert any(expected in text for text in errors["bad"])
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04"])
@@ -145,7 +145,7 @@ def test_metadata_that_agree(check: Callable[[], Validation], folder: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "expected"),
     [
         ({"node_feature_columns": ["a"]}, "node_feature_columns names 1, the graph has 5"),
         ({"edge_metadata": {"feature_dim": 11, "edge_feature_variant": "v"}}, "feature_dim is 11"),
@@ -153,19 +153,19 @@ def test_metadata_that_agree(check: Callable[[], Validation], folder: Path) -> N
     ],
 )
 def test_metadata_that_disagree(
-    check: Callable[[], Validation], folder: Path, changed: dict[str, Any], says: str
+    check: Callable[[], Validation], folder: Path, changed: dict[str, Any], expected: str
 ) -> None:
     put(folder, good_1=entry(**changed), good_2=entry())
-    faults = found(check())
-    assert list(faults) == ["good_1"]
-    assert f"metadata: {says}" in faults["good_1"][0] or says in faults["good_1"][0]
+    errors = found(check())
+    assert list(errors) == ["good_1"]
+    assert f"metadata: {expected}" in errors["good_1"][0] or expected in errors["good_1"][0]
 
 
 def test_metadata_of_other_graphs(check: Callable[[], Validation], folder: Path) -> None:
     put(folder, good_1=entry(), gone=entry())
-    faults = found(check())
-    assert faults["gone"] == ["missing: graph_metadata.json lists it, but it does not exist"]
-    assert faults["good_2"] == ["metadata: graph_metadata.json has no entry for it"]
+    errors = found(check())
+    assert errors["gone"] == ["missing: graph_metadata.json lists it, but it does not exist"]
+    assert errors["good_2"] == ["metadata: graph_metadata.json has no entry for it"]
 
 
 def test_metadata_of_two_variants(check: Callable[[], Validation], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Graphs that nobody reads, a clock that is set, pipelines that only say what they were told."""
+"""Graphs that nobody reads, a fake clock, and pipelines that only record their arguments."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def clock() -> FakeClock:
 
 
 @dataclass
-class Told:
+class Recorder:
     """A guardian that remembers."""
 
     markers: list[Path] = field(default_factory=list)
@@ -66,7 +66,7 @@ class FakePipelines:
 
     planned: Plan
     on_run: Callable[[list[str]], None] = lambda arguments: None
-    guardian: Told = field(default_factory=Told)
+    guardian: Recorder = field(default_factory=Recorder)
     stop: Stop = field(default_factory=Stop)
     asked: list[list[str]] = field(default_factory=list)
     ran: list[list[str]] = field(default_factory=list)

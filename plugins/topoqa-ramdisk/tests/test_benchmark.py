@@ -1,4 +1,4 @@
-"""The chain with pipelines that do nothing but what a test says."""
+"""The chain with pipelines whose results a test sets."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_without_a_baseline_nothing_is_compared(start: Any, tmp_path: Path) -> N
         (PipelineFailedError(143), "interrupted"),
         (MachineError("killed"), "failed"),
         (InterruptedRunError("x"), "interrupted"),
-        (RuntimeError("a fault"), "failed"),
+        (RuntimeError("a bug"), "failed"),
     ],
 )
 @pytest.mark.parametrize("side", ["--output-root", "--graph-dir"])
@@ -216,7 +216,7 @@ class TestScreens:
         show_report(report, as_json=True)
         assert json.loads(capsys.readouterr().out) == report.to_json()
 
-    def test_numbers_that_differ_are_told(
+    def test_differing_results_are_reported(
         self, start: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         report, _ = start()
@@ -225,15 +225,17 @@ class TestScreens:
         assert "The numbers of both pipelines differ: first" in closing_lines(report)
         assert report.to_json()["numbers_equal"] is False
 
-    @pytest.mark.parametrize(("share", "told"), [(1.0, True), (0.51, True), (0.2, False)])
-    def test_a_warm_page_cache_is_explained(self, start: Any, share: float, told: bool) -> None:
+    @pytest.mark.parametrize(("share", "explained"), [(1.0, True), (0.51, True), (0.2, False)])
+    def test_a_warm_page_cache_is_explained(
+        self, start: Any, share: float, explained: bool
+    ) -> None:
         report, _ = start()
         report.page_cache = share
         (line,) = [line for line in closing_lines(report) if line.startswith("Page cache")]
         assert f"{100 * share:.0f} %" in line
-        assert ("as fast as memory" in line) is told
+        assert ("as fast as memory" in line) is explained
 
-    def test_a_busy_machine_is_told(self, start: Any) -> None:
+    def test_a_busy_machine_is_reported(self, start: Any) -> None:
         report, _ = start()
         report.load = 1000.0
         assert any("load 1000.0" in line for line in closing_lines(report))

@@ -63,7 +63,7 @@ def test_a_whole_benchmark_loads_no_torch() -> None:
     assert done.stdout.strip() == "False"
 
 
-def test_help_says_where_other_options_go(run: Callable[..., Any]) -> None:
+def test_help_explains_where_other_options_go(run: Callable[..., Any]) -> None:
     done = run("--help", COLUMNS="200")
     assert done.exit_code == 0
     text = " ".join(done.output.split())
@@ -92,7 +92,7 @@ def test_a_dry_run_for_programs(run: Callable[..., Any], fake: Any, graphs: Path
     assert fake.results_to_stderr
 
 
-def test_a_dry_run_of_what_does_not_fit_says_so_too(
+def test_a_dry_run_reports_what_does_not_fit(
     run: Callable[..., Any], fake: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "small.yaml").write_text("size: 1KiB\n")

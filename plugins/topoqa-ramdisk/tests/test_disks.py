@@ -85,7 +85,7 @@ def test_a_folder_is_ours_alone_and_goes_with_all_in_it(tmp_path: Path) -> None:
     disk.unmake(folder, None)  # gone already
 
 
-def test_neither_a_link_nor_a_strangers_folder_is_removed(
+def test_links_and_folders_of_others_are_not_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "theirs").mkdir()
@@ -110,7 +110,7 @@ class TestChoice:
 
 
 class Mac:
-    """Stands for macOS: answers as its tools do, fails as it is told to."""
+    """Simulates macOS: answers like its tools, fails on request."""
 
     def __init__(self, *failing: str) -> None:
         self.failing = failing
@@ -180,12 +180,12 @@ class TestMac:
         mac, folder = Mac(), tmp_path / "x"
         disk = mac.disk(tmp_path)
         device = disk.make(folder, 10)
-        mac.mounted.clear()  # the machine was started anew, and the name is another disk's
+        mac.mounted.clear()  # the machine was restarted, and the name belongs to another disk
         disk.unmake(folder, device)
         assert not [command for command in mac.ran if "detach" in command]
 
 
-def test_commands_that_fail_say_why() -> None:
+def test_failing_commands_report_why() -> None:
     assert disks.run_command(["sh", "-c", "echo yes"]) == "yes\n"
     with pytest.raises(MachineError) as caught:
         disks.run_command(["sh", "-c", "echo no room >&2; exit 3"])

@@ -151,7 +151,7 @@ def test_a_failure_is_passed_on(start: Any, base: Project, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (("--override", "trainer.num_epoch=1"), "did you mean 'num_epochs'?"),
         (("--no-such-option",), "--no-such-option"),
@@ -162,11 +162,11 @@ def test_a_failure_is_passed_on(start: Any, base: Project, tmp_path: Path) -> No
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
 def test_a_wrong_request_is_refused_before_anything_is_made(
-    start: Any, tmp_path: Path, arguments: tuple[str, ...], said: str
+    start: Any, tmp_path: Path, arguments: tuple[str, ...], expected: str
 ) -> None:
     status, out, err = ended(start("--test-mode", *arguments))
     assert (status, out) == (2, "")
-    assert said in err
+    assert expected in err
     assert not (tmp_path / "runs").exists()
     assert list((tmp_path / "tmp").iterdir()) == []
 

@@ -89,7 +89,7 @@ class TestSide:
         )
         assert both.read_seconds == 4.0
 
-    def test_without_runs_there_are_no_figures(self) -> None:
+    def test_without_runs_there_are_no_values(self) -> None:
         assert (side().epochs, side().epoch_seconds, side().read_seconds) == (0, None, None)
         assert side().to_json()["runs"] == []
 
@@ -116,10 +116,10 @@ class TestDiffering:
             {"fingerprint": "abd"},
         ],
     )
-    def test_the_last_bit_tells(self, changes: dict[str, Any]) -> None:
+    def test_the_last_bit_counts(self, changes: dict[str, Any]) -> None:
         assert measures.differing([measure()], [measure(**changes)]) == ["a"]
 
-    def test_a_run_that_the_other_side_lacks(self) -> None:
+    def test_a_run_missing_on_the_other_side(self) -> None:
         assert measures.differing([measure(), measure("b")], [measure()]) == ["b"]
 
     def test_nan_is_like_nan(self) -> None:

@@ -38,7 +38,7 @@ def test_what_was_dropped_is_not(tmp_path: Path) -> None:
 
 
 @linux
-def test_of_no_files_and_of_others_files_nothing_is_said(
+def test_no_files_and_files_of_others_have_no_share(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert cached_share([]) is None
@@ -50,7 +50,7 @@ def test_of_no_files_and_of_others_files_nothing_is_said(
     assert cached_share([file]) is None
 
 
-def test_elsewhere_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_systems_have_no_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.pt").write_bytes(b"x")
     monkeypatch.setattr(page_cache.sys, "platform", "darwin")
     assert cached_share([tmp_path / "a.pt"]) is None

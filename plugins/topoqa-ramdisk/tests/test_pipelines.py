@@ -32,7 +32,7 @@ DOCUMENT = {
 }
 
 
-class Told:
+class Recorder:
     def __init__(self) -> None:
         self.children: list[int] = []
 
@@ -46,12 +46,12 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def use(code: str, stop: Stop | None = None) -> Pipelines:
         monkeypatch.setattr(pipelines, "_COMMAND", (sys.executable, "-c", code))
-        return Pipelines(Told(), stop or Stop())  # type: ignore[arg-type]
+        return Pipelines(Recorder(), stop or Stop())  # type: ignore[arg-type]
 
     return use
 
 
-def test_the_plan_is_what_the_pipeline_says(stand_in: Any, tmp_path: Path) -> None:
+def test_the_plan_is_read_from_the_pipeline(stand_in: Any, tmp_path: Path) -> None:
     out = tmp_path / "arguments"
     code = (
         f"import sys, pathlib; pathlib.Path({str(out)!r}).write_text(repr(sys.argv[1:]));"
@@ -79,12 +79,12 @@ def test_its_status_is_passed_on(stand_in: Any, status: int) -> None:
         stand_in(f"raise SystemExit({status})").plan([])
 
 
-def test_one_that_was_killed_is_a_fault_of_the_machine(stand_in: Any) -> None:
+def test_one_that_was_killed_is_a_machine_error(stand_in: Any) -> None:
     with pytest.raises(MachineError, match=r"killed \(signal 9\)"):
         stand_in("import os; os.kill(os.getpid(), 9)").run([])
 
 
-def test_one_that_a_signal_of_ours_ended_was_stopped(stand_in: Any) -> None:
+def test_one_ended_by_our_signal_counts_as_stopped(stand_in: Any) -> None:
     # It was so early that it had no handler of its own yet.
     with caught() as stop:
         code = "import os, time; os.kill(os.getppid(), 15); time.sleep(60)"
@@ -110,7 +110,7 @@ def test_a_stop_that_it_outlived_is_acted_on_afterwards(stand_in: Any) -> None:
         stand_in(code, stop).run([])
 
 
-def test_it_is_in_a_session_of_its_own(stand_in: Any) -> None:
+def test_it_runs_in_a_separate_session(stand_in: Any) -> None:
     stand_in(f"import os; assert os.getsid(0) == os.getpid() != {os.getsid(0)}").run([])
 
 
@@ -122,5 +122,5 @@ def test_results_can_go_to_standard_error(stand_in: Any, capfd: pytest.CaptureFi
     assert capfd.readouterr() == ("", "board\n")
 
 
-def test_what_it_reads_is_nothing(stand_in: Any) -> None:
+def test_its_standard_input_is_empty(stand_in: Any) -> None:
     stand_in("import sys; assert sys.stdin.read() == ''").run([])

@@ -16,7 +16,7 @@ GIB = 2**30
 
 
 class Shm(PlainFolder):
-    """Memory with as much room as a test says."""
+    """Memory with as much free space as a test sets."""
 
     in_memory = True
 
@@ -56,7 +56,7 @@ def test_what_is_needed_is_the_graphs_and_the_headroom(plan: Any) -> None:
 
 
 class TestArguments:
-    def test_the_command_line_stands_after_the_settings(self, loaded: Any) -> None:
+    def test_the_command_line_follows_the_settings(self, loaded: Any) -> None:
         request = Request(loaded(graph_source=Path("/a: b/#c")), ("-o", "paths.graph=/mine"))
         assert pipeline_arguments(request, 3) == [
             "--override", 'paths.graph="/a: b/#c"',

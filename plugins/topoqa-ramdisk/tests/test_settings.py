@@ -24,14 +24,14 @@ def write(here: Path, text: str) -> Path:
     return file
 
 
-def fault(here: Path, text: str) -> RequestError:
+def error_of(here: Path, text: str) -> RequestError:
     write(here, text)
     with pytest.raises(RequestError) as caught:
         settings.load(None)
     return caught.value
 
 
-def test_the_shipped_file_says_the_defaults(here: Path) -> None:
+def test_the_shipped_file_has_the_defaults(here: Path) -> None:
     loaded = settings.load(None)
     assert loaded.file == SHIPPED
     assert loaded.settings == Settings()
@@ -55,8 +55,8 @@ def test_a_source_starts_from_the_folder_of_its_file(here: Path) -> None:
     assert settings.load(None).settings.graph_source == here.resolve() / "graphs"
 
 
-def test_every_slip_is_told_with_its_line(here: Path) -> None:
-    error = fault(
+def test_every_mistake_is_reported_with_its_line(here: Path) -> None:
+    error = error_of(
         here,
         "sise: 2GiB\nheadroom: lots\nname: ../up\nnum_workers:\n  baseline: -1\n  ram: 2\n",
     )
@@ -72,7 +72,7 @@ def test_every_slip_is_told_with_its_line(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("size: -2\n", "-2 is no size; 2GiB and 512MiB are, and so is auto"),
         ("headroom: auto\n", "'auto' is no size; 2GiB and 512MiB are"),
@@ -82,5 +82,5 @@ def test_every_slip_is_told_with_its_line(here: Path) -> None:
         ("graph_source: 3\n", "should be a path"),
     ],
 )
-def test_what_is_no_value(here: Path, text: str, said: str) -> None:
-    assert said in fault(here, text).details[0]
+def test_what_is_no_value(here: Path, text: str, expected: str) -> None:
+    assert expected in error_of(here, text).details[0]

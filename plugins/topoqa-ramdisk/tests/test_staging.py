@@ -39,14 +39,14 @@ def names(disk: PlainFolder) -> list[str]:
 
 
 class TestHeld:
-    def test_all_is_there_and_then_it_is_gone(self, found: GraphFiles, disk: PlainFolder) -> None:
-        told, steps = [], []
-        with staging.held(found, disk, "ram", told.append) as place:
+    def test_graphs_are_staged_and_then_removed(self, found: GraphFiles, disk: PlainFolder) -> None:
+        announced, steps = [], []
+        with staging.held(found, disk, "ram", announced.append) as place:
             staging.fill(place, found, steps.append)
             assert place.folder == disk.parent / staging.staging_name(found.source, "ram")
             assert (place.graph_dir / "1ABC" / "001.pt").read_bytes() == b"y" * 100
             assert (place.folder / "graph_metadata.json").is_file()
-            assert told == [staging.marker_path(disk.parent, place.folder.name)]
+            assert announced == [staging.marker_path(disk.parent, place.folder.name)]
         assert steps == [1] * len(found.files)
         assert names(disk) == []
 
@@ -80,7 +80,7 @@ class TestHeld:
             staging.fill(other, found, nothing)
         assert names(disk) == []
 
-    def test_a_folder_of_a_stranger_is_left_alone(
+    def test_a_folder_without_marker_is_left_alone(
         self, found: GraphFiles, disk: PlainFolder
     ) -> None:
         name = staging.staging_name(found.source, "ram")
@@ -231,7 +231,7 @@ class TestAfterAKill:
             assert place.folder == owner.folder
             assert list(place.folder.iterdir()) == []
 
-    def test_a_marker_without_words_stands_for_nothing(self, disk: PlainFolder) -> None:
+    def test_an_empty_marker_names_no_folder(self, disk: PlainFolder) -> None:
         (disk.parent / "x").mkdir()
         staging.marker_path(disk.parent, "x").touch()  # its owner died before it wrote
         staging.left_behind(disk.parent)
