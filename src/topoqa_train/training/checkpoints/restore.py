@@ -42,7 +42,8 @@ def rehearse(document: Mapping[str, Any], module: DockQModule, path: Path) -> No
     scheduler = ReduceLROnPlateau(optimizer)
     before = random_states()
     try:
-        restore(document, optimizer, scheduler)
+        # Loaded states share their tensors with `document`, and the step would change them.
+        restore(copy.deepcopy(dict(document)), optimizer, scheduler)
         for parameter in trial.parameters():
             parameter.grad = torch.zeros_like(parameter)
         optimizer.step()

@@ -55,6 +55,13 @@ def check_resumable(path: Path) -> None:
     Progress.from_json(document["progress"])
 
 
+def test_a_rehearsal_leaves_the_states_as_they_were() -> None:
+    document = after_an_epoch()
+    before = copy.deepcopy(document["optimizer_states"])
+    restore.rehearse(document, DockQModule(engine.network_as(NETWORK), 0.01), Path("a.chkpt"))
+    torch.testing.assert_close(document["optimizer_states"], before, rtol=0, atol=0)
+
+
 def refused(path: Path) -> str:
     return refusal(check_resumable, path, RequestError, shorter_than=1000)
 
