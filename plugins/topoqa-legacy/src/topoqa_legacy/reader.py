@@ -39,11 +39,12 @@ class LegacyReader:
         """Return whether metadata or Lightning's tables are of the previous pipeline."""
         if metadata is not None:
             return not isinstance(metadata.get("process"), Mapping)
-        if not metrics.tables(folder):
-            return False
-        if (folder / "run_metadata.json").exists():  # damaged; a new run has only this table
-            return not (folder / "metrics/metrics.csv").exists()
-        return (folder / "model_checkpoints").is_dir()
+        if (folder / "run_metadata.json").exists():
+            # Damaged: the place of its table shows whether it is a new run.
+            likely = not (folder / "metrics/metrics.csv").exists()
+        else:
+            likely = (folder / "model_checkpoints").is_dir()
+        return likely and bool(metrics.tables(folder))
 
     def glance(self, folder: Path, metadata: Metadata | None) -> RunContents:
         """Return kind, metadata and tables."""

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from topoqa_legacy.values import number, section, switch
 from topoqa_train.api import read_file
 
@@ -43,6 +40,12 @@ _Value = TypeVar("_Value")
 
 def read_config(files: Iterable[Path]) -> tuple[dict[str, Any], list[str]]:
     """Return the first of `files` that holds a mapping, and a line for each that can't be read."""
+    # Imported here, because folders that are not runs must be recognised quickly.
+
+    # Imported here, so that folders that are not runs are recognised quickly.
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
     errors: list[str] = []
     for file in files:
         try:

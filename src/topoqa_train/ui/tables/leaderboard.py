@@ -53,7 +53,7 @@ def _cells(
 ) -> tuple[list[str], list[list[str]]]:
     """Return headings and rows without the column of names."""
     shown = [column for column in _COLUMNS if column[0] != board.metric]
-    # Legacy runs have no per-target metric; a column of dashes would be useless.
+    # Runs of other programs may have no per-target metric; a column of dashes would be useless.
     if not any(_has(entry, _PER_TARGET) for entry in entries):
         shown = [column for column in shown if column[0] != _PER_TARGET]
     if narrow and len(shown) > _NARROW_COLUMNS:
