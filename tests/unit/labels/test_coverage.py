@@ -110,4 +110,4 @@ def test_nothing_at_all_is_refused_and_offers_no_way_around() -> None:
     none = SplitCoverage("val", 2, ("a", "b"))
     with pytest.raises(DataError, match="val: 2 of 2") as caught:
         check_coverage([FULL, none], minimum_percent=0, fail_on_missing=False)
-    assert "go on without" not in (caught.value.hint or "")
+    assert "train without" not in (caught.value.hint or "")
