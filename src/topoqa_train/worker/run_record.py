@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from topoqa_train import atomic
@@ -55,11 +55,7 @@ def describe(job: Job, run_id: str, clock: Clock, now: Environment) -> RunMetada
         notes=job.options.notes,
         trial_label=job.options.trial_label,
         command=job.command,
-        environment=dict(now.environment),
-        git=None if now.git is None else dict(now.git),
-        versions=dict(now.versions),
-        code=now.code,
-        host=dict(now.host),
+        **asdict(now),
         process=status.this_process(),
         training_parameters=training_parameters(job),
         config=diff.relevant_config(job.config),
