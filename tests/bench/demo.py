@@ -22,7 +22,7 @@ from topoqa_train.training.checkpoints.published import load_published
 from topoqa_train.training.data.dataset import GraphDataset
 from topoqa_train.training.data.load import load_data
 from topoqa_train.training.engine import network_of
-from topoqa_train.training.evaluation import figures, predict
+from topoqa_train.training.evaluation import predict, split_metrics
 from topoqa_train.ui.live.progress import progress
 
 BATCH = 16
@@ -53,7 +53,7 @@ def main() -> None:
     for name in COLUMNS:
         table.add_column(name, justify="right")
     for name, values in scores.items():
-        found = figures(test, values)
+        found = split_metrics(test, values)
         table.add_row(name, *(f"{found[column]:.3f}" for column in COLUMNS))
     Console(width=120).print(table)
 

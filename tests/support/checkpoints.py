@@ -46,7 +46,7 @@ PLAIN = {
 
 
 def trained() -> tuple[DockQModule, torch.optim.Optimizer, ReduceLROnPlateau]:
-    module = DockQModule(engine.network_as(NETWORK), 0.01)
+    module = DockQModule(engine.build_network(NETWORK), 0.01)
     optimizer = module.configure_optimizers()
     assert isinstance(optimizer, torch.optim.Adam)
     for parameter in module.parameters():

@@ -21,7 +21,7 @@ from topoqa_train.launch.job import DataFiles
 from topoqa_train.views.data import BatchMemory, DataStats, SplitStats, Spread
 
 if TYPE_CHECKING:
-    from topoqa_train.training.data.audit import Found
+    from topoqa_train.training.data.audit import LabelledGraph
     from topoqa_train.training.data.dataset import GraphDataset
 
 INCORRECT = "incorrect"
@@ -73,18 +73,18 @@ def stats(request: StatsRequest, progress: Progress) -> DataStats:
 
     tables = {split: read_table(path, split=split) for split, path in request.labels.items()}
     index = GraphIndex.scan(request.graphs)
-    found: dict[str, list[Found]] = {split: [] for split in tables}
+    found: dict[str, list[LabelledGraph]] = {split: [] for split in tables}
     left_out: dict[str, list[LeftOut]] = {split: table.left_out for split, table in tables.items()}
     total = sum(len(table.labels.rows) for table in tables.values())
     with progress("reading graphs", total) as advance:
         for split, table in tables.items():
-            for item in audit.look(table.labels.rows, index, advance):
+            for item in audit.read_labelled(table.labels.rows, index, advance):
                 if isinstance(item, LeftOut):
                     left_out[split].append(item)
                 else:
                     found[split].append(item)
     every = [(one.label, one.widths) for part in found.values() for one in part]
-    other_widths = audit.odd_ones(every)
+    other_widths = audit.differing_widths(every)
     for split, part in found.items():
         models = [one.label.model for one in part]
         left_out[split] += [other_widths[model] for model in models if model in other_widths]
@@ -104,7 +104,7 @@ def stats(request: StatsRequest, progress: Progress) -> DataStats:
     )
 
 
-def _dataset(split: str, found: Sequence[Found]) -> GraphDataset:
+def _dataset(split: str, found: Sequence[LabelledGraph]) -> GraphDataset:
     from topoqa_train.training.data.dataset import GraphDataset
 
     return GraphDataset(

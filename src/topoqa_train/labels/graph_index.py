@@ -1,4 +1,4 @@
-"""Which graph file belongs to which decoy; opens none of them."""
+"""Index of graph files by decoy; opens none of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from topoqa_train import log
 from topoqa_train.errors import DataError
 
 SUFFIX = ".pt"
-# Where `topoqa-train graphs build --out DIR` puts them in DIR.
+# The folder that `topoqa-train graphs build --out DIR` creates in DIR.
 BUILT = "graph_data"
 BUILD_HINT = "Build graphs:   topoqa-train graphs build --structures ... --out ..."
 _logger = log.get(__name__)
@@ -19,9 +19,9 @@ _logger = log.get(__name__)
 
 @dataclass(frozen=True)
 class GraphIndex:
-    """The graph files under one folder, found by the name of their decoy.
+    """Index of the graph files under `root` by the name of their decoy.
 
-    `root` is that folder as it was given; names in `_by_name` are flat: `/` written as `__`.
+    Names in `_by_name` are flat: `/` is written as `__`.
     """
 
     root: Path
@@ -32,11 +32,11 @@ class GraphIndex:
     def scan(cls, folder: Path) -> GraphIndex:
         """Walk `folder` once.
 
-        Links to files are followed, links to folders are not: no loops, and no walk that ends
-        up elsewhere on the disk. Names that begin with a dot are passed over.
+        Links to files are followed, but not links to folders, which could form loops. Names that
+        begin with a dot are skipped.
 
         Raises:
-            DataError: no such folder, not a folder, not readable, or no graph in it.
+            DataError: the folder does not exist, is not a readable folder, or has no graph.
         """
         whole: dict[str, Path] = {}
         by_name: dict[str, list[Path]] = {}
@@ -54,36 +54,36 @@ class GraphIndex:
         return len(self._whole)
 
     def paths(self) -> tuple[Path, ...]:
-        """All graph files, sorted by their path below the folder."""
+        """Return all graph files, sorted by their path below the folder."""
         return tuple(self._whole.values())
 
     def find(self, model: str) -> Path | None:
-        """The graph of `model`, or None if there is none.
+        """Return the graph of `model`, or None.
 
-        `<model>.pt` in the folder itself comes first, then in sub-folders; `a__b` and `a/b` are
+        `<model>.pt` in the folder itself comes before those in sub-folders; `a__b` and `a/b` are
         the same name.
 
         Raises:
-            DataError: two files answer to the name and neither is the plainer answer.
+            DataError: several files match equally well.
         """
         if model in self._whole:
             return self._whole[model]
         found = self._by_name.get(_flat(model), ())
         if len(found) < 2:
             return found[0] if found else None
-        return self._the_one(model, found)
+        return self._best_match(model, found)
 
-    def _the_one(self, model: str, found: tuple[Path, ...]) -> Path:
-        # `a/b.pt` is named in full by `a__b`; `x/a/b.pt` only by its end.
+    def _best_match(self, model: str, found: tuple[Path, ...]) -> Path:
+        # `a__b` is the full name of `a/b.pt`, but only the end of `x/a/b.pt`.
         full = [path for path in found if _flat(self._stem(path)) == _flat(model)]
         candidates = full or list(found)
         if all(path.samefile(candidates[0]) for path in candidates):
             return candidates[0]
         raise DataError(
-            f"{len(candidates)} graphs answer to {model}",
+            f"{len(candidates)} graphs match {model}",
             details=[str(path) for path in candidates[:5]],
-            hint="Name it in the labels by its path below the folder of graphs, as in sub/MODEL, "
-            "or remove all but one.",
+            hint="In the labels, write its path below the folder of graphs, as in sub/MODEL, or "
+            "remove all but one.",
         )
 
     def _stem(self, path: Path) -> str:
@@ -91,7 +91,7 @@ class GraphIndex:
 
 
 def graph_folder(given: Path) -> Path:
-    """The folder of graphs that a user means: `given`, or the `graph_data` that was built in it."""
+    """Return the folder of graphs: `given`, or the `graph_data` that was built in it."""
     built = given / BUILT
     return built if built.is_dir() else given
 
@@ -101,14 +101,14 @@ def _flat(name: str) -> str:
 
 
 def _endings(stem: str) -> Iterator[str]:
-    """`a/b/c` gives `a/b/c`, `b/c`, `c`."""
+    """Yield the endings of a path: `a/b/c`, `b/c` and `c` for `a/b/c`."""
     parts = stem.split("/")
     for first in range(len(parts)):
         yield "/".join(parts[first:])
 
 
 def _graph_files(folder: Path) -> Iterator[str]:
-    """Paths below `folder`, parted by `/`, of all graph files."""
+    """Yield the paths of all graph files below `folder`, with `/` as separator."""
     pending = [""]
     while pending:
         below = pending.pop()
@@ -122,7 +122,7 @@ def _graph_files(folder: Path) -> Iterator[str]:
                 elif entry.name.endswith(SUFFIX) and Path(entry.path).is_file():
                     yield name
                 elif entry.is_symlink() and Path(entry.path).is_dir():
-                    _logger.warning("%s is a link to a folder and is not looked into", entry.path)
+                    _logger.warning("%s is a link to a folder; skipped it", entry.path)
 
 
 def _opened(folder: Path, below: str) -> os._ScandirIterator[str]:

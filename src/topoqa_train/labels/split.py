@@ -1,4 +1,4 @@
-"""Labels split by target: decoys of one complex never part."""
+"""Splitting of labels by target: decoys of one complex stay together."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from topoqa_train.errors import DataError
 from topoqa_train.labels.label_file import Label
 
-# Those that are held out, in the order in which they choose.
+# The held-out splits, in the order in which they draw targets.
 _HELD_OUT = ("test", "val")
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a held-out split is to have: these targets, or this share of all, at least one."""
+    """Content of a held-out split: these targets, or this share of all, at least one."""
 
     share: float = 0.0
     targets: tuple[str, ...] = ()
@@ -24,14 +24,13 @@ class Wish:
 def split_by_target(
     rows: Sequence[Label], wishes: Mapping[str, Wish], *, seed: int
 ) -> dict[str, list[Label]]:
-    """The rows of train, val and perhaps test, each in the order of `rows`.
+    """Return the rows of train, val and optionally test, each in the order of `rows`.
 
-    Targets that are named go where they are named to; shares are drawn from the others by `seed`
-    and the targets' names alone, whatever the order of the rows. A split that wishes for nothing is
-    left out.
+    Named targets go to their split. Shares are drawn from the other targets; the draw depends only
+    on `seed` and the targets' names, not on the order of the rows. Empty splits are left out.
 
     Raises:
-        DataError: a named target is not there or named twice, or some split would have none.
+        DataError: a named target does not exist or is named twice, or a split would be empty.
     """
     targets = sorted({row.target for row in rows})
     chosen = _named(wishes, targets)
@@ -50,7 +49,7 @@ def split_by_target(
     if not splits["train"] or "val" not in splits:
         raise DataError(
             f"{_counted(targets)} can't be split into training and validation",
-            hint="Decoys of one complex stay together, so it takes two complexes at least.",
+            hint="Decoys of one complex stay together, so at least two complexes are needed.",
         )
     return splits
 
@@ -61,7 +60,7 @@ def _named(wishes: Mapping[str, Wish], targets: Collection[str]) -> dict[str, st
         for target in wish.targets:
             if target not in targets:
                 some = ", ".join(list(targets)[:12]) + (", ..." if len(targets) > 12 else "")
-                raise DataError(f"no label is of a target {target}", details=[f"targets: {some}"])
+                raise DataError(f"no label has the target {target}", details=[f"targets: {some}"])
             if chosen.setdefault(target, split) != split:
                 raise DataError(f"the target {target} is named for {chosen[target]} and {split}")
     return chosen

@@ -79,12 +79,12 @@ def _split_by_use(
     seen: list[tuple[Label, audit.Widths]] = []
     rows = table.labels.rows
     with progress("reading graphs", len(rows)) as advance:
-        for item in audit.look(rows, index, advance):
+        for item in audit.read_labelled(rows, index, advance):
             if isinstance(item, LeftOut):
                 left_out.append(item)
             else:
                 seen.append((item.label, item.widths))
-    other_widths = audit.odd_ones(seen)
+    other_widths = audit.differing_widths(seen)
     good = [label for label, _ in seen if label.model not in other_widths]
     return good, sorted([*left_out, *other_widths.values()], key=lambda item: item.line)
 

@@ -1,1 +1,1 @@
-"""L3: the only layer that imports torch. This module itself stays light."""
+"""Training of a network on graphs; the only package that imports torch."""

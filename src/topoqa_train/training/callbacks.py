@@ -1,4 +1,4 @@
-"""What happens at the end of a batch and of an epoch, in one place and one order."""
+"""What a training does at the end of each batch and each epoch, in a fixed order."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from topoqa_train.training.metrics import evaluate, selection_metric
 
 log = logging.getLogger(__name__)
 _STEP_EVENT_SECONDS = 1.0
-_NAMED = 6
+_MAX_SHOWN = 6
 
 
 class BatchWatch(lightning.Callback):
-    """Stops at a batch's end when asked to, and says now and then how far the epoch is."""
+    """Stops at the end of a batch when requested, and periodically reports progress."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class BatchWatch(lightning.Callback):
         self.stop = stop
         self.emit = emit
         self.clock = clock
-        self._said = clock.monotonic()
+        self._last_event = clock.monotonic()
 
     def on_train_batch_end(
         self,
@@ -59,14 +59,14 @@ class BatchWatch(lightning.Callback):
         batch: Any,  # noqa: ANN401
         batch_idx: int,
     ) -> None:
-        """Raises what `StopRequest.check` raises: the epoch is left, its batches are forgotten."""
+        """Raise what `StopRequest.check` raises: it ends the epoch, whose batches are lost."""
         del pl_module, batch
         self.stop.check()
         done, total = batch_idx + 1, int(trainer.num_training_batches)
         self._log(trainer, done, total, outputs)
         now = self.clock.monotonic()
-        if now - self._said >= _STEP_EVENT_SECONDS and done < total:
-            self._said = now
+        if now - self._last_event >= _STEP_EVENT_SECONDS and done < total:
+            self._last_event = now
             self.emit(
                 StepsDone(
                     job=self.job,
@@ -82,20 +82,20 @@ class BatchWatch(lightning.Callback):
             log.info("epoch %d  batch %d of %d", trainer.current_epoch, done, total)
         stepped = done % trainer.accumulate_grad_batches == 0 or done == total
         if stepped and trainer.global_step % self.logging.log_every_n_steps == 0:
-            # Lightning hands out the loss as it was accumulated: divided by the batches of a step.
+            # Lightning reports the loss that it accumulates: divided by the batches of a step.
             loss = float(outputs["loss"]) * trainer.accumulate_grad_batches
             log.info("step %d  train loss %.5f", trainer.global_step, loss)
 
     def on_validation_batch_end(self, *_: Any) -> None:  # noqa: ANN401
-        """Stop here too: a large validation split takes its time."""
+        """Stop here too: a large validation split takes long."""
         self.stop.check()
 
 
 class EpochKeeper(lightning.Callback):
-    """Owns what must survive: metrics, ranking, checkpoints, scheduler, early stopping.
+    """Keeper of what must survive: metrics, ranking, checkpoints, scheduler, early stopping.
 
-    Lightning is the loop; nothing of its own checkpointing, logging or stopping is used, because
-    none of it comes back exactly (docs/explanation/durability.md).
+    Lightning only runs the loop. Its own checkpointing, logging and early stopping are not used,
+    because none of them resumes exactly (docs/explanation/durability.md).
     """
 
     def __init__(
@@ -127,43 +127,49 @@ class EpochKeeper(lightning.Callback):
         self.progress = Progress()
         self.progress.ranking.metric = config.selection.ranking_metric
         self._resumed: dict[str, Any] | None = None
-        self._began = 0.0
+        self._started = 0.0
         self._undefined: set[str] = set()
         self._scheduler: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
 
     @property
     def run(self) -> dict[str, str]:
-        """What tells this run from any other, wherever its folder lies."""
+        """The run's identity, independent of where its folder is."""
         document = self.record.document
         return {"name": document.run_name, "created": document.created}
 
     def resume_from(self, document: dict[str, Any]) -> None:
-        """Go on from a checkpoint: called before the fit; the rest follows at its start."""
+        """Take the progress from a checkpoint; `on_train_start` restores the rest."""
         self._resumed = document
         self.progress = Progress.from_json(document["progress"])
 
     def restore_metrics(self, history: Sequence[Mapping[str, float]]) -> None:
-        """Have the table end with the last whole epoch; `history` is what the checkpoint has."""
+        """Cut the metrics to the completed epochs; fill damaged rows from the checkpoint's."""
         lost = self.metrics.cut(self.progress.epochs_done, history)
         self.history = self.metrics.rows()
         if lost:
-            named = ", ".join(map(str, lost[:_NAMED])) + (", ..." if len(lost) > _NAMED else "")
-            self.warn(f"metrics.csv was damaged, and of these epochs nothing is left: {named}")
+            named = ", ".join(map(str, lost[:_MAX_SHOWN])) + (
+                ", ..." if len(lost) > _MAX_SHOWN else ""
+            )
+            self.warn(f"metrics.csv was damaged; the metrics of these epochs are lost: {named}")
 
     def warn(self, text: str) -> None:
-        """Tell it, in the run's log and to whoever watches."""
+        """Log a warning and emit it as an event."""
         log.warning(text)
         self.emit(Notice(job=self.job, text=text))
 
     @property
     def wants_to_stop(self) -> bool:
-        """Whether early stopping has had enough."""
+        """Whether early stopping ends the training."""
         return self.progress.stopping_wait >= max(1, self.config.early_stopping.patience)
 
     def on_train_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        """Make the scheduler; on resuming, bring back optimizer, scheduler and random states."""
+        """Create the scheduler; on resume, restore optimizer, scheduler and random states.
+
+        Lightning has created the optimizer by now and starts the first epoch next, so its setup
+        can't use up restored random numbers.
+        """
         del pl_module
         optimizer = trainer.optimizers[0]
         self._scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
@@ -179,17 +185,17 @@ class EpochKeeper(lightning.Callback):
     def on_train_epoch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        """Note when the epoch began."""
+        """Record when the epoch started."""
         del trainer, pl_module
-        self._began = self.clock.monotonic()
+        self._started = self.clock.monotonic()
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        """Measure, decide, write, tell: in this order, each step whole on the disk."""
+        """Measure, decide, write and report, in this order; each file is written atomically."""
         module = pl_module
         if not isinstance(module, DockQModule):
-            raise TypeError("EpochKeeper keeps a DockQModule")
+            raise TypeError("EpochKeeper needs a DockQModule")
         row = self._measure(trainer, module)
         self._schedule(row["val_loss"])
         self._note_stopping(row)
@@ -200,46 +206,47 @@ class EpochKeeper(lightning.Callback):
         self.progress.global_step = trainer.global_step
         self.progress.seconds += row["epoch_seconds"]
         self._write(trainer, module, row, candidate.file if keep else None)
-        self._tell(row)
+        self._report(row)
         trainer.should_stop = self.wants_to_stop
 
     def _measure(self, trainer: lightning.Trainer, module: DockQModule) -> dict[str, float]:
         index, predicted = module.take_predictions()
         if len(np.unique(index)) != self.expected_graphs or len(index) != self.expected_graphs:
             raise TrainingError(
-                f"validation saw {len(index)} graphs where there are {self.expected_graphs}"
+                f"validation covered {len(index)} graphs, not {self.expected_graphs}"
             )
         train_mse = module.take_train_mse()
         epoch = trainer.current_epoch
         if not math.isfinite(train_mse) and not _all_finite(module):
             raise TrainingError(
                 f"the weights became NaN in epoch {epoch}",
-                hint="Lower optimizer.learning_rate, or look into training_console.log.",
+                hint="Lower optimizer.learning_rate, or read training_console.log.",
             )
+        # In the order of the split, whatever the batches: sums do not depend on the batch size.
         order = np.argsort(index)
-        figures = evaluate(
+        metrics = evaluate(
             predicted[order],
             self.validation.dockq[np.sort(index)],
             self.validation.target_ids[np.sort(index)],
         )
-        self._say_undefined(figures.undefined, epoch)
+        self._warn_undefined(metrics.undefined, epoch)
         selection = self.config.selection
         return {
             "epoch": float(epoch),
             "step": float(trainer.global_step),
             "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
             "train_mse": train_mse,
-            **figures.values,
+            **metrics.values,
             "selection_metric": selection_metric(
-                figures.values["val_loss"],
-                figures.values["val_spearman_corr"],
+                metrics.values["val_loss"],
+                metrics.values["val_spearman_corr"],
                 weight=selection.spearman_weight if selection.use_val_spearman else 0.0,
                 min_delta=selection.spearman_min_delta,
             ),
-            "epoch_seconds": self.clock.monotonic() - self._began,
+            "epoch_seconds": self.clock.monotonic() - self._started,
         }
 
-    def _say_undefined(self, names: frozenset[str], epoch: int) -> None:
+    def _warn_undefined(self, names: frozenset[str], epoch: int) -> None:
         fresh = set(names) - self._undefined
         if fresh:
             self._undefined |= fresh
@@ -250,7 +257,7 @@ class EpochKeeper(lightning.Callback):
 
     def _schedule(self, val_loss: float) -> None:
         if self._scheduler is None:
-            raise RuntimeError("the scheduler is made at the start of training")
+            raise RuntimeError("the training has not started")
         # The learning rate follows val_loss, whatever ranks the checkpoints.
         self._scheduler.step(val_loss)
 
@@ -280,7 +287,8 @@ class EpochKeeper(lightning.Callback):
         content = checkpoint_file.serialise(self._document(trainer, module, row))
         if ranked_file is not None:
             atomic.write_bytes(self.paths.checkpoints / ranked_file, content)
-        # From here on a resumed run begins after this epoch; before, it repeats it.
+        # A kill before this write repeats the epoch on resuming; a kill after it does not. So it
+        # comes after the ranked file: the ranking in it must not name a file that is missing.
         atomic.write_bytes(self.paths.last, content)
         if ranked_file is not None:
             checkpoint_file.settle(self.paths, self.progress.ranking)
@@ -293,10 +301,10 @@ class EpochKeeper(lightning.Callback):
         self, trainer: lightning.Trainer, module: DockQModule, row: dict[str, float]
     ) -> dict[str, Any]:
         if self._scheduler is None:
-            raise RuntimeError("the scheduler is made at the start of training")
+            raise RuntimeError("the training has not started")
         return {
             "pytorch-lightning_version": lightning.__version__,
-            # Whose it is: a folder can be renamed, and files copied from one to another.
+            # A folder can be renamed, and files copied from one run to another.
             "run": self.run,
             "epoch": int(row["epoch"]),
             "global_step": trainer.global_step,
@@ -312,11 +320,11 @@ class EpochKeeper(lightning.Callback):
             "random_states": random_states(),
             "progress": self.progress.to_json(),
             "metrics": {name: value for name, value in row.items() if name != "epoch_seconds"},
-            # The whole table: should metrics.csv be damaged, a run that goes on mends it.
+            # All rows, so that a resumed run can repair a damaged metrics.csv.
             "history": self.history,
         }
 
-    def _tell(self, row: dict[str, float]) -> None:
+    def _report(self, row: dict[str, float]) -> None:
         ranking = self.progress.ranking
         best = ranking.best[0] if ranking.best else None
         shown = (
@@ -340,7 +348,7 @@ class EpochKeeper(lightning.Callback):
 
 
 def checkpoints_document(paths: RunPaths, progress: Progress) -> dict[str, Any]:
-    """The `checkpoints` of run_metadata.json: names relative to the run, best first."""
+    """Return `checkpoints` of run_metadata.json: paths relative to the run, best first."""
     folder = paths.relative(paths.checkpoints)
     ranking = progress.ranking
     return {
@@ -361,7 +369,7 @@ def checkpoints_document(paths: RunPaths, progress: Progress) -> dict[str, Any]:
 
 
 def progress_document(progress: Progress, config: TrainingConfig) -> dict[str, Any]:
-    """The `progress` of run_metadata.json."""
+    """Return `progress` of run_metadata.json."""
     return {
         "epochs_done": progress.epochs_done,
         "num_epochs": config.trainer.num_epochs,

@@ -1,4 +1,4 @@
-"""Same config, same data, same machine: same numbers, bit for bit."""
+"""Reproducibility: same config, data and machine give the same numbers, bit for bit."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ STATE_ERRORS = (
 
 
 def seed_everything(seed: int, threads: int) -> None:
-    """Seed python, numpy and torch, ask torch for deterministic kernels, fix the thread count.
+    """Seed python, numpy and torch, select deterministic kernels, and fix the thread count.
 
-    The count of threads is part of the numbers: a sum over two threads rounds otherwise than one
-    over one. Scatter on CUDA is deterministic only with these flags (and slower for it).
+    The thread count affects results, because a sum over two threads rounds differently from a sum
+    over one. Scatter on CUDA is deterministic only with these flags, and slower.
     """
     random.seed(seed)
     np.random.seed(seed % 2**32)
@@ -34,7 +34,7 @@ def seed_everything(seed: int, threads: int) -> None:
 
 
 def random_states() -> dict[str, Any]:
-    """All global random states, in types that load with `weights_only`."""
+    """Return all global random states in types that load with `weights_only`."""
     version, numbers, gauss = random.getstate()
     _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     return {
@@ -52,10 +52,10 @@ def random_states() -> dict[str, Any]:
 
 
 def restore_random_states(states: dict[str, Any]) -> None:
-    """Undo `random_states`.
+    """Restore the states that `random_states` returned.
 
     Raises:
-        RequestError: the states are not complete, as in a file that something else wrote.
+        RequestError: the states are incomplete or invalid.
     """
     try:
         python, numpy_state = states["python"], states["numpy"]
@@ -73,7 +73,7 @@ def restore_random_states(states: dict[str, Any]) -> None:
 def _numpy_state(state: dict[str, Any]) -> tuple[str, np.ndarray, int, int, float]:
     position = state["position"]
     if type(position) is not int or not 0 <= position <= _NUMPY_KEYS:
-        # numpy takes any, and would read beyond its keys.
+        # numpy does not check it and would read beyond its keys.
         raise ValueError("numpy's position is outside its keys")
     keys = state["keys"].numpy().astype(np.uint32)
     return "MT19937", keys, position, state["has_gauss"], state["cached"]

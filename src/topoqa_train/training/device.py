@@ -1,4 +1,4 @@
-"""What a training is computed on."""
+"""The device that a training runs on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _MPS = ("gpu", "mps", "auto")
 
 
 def device(accelerator: str, devices: int | str | Sequence[int] = 1) -> dict[str, str]:
-    """Kind and name of the device that these settings of the trainer come to, for the record.
+    """Return kind and name of the device that these trainer settings select, for the metadata.
 
-    Of a processor the name is the set of its instructions that torch uses.
+    The name of a CPU is the instruction set that torch uses.
     """
     if accelerator in _CUDA and torch.cuda.is_available():
         chosen = devices[0] if isinstance(devices, list | tuple) and devices else 0

@@ -1,4 +1,4 @@
-"""One training, from data in memory to a directory that says everything about it."""
+"""One training, from data in memory to the files of its run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from topoqa_train.training.model.build import ModelOptions, build_model
 
 log = logging.getLogger(__name__)
 
-# What a run owns; --trainer-arg may set any other argument of lightning.Trainer.
+# The run sets these; --trainer-arg may set any other argument of lightning.Trainer.
 OWNED_ARGUMENTS = frozenset(
     {
         "accelerator",
@@ -68,7 +68,7 @@ OWNED_ARGUMENTS = frozenset(
 
 @dataclass(frozen=True)
 class FitResult:
-    """How a training ended."""
+    """Outcome of a training."""
 
     progress: Progress
     stopped_early: bool
@@ -88,21 +88,21 @@ def fit(
     resume_run: bool = False,
     resume_checkpoint: Path | None = None,
 ) -> FitResult:
-    """Train until the epochs are done or early stopping has had enough.
+    """Train until all epochs are completed or early stopping ends the training.
 
-    A new training may take its weights from `options.weights_from`, and nothing else from it. With
-    `resume_run` it resumes the run after the last whole epoch of `resume_checkpoint` (default:
+    A new training takes only the weights from `options.weights_from`. With
+    `resume_run` the run resumes after the last whole epoch of `resume_checkpoint` (default:
     `paths.last`) with everything; without any checkpoint it starts again, with the same numbers.
 
     Raises:
-        RequestError: checkpoint, arguments or accelerator can't be used.
+        RequestError: checkpoint, arguments or accelerator are unusable.
         TrainingError: the weights became NaN, or Lightning failed.
-        InterruptedRunError, TerminatedRunError: `stop` said so; the last epoch is on the disk.
+        InterruptedRunError, TerminatedRunError: `stop` requested it; completed epochs are saved.
     """
     _check_limits(config, options, data)
     seed_everything(config.dataloader.seed, config.trainer.threads)
     identity = network_identity(config, data)
-    module = DockQModule(network_as(identity), config.optimizer.learning_rate)
+    module = DockQModule(build_network(identity), config.optimizer.learning_rate)
     keeper = EpochKeeper(
         job=job,
         config=config,
@@ -115,8 +115,8 @@ def fit(
         clock=clock,
         log_lr=options.log_lr,
     )
-    begun = resume_run and resume.resume(module, keeper, resume_checkpoint, identity)
-    if not begun and options.weights_from is not None:
+    resumed = resume_run and resume.resume(module, keeper, resume_checkpoint, identity)
+    if not resumed and options.weights_from is not None:
         weights.load(module.network, options.weights_from, identity)
     watch = BatchWatch(job, config, stop, emit, clock)
     if not keeper.wants_to_stop:
@@ -125,21 +125,21 @@ def fit(
 
 
 def rehearse(config: TrainingConfig, options: RunOptions, data: LoadedData) -> None:
-    """Do what a new `fit` does before its first batch, and leave nothing behind.
+    """Do what a new `fit` does before its first batch, without lasting effects.
 
     Raises:
-        RequestError: what `fit` would raise for checkpoint, arguments or accelerator.
+        RequestError: as `fit` for checkpoint, arguments or accelerator.
     """
     _check_limits(config, options, data)
     identity = network_identity(config, data)
-    module = DockQModule(network_as(identity), config.optimizer.learning_rate)
+    module = DockQModule(build_network(identity), config.optimizer.learning_rate)
     if options.weights_from is not None:
         weights.load(module.network, options.weights_from, identity)
     _trainer(config, options, [])
 
 
-def network_as(identity: NetworkIdentity) -> nn.Module:
-    """The network that `identity` describes, with fresh weights; raises `RequestError`."""
+def build_network(identity: NetworkIdentity) -> nn.Module:
+    """Return the network that `identity` describes, with new weights; raise `RequestError`."""
     return build_model(
         identity.architecture,
         ModelOptions(**identity.options),
@@ -149,7 +149,7 @@ def network_as(identity: NetworkIdentity) -> nn.Module:
 
 
 def network_identity(config: TrainingConfig, data: LoadedData) -> NetworkIdentity:
-    """The network that `config` asks for on graphs of the widths of `data`."""
+    """Return the identity of the network of `config` for the widths of `data`."""
     options: dict[str, Any] = {
         "attention_head": config.model.attention_head,
         "pooling_type": config.model.pooling_type,
@@ -162,7 +162,7 @@ def network_identity(config: TrainingConfig, data: LoadedData) -> NetworkIdentit
 
 
 def check_trainer_args(arguments: dict[str, Any]) -> None:
-    """Refuse what `lightning.Trainer` does not take, and what a run decides by itself."""
+    """Refuse arguments that `lightning.Trainer` does not have or that the run sets itself."""
     known = set(inspect.signature(lightning.Trainer).parameters)
     unknown = sorted(set(arguments) - known)
     if unknown:
@@ -173,16 +173,16 @@ def check_trainer_args(arguments: dict[str, Any]) -> None:
     owned = sorted(set(arguments) & OWNED_ARGUMENTS)
     if owned:
         raise RequestError(
-            f"--trainer-arg {owned[0]}: this one is decided by the run",
-            hint="Where the config has it, override it there: -o trainer.<key>=<value>",
+            f"--trainer-arg {owned[0]}: the run sets this argument itself",
+            hint="If the config has it, override it there: -o trainer.<key>=<value>",
         )
 
 
 def load_network_weights(path: Path) -> tuple[dict[str, Any], NetworkIdentity]:
-    """The weights of a checkpoint of ours and the network that they are of."""
+    """Return the weights in a checkpoint of topoqa-train and the identity of their network."""
     document = checkpoint_file.read_weights(path)
     if not checkpoint_file.is_ours(document):
-        raise RequestError(f"{path} is no checkpoint of topoqa-train")
+        raise RequestError(f"{path} is not a checkpoint of topoqa-train")
     return document["state_dict"], checkpoint_file.identity(document)
 
 
@@ -193,21 +193,21 @@ def _check_limits(config: TrainingConfig, options: RunOptions, data: LoadedData)
 
 
 def _expected_graphs(config: TrainingConfig, options: RunOptions, data: LoadedData) -> int:
-    """How many graphs a validation must see: all of them, unless batches are limited."""
+    """Return how many graphs a validation covers: all of them, unless batches are limited."""
     batch = config.dataloader.batch_size
     batches = _batches("limit_val_batches", options.val_batches, len(data.val), batch)
     return min(len(data.val), batches * batch)
 
 
 def _batches(name: str, limit: int | float | None, graphs: int, batch: int) -> int:
-    """Batches of an epoch, as Lightning counts them; raises `RequestError` where none is left."""
+    """Return the batches of an epoch as Lightning counts them; raise `RequestError` for 0."""
     every = -(-graphs // batch)
     if limit is None:
         return every
     left = min(limit, every) if isinstance(limit, int) else int(limit * every)
     if left < 1:
         raise RequestError(
-            f"{name}: {limit} of {every} batches leaves none",
+            f"{name}: {limit} of {every} batches is none",
             hint="Give a larger share, or a number of batches such as 1.",
         )
     return left
@@ -225,7 +225,7 @@ def _run_trainer(
     done = keeper.progress.epochs_done
     if done >= config.trainer.num_epochs:
         return
-    _begin_at(trainer, keeper.progress)
+    _set_progress(trainer, keeper.progress)
     datamodule = GraphDataModule(
         train=data.train,
         val=data.val,
@@ -235,13 +235,13 @@ def _run_trainer(
         first_epoch=done,
     )
     with warnings.catch_warnings():
-        # Lightning advises more workers; on graphs this small they cost more than they save.
+        # Lightning recommends more workers; on graphs this small they cost more than they save.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         try:
             trainer.fit(module, datamodule=datamodule)
         except SIGTERMException as error:
-            # Lightning heard the signal too, and was first to the end of a batch or an epoch. Its
-            # own exception is a SystemExit: the run would end with status 0 and still be running.
+            # Lightning handles the signal too, and may stop first. Its exception is a SystemExit:
+            # the process would end with status 0 and the run would still count as running.
             raise TerminatedRunError("terminated") from error
 
 
@@ -275,16 +275,19 @@ def _trainer(
             hint="See trainer.accelerator, trainer.devices, trainer.precision and --trainer-arg.",
         ) from error
     if trainer.world_size > 1:
-        # A second process would train on the same graphs and write the same files.
+        # A second process would train on the same graphs and write to the same files.
         raise RequestError(
-            f"a training runs on one device, and these settings ask for {trainer.world_size}",
+            f"a training runs on one device, but these settings request {trainer.world_size}",
             hint="Set trainer.devices to 1, or to the number of one device in brackets: [0].",
         )
     return trainer
 
 
-def _begin_at(trainer: lightning.Trainer, progress: Progress) -> None:
-    """Make Lightning's counters say that `progress.epochs_done` epochs lie behind."""
+def _set_progress(trainer: lightning.Trainer, progress: Progress) -> None:
+    """Set Lightning's counters to `progress.epochs_done` completed epochs.
+
+    `fit(ckpt_path=...)` is not used because it restores no random states; `EpochKeeper` does.
+    """
     loop = trainer.fit_loop
     names = ("ready", "started", "processed", "completed")
     epochs = dict.fromkeys(names, progress.epochs_done)
@@ -296,26 +299,25 @@ def _begin_at(trainer: lightning.Trainer, progress: Progress) -> None:
 def evaluate_best(
     config: TrainingConfig, data: LoadedData, paths: RunPaths
 ) -> dict[str, float] | None:
-    """Score the test split with the best checkpoint; write the scores, give the metrics.
+    """Score the test split with the checkpoint behind `best.ckpt`; write scores, return metrics.
 
-    None without a test split or a ranked checkpoint. The figures are of the very file that
-    `best.ckpt` leads to.
+    Return None without a test split or a ranked checkpoint.
     """
     if data.test is None or not paths.best.exists():
         return None
     network = network_of(paths.best, network_identity(config, data))
     scores = evaluation.predict(network, data.test, config.dataloader.batch_size)
     evaluation.write_predictions(paths.test_predictions, data.test, scores)
-    return evaluation.figures(data.test, scores)
+    return evaluation.split_metrics(data.test, scores)
 
 
 def network_of(path: Path, expected: NetworkIdentity | None = None) -> nn.Module:
-    """The network of a checkpoint of ours, with its weights.
+    """Return the network in a checkpoint of topoqa-train, with its weights.
 
     Raises:
-        RequestError: it can't be used, or is of another network than `expected`.
+        RequestError: the checkpoint is unusable, or its network is not the `expected` one.
     """
     state, theirs = load_network_weights(path)
-    network = network_as(expected or theirs)
+    network = build_network(expected or theirs)
     weights.fill(network, state, theirs, expected or theirs, path)
     return network

@@ -1,4 +1,4 @@
-"""Scores of a network on a split, outside any training."""
+"""Evaluation of a network on a split, outside of training."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from topoqa_train.training.metrics import evaluate
 
 
 def predict(network: nn.Module, split: GraphDataset, batch_size: int) -> np.ndarray:
-    """Predicted DockQ [g] of every graph of `split`, in its order, on the CPU."""
+    """Return the predicted DockQ [g] of every graph of `split`, in its order, on the CPU."""
     network.eval()
     with torch.inference_mode():
         parts = [network(batch).double().numpy() for batch in evaluation_loader(split, batch_size)]
     return np.concatenate(parts)
 
 
-def figures(split: GraphDataset, scores: np.ndarray) -> dict[str, float]:
-    """The metrics of `scores` [g] against the labels of `split`; `val_` is left off the names."""
+def split_metrics(split: GraphDataset, scores: np.ndarray) -> dict[str, float]:
+    """Return the metrics of `scores` [g] on `split`, by name without the prefix `val_`."""
     values = evaluate(scores, split.dockq, split.target_ids).values
     return {name.removeprefix("val_"): value for name, value in values.items()}
 
 
 def write_predictions(path: Path, split: GraphDataset, scores: np.ndarray) -> None:
-    """One line a decoy: MODEL, TARGET, dockq, PRED_DOCKQ."""
+    """Write a CSV with a line per decoy: MODEL, TARGET, dockq, PRED_DOCKQ."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["MODEL", "TARGET", "dockq", "PRED_DOCKQ"])

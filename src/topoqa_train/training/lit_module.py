@@ -1,4 +1,4 @@
-"""The network in Lightning's terms: what a step does, and nothing of what an epoch's end does."""
+"""The network as a Lightning module: the steps only; `callbacks` handles the end of an epoch."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from topoqa_train.training.data.collate import GraphBatch
 
 
 class DockQModule(lightning.LightningModule):
-    """MSE on DockQ with Adam.
+    """Regression of DockQ with mean squared error and Adam.
 
-    Keeps the loss of each training batch and the prediction of each validated graph until the
-    epoch's end asks for them. `self.log` is not used: it weighs a batch by its nodes, not by its
-    graphs, unless told otherwise each time.
+    It collects the loss of each training batch and the prediction of each validated graph until
+    the end of the epoch. `self.log` is not used, because by default it weights a batch by the
+    number of its nodes instead of its graphs.
     """
 
     def __init__(self, network: nn.Module, learning_rate: float) -> None:
@@ -28,7 +28,7 @@ class DockQModule(lightning.LightningModule):
         self._predicted: list[tuple[Tensor, Tensor]] = []
 
     def training_step(self, batch: GraphBatch, batch_idx: int) -> Tensor:
-        """Mean squared error over the graphs of the batch."""
+        """Return the mean squared error over the graphs of the batch."""
         del batch_idx
         loss = nn.functional.mse_loss(self.network(batch), batch.y)
         self._losses.append((loss.detach(), batch.num_graphs))
@@ -40,18 +40,22 @@ class DockQModule(lightning.LightningModule):
         self._predicted.append((batch.index, self.network(batch)))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam with torch's defaults, as in Han et al. 2025. The scheduler is stepped elsewhere."""
+        """Return Adam as in Han et al. 2025, torch's defaults; `callbacks` steps the scheduler."""
         return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
 
     def take_train_mse(self) -> float:
-        """Mean squared error over the graphs of the epoch as they were trained on; then forget."""
+        """Return and clear the mean squared error over the graphs of the epoch.
+
+        Each graph counts with the weights at its step. `fsum` makes the sum independent of the
+        order of addition.
+        """
         losses = torch.stack([loss for loss, _ in self._losses]).cpu().double().numpy()
         graphs = np.array([count for _, count in self._losses], dtype=np.float64)
         self._losses.clear()
         return math.fsum((losses * graphs).tolist()) / math.fsum(graphs.tolist())
 
     def take_predictions(self) -> tuple[np.ndarray, np.ndarray]:
-        """Positions [g] and predictions [g] of the graphs validated last; then forget."""
+        """Return and clear positions [g] and predictions [g] of the graphs validated last."""
         if not self._predicted:
             return np.empty(0, dtype=np.int64), np.empty(0)
         index = torch.cat([index for index, _ in self._predicted]).cpu().numpy()

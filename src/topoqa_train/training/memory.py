@@ -1,4 +1,4 @@
-"""What memory a training step takes: counted while one is done."""
+"""Memory of a training step, measured during one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from topoqa_train.training.data.collate import GraphBatch
 
 
 class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Bytes of the tensors that operations give, as long as anything holds them."""
+    """Counter of the bytes of all tensors that operations create, while they are alive."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -30,7 +30,7 @@ class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401
-        """Carry out an operation and count what is new."""
+        """Execute an operation and count its new tensors."""
         del types
         result = operation(*args, **(kwargs or {}))
         for value in tree_leaves(result):
@@ -53,12 +53,11 @@ class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def step_bytes(network: nn.Module, batch: GraphBatch) -> int:
-    """Bytes of all tensors at the fullest moment of a training step with Adam.
+    """Return the peak bytes of all tensors in a training step with Adam.
 
-    Counted are `batch`, weights, gradients, Adam's two moments, and what is kept for the way back.
-    Operations' scratch space is not seen, nor what the allocator keeps in reserve: measured on
-    Linux, a process grew by 1.1 to 2 times this, the least where a step takes hundreds of MiB. The
-    network is changed by the step.
+    This counts `batch`, weights, gradients, Adam's two moments and what the backward pass needs,
+    but not scratch space of operations and reserves of the allocator: on Linux a process grew by
+    1.1 to 2 times this, least for steps of hundreds of MiB. The step changes the network.
     """
     optimizer = torch.optim.Adam(network.parameters())
     network.train()
@@ -73,11 +72,11 @@ def step_bytes(network: nn.Module, batch: GraphBatch) -> int:
 
 
 def batch_bytes(batch: GraphBatch) -> int:
-    """Bytes of the tensors of a batch."""
+    """Return the bytes of the tensors of a batch."""
     tensors = (batch.x, batch.edge_index, batch.edge_attr, batch.batch, batch.y, batch.index)
     return sum(tensor.numel() * tensor.itemsize for tensor in tensors)
 
 
 def weights_bytes(network: nn.Module) -> int:
-    """Bytes of all parameters."""
+    """Return the bytes of all parameters."""
     return sum(weight.numel() * weight.itemsize for weight in network.parameters())

@@ -1,4 +1,4 @@
-"""How good predictions of DockQ are: as numbers, and as a ranking of the decoys of each target."""
+"""Quality of predicted DockQ: as numbers, and as a ranking of the decoys of each target."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Figures:
-    """The metrics of a split by name; those in `undefined` could not be told and read 0."""
+class Metrics:
+    """The metrics of a split by name; those in `undefined` have the value 0."""
 
     values: dict[str, float]
     undefined: frozenset[str]
 
 
-def evaluate(predicted: ArrayLike, dockq: ArrayLike, targets: ArrayLike) -> Figures:
-    """Hold predictions [g] against DockQ [g]; `targets` [g] says which decoys compete.
+def evaluate(predicted: ArrayLike, dockq: ArrayLike, targets: ArrayLike) -> Metrics:
+    """Compare predictions [g] with DockQ [g]; `targets` [g] groups the decoys.
 
     - `val_loss`: mean squared error over the graphs.
     - `val_pearson_corr`, `val_spearman_corr`: over all graphs.
     - `val_target_spearman`: mean over the targets whose decoys differ in DockQ (a target of one
-      decoy, or of equals, can't be ranked well or badly and is left out).
+      decoy, or of equal ones, can't be ranked and is left out).
     - `val_ranking_loss`: mean over all targets of the best DockQ minus that of the top decoy.
     - `val_top1_acceptable` ... `val_top10_high`: share of all targets with a decoy of the class
       or better among the 1 or 10 top ones; a target without any such decoy counts as missed.
 
     A correlation with constant predictions or labels is undefined: it counts as 0 and is named
-    in `undefined`; so is a mean of them that has such a one in it. The top decoys are those with
-    the highest predictions; equal ones count against the model, the worst DockQ first, so that
-    the order of the file never helps. A prediction that is no finite number comes last, makes
-    the correlations undefined, and shows in `val_loss` as it is.
+    in `undefined`, as is a mean with an undefined value. The top decoys are those with the highest
+    predictions; among equal predictions the worst DockQ comes first, so that a constant network
+    gains nothing from the order of the file. A prediction that is not finite ranks last, makes the
+    correlations undefined, and enters `val_loss` unchanged.
 
     Raises:
         ValueError: lengths differ, or there is no graph.
@@ -66,11 +66,11 @@ def evaluate(predicted: ArrayLike, dockq: ArrayLike, targets: ArrayLike) -> Figu
         **_hit_rates(truth, tops),
     }
     undefined = (name for name, of in correlations.items() if not of or None in of)
-    return Figures(values, frozenset(undefined))
+    return Metrics(values, frozenset(undefined))
 
 
 def pearson(one: Floats, other: Floats) -> float | None:
-    """Pearson's correlation; None where it is undefined: a constant, a NaN, fewer than two."""
+    """Return Pearson's correlation; None if undefined: a constant, a NaN, fewer than two."""
     if not (np.isfinite(one).all() and np.isfinite(other).all()):
         return None
     if np.ptp(one) == 0 or np.ptp(other) == 0:
@@ -80,7 +80,7 @@ def pearson(one: Floats, other: Floats) -> float | None:
 
 
 def spearman(one: Floats, other: Floats) -> float | None:
-    """Spearman's rank correlation, equal values at their mean rank; None as for `pearson`."""
+    """Return Spearman's correlation, equal values at their mean rank; None as for `pearson`."""
     if not (np.isfinite(one).all() and np.isfinite(other).all()):
         return None
     return pearson(_ranks(one), _ranks(other))
@@ -89,18 +89,21 @@ def spearman(one: Floats, other: Floats) -> float | None:
 def selection_metric(
     val_loss: float, spearman_corr: float, *, weight: float, min_delta: float
 ) -> float:
-    """What epochs, checkpoints and runs are chosen by; lower is better."""
+    """Return the value by which epochs, checkpoints and runs are selected; lower is better.
+
+    The correlation counts only above `min_delta`.
+    """
     return val_loss - weight * max(0.0, spearman_corr - min_delta)
 
 
 def _unit(values: Floats) -> Floats:
-    """The vector at length 1; scaled first, so that squares neither vanish nor overflow."""
+    """Return the vector scaled to length 1; divided by its largest value against overflow."""
     scaled = values / np.abs(values).max()
     return np.asarray(scaled / math.sqrt(_dot(scaled, scaled)))
 
 
 def _dot(one: Floats, other: Floats) -> float:
-    """Rounded once, so the same in every process: a sum by BLAS hangs on where arrays lie."""
+    """Return the scalar product, rounded once: a BLAS sum depends on the alignment of arrays."""
     return math.fsum((one * other).tolist())
 
 

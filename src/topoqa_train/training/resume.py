@@ -1,8 +1,8 @@
-"""Brings a run back to the end of an epoch, with all that the next one begins from.
+"""Restoring a run to the end of an epoch, with all that the next epoch starts from.
 
-What is written here is whole or not there, but disks fail, copies break off and files are mixed up:
-a checkpoint that can't be read any more, or is not the run's own, is put aside, and the newest that
-is sound takes its place.
+This program writes checkpoints atomically, but disks fail, copies break off and files get mixed up:
+a checkpoint that is unreadable or belongs to another run is quarantined, and the newest valid one
+is used in its place.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ _RANKED = Path(checkpoint_file.PATTERN).suffix
 def resume(
     module: DockQModule, keeper: EpochKeeper, chosen: Path | None, identity: NetworkIdentity
 ) -> bool:
-    """Bring everything back; False where the run was stopped before its first epoch's end.
+    """Restore everything; return False if the run was stopped before the end of an epoch.
 
-    Without a `chosen` checkpoint it is the last one; where that can't be read or is lost, the
-    newest of those that are ranked: each has all that going on needs.
+    The default for `chosen` is the last checkpoint or, if that is missing or unreadable, the newest
+    ranked one: each holds all that resuming needs.
 
     Raises:
-        RequestError: there are checkpoints, but none can be gone on from.
+        RequestError: there are checkpoints, but none is usable.
     """
     paths = keeper.paths
-    spoilt = _spoilt(keeper)
-    if chosen is not None and chosen.name in spoilt:
-        raise spoilt[chosen.name]
-    source = chosen or _newest(paths, spoilt)
+    unusable = _unusable(keeper)
+    if chosen is not None and chosen.name in unusable:
+        raise unusable[chosen.name]
+    source = chosen or _newest(paths, unusable)
     document: dict[str, Any] = {}
     if source is not None:
         document = checkpoint_file.read(source)
         theirs = checkpoint_file.identity(document)
         weights.fill(module.network, document["state_dict"], theirs, identity, source)
-        # Before metrics are cut and checkpoints deleted for a training that could not go on.
+        # Before metrics are cut and checkpoints deleted for a training that could not continue.
         restore.rehearse(document, module, source)
         keeper.resume_from(document)
-        _put_aside(spoilt, source, keeper)
-        there = {file.name for file in paths.checkpoints.iterdir()}
+        _quarantine(unusable, source, keeper)
+        present = {file.name for file in paths.checkpoints.iterdir()}
         if source == paths.last:
-            _name_the_lost(keeper, there | spoilt.keys())
-        # Else files of its day may have been deleted since, for better ones of later epochs.
-        keeper.progress.ranking.keep_only(there)
+            _warn_missing(keeper, present | unusable.keys())
+        # An older checkpoint may rank files that were deleted since, for better later epochs.
+        keeper.progress.ranking.keep_only(present)
         if source != paths.last:
-            # First of all: a kill in what follows must not bring the later epochs back.
+            # Before anything else: a kill in what follows must not bring the later epochs back.
             atomic.write_bytes(paths.last, source.read_bytes())
     keeper.restore_metrics(document.get("history", ()))
     checkpoint_file.settle(paths, keeper.progress.ranking)
@@ -66,16 +66,17 @@ def resume(
 
 
 def _ranked(paths: RunPaths) -> list[Path]:
-    """The ranked checkpoints, the newest epoch first."""
-    files = paths.checkpoints.glob(checkpoint_file.PATTERN)
-    found = [(epoch_of(file.name), file) for file in files]
-    return [
-        file for epoch, file in sorted(found, key=lambda pair: -1 if pair[0] is None else -pair[0])
-    ]
+    """Return the ranked checkpoints, the newest epoch first."""
+
+    def epoch(file: Path) -> int:
+        found = epoch_of(file.name)
+        return -1 if found is None else found
+
+    return sorted(paths.checkpoints.glob(checkpoint_file.PATTERN), key=epoch, reverse=True)
 
 
-def _spoilt(keeper: EpochKeeper) -> dict[str, RequestError]:
-    """The checkpoints, by name, that can't be read, or that some hand put there."""
+def _unusable(keeper: EpochKeeper) -> dict[str, RequestError]:
+    """Return the error of each checkpoint that is unreadable or not of this run, by file name."""
     paths, found = keeper.paths, {}
     for file in [*([paths.last] if paths.last.exists() else []), *_ranked(paths)]:
         try:
@@ -86,9 +87,9 @@ def _spoilt(keeper: EpochKeeper) -> dict[str, RequestError]:
 
 
 def _check(file: Path, document: dict[str, Any], run: dict[str, str]) -> None:
-    whose = document.get("run", run)
-    if whose != run:
-        name = whose.get("name") if isinstance(whose, dict) else whose
+    owner = document.get("run", run)
+    if owner != run:
+        name = owner.get("name") if isinstance(owner, dict) else owner
         raise RequestError(f"{file} is a checkpoint of another run, {shorten(str(name))}")
     metrics = document.get("metrics")
     if file.suffix != _RANKED or not isinstance(metrics, dict):
@@ -98,35 +99,35 @@ def _check(file: Path, document: dict[str, Any], run: dict[str, str]) -> None:
         epoch = document["epoch"]
         names = [file_name(metric, epoch, loss, selection) for metric in (VAL_LOSS, SELECTION)]
         if file.name not in names:
-            raise RequestError(f"{file} holds epoch {epoch}, not what its name says")
+            raise RequestError(f"{file} holds epoch {epoch}, which differs from its name")
 
 
-def _newest(paths: RunPaths, spoilt: dict[str, RequestError]) -> Path | None:
-    if paths.last.exists() and paths.last.name not in spoilt:
+def _newest(paths: RunPaths, unusable: dict[str, RequestError]) -> Path | None:
+    if paths.last.exists() and paths.last.name not in unusable:
         return paths.last
-    whole = [file for file in _ranked(paths) if file.name not in spoilt]
-    if not whole and spoilt:
-        raise next(iter(spoilt.values()))
-    return whole[0] if whole else None
+    usable = [file for file in _ranked(paths) if file.name not in unusable]
+    if not usable and unusable:
+        raise next(iter(unusable.values()))
+    return usable[0] if usable else None
 
 
-def _put_aside(spoilt: dict[str, RequestError], source: Path, keeper: EpochKeeper) -> None:
-    for name, error in spoilt.items():
+def _quarantine(unusable: dict[str, RequestError], source: Path, keeper: EpochKeeper) -> None:
+    for name, error in unusable.items():
         file = keeper.paths.checkpoints / name
-        aside = _free(file.with_name(name + DAMAGED))
-        file.rename(aside)
-        gone_on = f"; the run goes on from {source.name}" if file == keeper.paths.last else ""
-        keeper.warn(f"{error.message}. It is put aside as {aside.name}{gone_on}.")
+        target = _free(file.with_name(name + DAMAGED))
+        file.rename(target)
+        resumed = f"; the run resumes from {source.name}" if file == keeper.paths.last else ""
+        keeper.warn(f"{error.message}. Renamed it to {target.name}{resumed}.")
 
 
 def _free(path: Path) -> Path:
-    """`path`, or where that is taken the first free one with a number behind it."""
+    """Return `path` or, if it exists, the first free path with a number appended."""
     numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
     return next(each for each in itertools.chain([path], numbered) if not os.path.lexists(each))
 
 
-def _name_the_lost(keeper: EpochKeeper, known: Collection[str]) -> None:
-    """Tell which ranked checkpoints are gone: the ranks behind them move up."""
-    lost = sorted(keeper.progress.ranking.files() - set(known))
-    if lost:
-        keeper.warn(f"gone from {keeper.paths.checkpoints.name}: {', '.join(lost)}")
+def _warn_missing(keeper: EpochKeeper, known: Collection[str]) -> None:
+    """Warn of ranked checkpoints that no longer exist: the ranks behind them move up."""
+    missing = sorted(keeper.progress.ranking.files() - set(known))
+    if missing:
+        keeper.warn(f"missing in {keeper.paths.checkpoints.name}: {', '.join(missing)}")

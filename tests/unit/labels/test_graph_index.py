@@ -69,7 +69,7 @@ def test_two_sub_folders_with_the_same_model_is_an_error_that_names_both(folder:
     (folder / "other").mkdir()
     (folder / "other" / "1ABC_2.pt").write_bytes(b"x")
     index = GraphIndex.scan(folder)
-    with pytest.raises(DataError, match="2 graphs answer to 1ABC_2") as caught:
+    with pytest.raises(DataError, match="2 graphs match 1ABC_2") as caught:
         index.find("1ABC_2")
     assert set(caught.value.details) == {
         str(folder / "other" / "1ABC_2.pt"),

@@ -71,7 +71,7 @@ def test_a_split_that_wishes_for_nothing_is_left_out() -> None:
     ("rows", "wishes", "words"),
     [
         (ROWS[:1], {"val": Wish(0.2)}, "one target \\(A\\) can't be split"),
-        (ROWS, {"val": Wish(0.2, ("Z",))}, "no label is of a target Z"),
+        (ROWS, {"val": Wish(0.2, ("Z",))}, "no label has the target Z"),
         (ROWS, {"val": Wish(0.2, ("A",)), "test": Wish(0, ("A",))}, "named for val and test"),
         (ROWS, {"val": Wish(0.2, tuple("ABCDEFGHIJ"))}, "10 targets can't be split"),
         (ROWS, {}, "can't be split into training and validation"),

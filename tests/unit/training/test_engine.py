@@ -20,7 +20,7 @@ def test_a_sigterm_that_lightning_noticed_first_is_ours(monkeypatch: pytest.Monk
 
     trainer = SimpleNamespace(fit=fit)
     monkeypatch.setattr(engine, "_trainer", lambda *_: trainer)
-    monkeypatch.setattr(engine, "_begin_at", lambda *_: None)
+    monkeypatch.setattr(engine, "_set_progress", lambda *_: None)
     config: Any = SimpleNamespace(
         trainer=SimpleNamespace(num_epochs=3),
         dataloader=SimpleNamespace(batch_size=1, num_workers=0, seed=1),

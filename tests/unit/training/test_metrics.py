@@ -9,7 +9,7 @@ from scipy import stats
 from topoqa_train.training.metrics import (
     CLASSES,
     TOPS,
-    Figures,
+    Metrics,
     evaluate,
     pearson,
     selection_metric,
@@ -171,7 +171,7 @@ def test_the_order_of_the_graphs_does_not_count(rng: random.Random) -> None:
     rows = [(rng.randrange(5) / 5, rng.randrange(5) / 5, rng.choice("abc")) for _ in range(30)]
     shuffled = rng.sample(rows, len(rows))
     one, other = (evaluate(*zip(*some, strict=True)) for some in (rows, shuffled))
-    assert isinstance(one, Figures)
+    assert isinstance(one, Metrics)
     assert one.values == pytest.approx(other.values, abs=1e-12)
     assert one.undefined == other.undefined
 

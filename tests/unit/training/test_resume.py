@@ -1,4 +1,4 @@
-"""Where a run goes on that a disk or a copy left with damaged checkpoints."""
+"""The checkpoint from which a run resumes when files are damaged, missing or foreign."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEW = file_name(SELECTION, 12, 0.05, -0.2)
 
 
 class Keeper:
-    """Notes what it is told."""
+    """Records what it is given."""
 
     def __init__(self, paths: RunPaths) -> None:
         self.paths = paths
@@ -57,10 +57,10 @@ def paths(tmp_path: Path) -> RunPaths:
     return paths
 
 
-def go_on(paths: RunPaths) -> Keeper:
+def resume_run(paths: RunPaths) -> Keeper:
     keeper: Any = Keeper(paths)
-    module = DockQModule(engine.network_as(NETWORK), 0.01)
-    keeper.begun = resume.resume(module, keeper, None, NETWORK)
+    module = DockQModule(engine.build_network(NETWORK), 0.01)
+    keeper.resumed = resume.resume(module, keeper, None, NETWORK)
     return keeper
 
 
@@ -68,37 +68,35 @@ def cut(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
 
 
-def test_whole_it_goes_on_from_the_last(paths: RunPaths) -> None:
+def test_the_last_checkpoint_is_the_default(paths: RunPaths) -> None:
     before = sorted(paths.checkpoints.iterdir())
-    keeper = go_on(paths)
+    keeper = resume_run(paths)
     assert keeper.document["epoch"] == 12
     assert keeper.warnings == []
     links = [paths.checkpoints / name for name in ("best.ckpt", "second_best.ckpt")]
     assert sorted(paths.checkpoints.iterdir()) == sorted([*before, *links])
 
 
-@pytest.mark.parametrize("lost", [True, False])
-def test_without_a_last_that_can_be_read_it_goes_on_from_the_newest_that_can(
-    paths: RunPaths, lost: bool
-) -> None:
-    if lost:
+@pytest.mark.parametrize("missing", [True, False])
+def test_without_a_valid_last_the_newest_valid_one_is_used(paths: RunPaths, missing: bool) -> None:
+    if missing:
         paths.last.unlink()
     else:
         cut(paths.last)
     cut(paths.checkpoints / NEW)
-    keeper = go_on(paths)
+    keeper = resume_run(paths)
     assert keeper.document["epoch"] == 3
     assert checkpoint_file.read(paths.last)["epoch"] == 3
     assert (paths.checkpoints / f"{NEW}.damaged").is_file()
     assert [entry.file for entry in keeper.progress.ranking.best] == [OLD]
-    said = " ".join(keeper.warnings)
-    assert f"{NEW}.damaged" in said
-    assert (f"last.ckpt.damaged; the run goes on from {OLD}" in said) != lost
+    warning = " ".join(keeper.warnings)
+    assert f"{NEW}.damaged" in warning
+    assert (f"last.ckpt.damaged; the run resumes from {OLD}" in warning) != missing
 
 
-def test_one_that_was_ranked_and_is_damaged_holds_no_rank(paths: RunPaths) -> None:
+def test_a_damaged_ranked_checkpoint_loses_its_rank(paths: RunPaths) -> None:
     cut(paths.checkpoints / OLD)
-    keeper = go_on(paths)
+    keeper = resume_run(paths)
     assert keeper.document["epoch"] == 12
     assert (paths.checkpoints / "best.ckpt").resolve().name == NEW
     assert not (paths.checkpoints / "second_best.ckpt").is_symlink()
@@ -110,62 +108,62 @@ def change(file: Path, **parts: Any) -> None:
     file.write_bytes(checkpoint_file.serialise({**checkpoint_file.read(file), **parts}))
 
 
-def test_the_last_of_another_run_is_not_taken(paths: RunPaths) -> None:
+def test_the_last_of_another_run_is_quarantined(paths: RunPaths) -> None:
     change(paths.last, run={"name": "other", "created": "2026-01-31"})
-    keeper = go_on(paths)
+    keeper = resume_run(paths)
     assert keeper.document["epoch"] == 12
-    (said,) = keeper.warnings
-    assert "last.ckpt is a checkpoint of another run, other" in said
-    assert said.endswith(f"last.ckpt.damaged; the run goes on from {NEW}.")
+    (warning,) = keeper.warnings
+    assert "last.ckpt is a checkpoint of another run, other" in warning
+    assert warning.endswith(f"last.ckpt.damaged; the run resumes from {NEW}.")
 
 
-def test_its_own_is(paths: RunPaths) -> None:
+def test_checkpoints_of_this_run_are_accepted(paths: RunPaths) -> None:
     for file in paths.checkpoints.iterdir():
         change(file, run={"name": "r", "created": "2026-01-31"})
-    assert go_on(paths).warnings == []
+    assert resume_run(paths).warnings == []
 
 
-def test_one_that_is_not_what_its_name_says_holds_no_rank(paths: RunPaths) -> None:
+def test_a_checkpoint_that_differs_from_its_name_loses_its_rank(paths: RunPaths) -> None:
     for name, value in ((OLD, -0.1), (NEW, -0.1)):
         metrics = {"val_loss": 0.05, "selection_metric": value}
         change(paths.checkpoints / name, metrics=metrics)
-    keeper = go_on(paths)
-    (said,) = keeper.warnings
-    assert f"{NEW} holds epoch 12, not what its name says" in said
+    keeper = resume_run(paths)
+    (warning,) = keeper.warnings
+    assert f"{NEW} holds epoch 12, which differs from its name" in warning
     assert (paths.checkpoints / "best.ckpt").resolve().name == OLD
 
 
-def test_one_that_is_asked_for_is_not_put_aside_but_refused(paths: RunPaths) -> None:
+def test_a_chosen_damaged_checkpoint_is_refused_and_kept(paths: RunPaths) -> None:
     cut(paths.checkpoints / NEW)
     keeper: Any = Keeper(paths)
-    module = DockQModule(engine.network_as(NETWORK), 0.01)
+    module = DockQModule(engine.build_network(NETWORK), 0.01)
     with pytest.raises(RequestError, match="is damaged"):
         resume.resume(module, keeper, paths.checkpoints / NEW, NETWORK)
     assert (paths.checkpoints / NEW).is_file()
 
 
-def test_those_that_are_gone_are_named(paths: RunPaths) -> None:
+def test_missing_ranked_checkpoints_are_reported(paths: RunPaths) -> None:
     (paths.checkpoints / OLD).unlink()
-    assert go_on(paths).warnings == [f"gone from model_checkpoints: {OLD}"]
+    assert resume_run(paths).warnings == [f"missing in model_checkpoints: {OLD}"]
 
 
-def test_what_was_put_aside_before_stays(paths: RunPaths) -> None:
+def test_an_earlier_quarantined_file_is_kept(paths: RunPaths) -> None:
     (paths.checkpoints / "last.ckpt.damaged").mkdir()
     cut(paths.last)
-    (said,) = go_on(paths).warnings
-    assert "last.ckpt.damaged-2" in said
+    (warning,) = resume_run(paths).warnings
+    assert "last.ckpt.damaged-2" in warning
 
 
-def test_where_none_can_be_read_nothing_is_touched(paths: RunPaths) -> None:
+def test_without_any_valid_checkpoint_nothing_changes(paths: RunPaths) -> None:
     for file in paths.checkpoints.iterdir():
         cut(file)
     before = {file: file.read_bytes() for file in paths.checkpoints.iterdir()}
     with pytest.raises(RequestError, match=r"last\.ckpt is damaged"):
-        go_on(paths)
+        resume_run(paths)
     assert {file: file.read_bytes() for file in paths.checkpoints.iterdir()} == before
 
 
-def test_without_any_it_begins_anew(paths: RunPaths) -> None:
+def test_without_checkpoints_the_run_starts_again(paths: RunPaths) -> None:
     for file in paths.checkpoints.iterdir():
         file.unlink()
-    assert not go_on(paths).begun
+    assert not resume_run(paths).resumed

@@ -1,7 +1,7 @@
 """Checkpoint files: written atomically, read without running code, linked by rank.
 
-A checkpoint is one `torch.save` of tensors and JSON types. The keys that Lightning also uses bear
-Lightning's names, so that `state_dict` and `epoch` are where tools look for them.
+A checkpoint is one `torch.save` of tensors and JSON types. Keys that Lightning also has keep
+Lightning's names, so that other tools find `state_dict` and `epoch`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from topoqa_train.training.safe_load import ForbiddenGlobalError, InvalidFileErr
 
 FORMAT = "topoqa-train/1"
 PATTERN = "checkpoint.*.chkpt"
-# Some ten thousand weights with what the optimizer keeps of each; their bytes are not counted.
+# Enough for some ten thousand tensors with their optimizer states; their bytes count as file only.
 LIMITS = Limits(file_bytes=2**36, pickle_bytes=2**24, instructions=2**20)
 _OTHER_LINKS = tuple(f"best_{metric}.ckpt" for metric in (VAL_LOSS, SELECTION))
 
 
 @dataclass
 class Progress:
-    """How far a training is, apart from tensors: all that deciding the next epoch needs."""
+    """Progress of a training without tensors: all that the decisions of an epoch depend on."""
 
     epochs_done: int = 0
     global_step: int = 0
@@ -42,18 +42,18 @@ class Progress:
     seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """JSON types only."""
+        """Return it as JSON types; see `from_json`."""
         return {**asdict(self), "ranking": self.ranking.to_json()}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Progress:
-        """Undo `to_json`."""
+        """Return the progress that `to_json` wrote."""
         return cls(**{**document, "ranking": Ranking.from_json(document["ranking"])})
 
 
 @dataclass(frozen=True)
 class NetworkIdentity:
-    """What a network must agree in for its weights to fit; JSON types only."""
+    """What two networks must have in common to exchange weights; JSON types only."""
 
     architecture: str
     options: dict[str, Any]
@@ -61,40 +61,40 @@ class NetworkIdentity:
     edge_dim: int
 
     def differences(self, other: NetworkIdentity) -> list[str]:
-        """Each key that differs, as `model.attention_head: 8 there, 4 here`."""
+        """Return a line for each differing key, with both values."""
         mine, theirs = asdict(self), asdict(other)
         flat = {**mine.pop("options"), **mine}
         flat_other = {**theirs.pop("options"), **theirs}
         return [
-            f"{key}: {_shown(flat, key)} in the checkpoint, {_shown(flat_other, key)} in the config"
+            f"{key}: {_value(flat, key)} in the checkpoint, {_value(flat_other, key)} in the config"
             for key in sorted({*flat, *flat_other})
             if flat.get(key) != flat_other.get(key)
         ]
 
 
 def serialise(document: dict[str, Any]) -> bytes:
-    """The bytes of a checkpoint file."""
+    """Return the bytes of a checkpoint file."""
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **document}, buffer)
     return buffer.getvalue()
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read a checkpoint of ours with all that going on needs.
+    """Read a checkpoint of this program with all that resuming needs.
 
     Raises:
-        RequestError: there is none, it is damaged, it would run code, it is of another make, or
-            parts of it are missing.
+        RequestError: the file does not exist, is damaged, would run code, is of another program,
+            or lacks parts.
     """
     document = read_any(path)
     if not is_ours(document):
-        raise RequestError(f"{path} is no checkpoint of topoqa-train")
+        raise RequestError(f"{path} is not a checkpoint of topoqa-train")
     schema.check(schema.Whole, document, path)
     return document
 
 
 def read_weights(path: Path) -> dict[str, Any]:
-    """Read any checkpoint for its weights; one of ours says of which network they are."""
+    """Read any checkpoint for its weights; one of this program identifies their network."""
     document = read_any(path)
     if is_ours(document):
         schema.check(schema.Weights, document, path)
@@ -102,15 +102,12 @@ def read_weights(path: Path) -> dict[str, Any]:
 
 
 def is_ours(document: dict[str, Any]) -> bool:
-    """Whether a checkpoint is of this program, and so has more than weights."""
+    """Return whether this program wrote a checkpoint, so that it has more than weights."""
     return bool(document.get("format") == FORMAT)
 
 
 def read_any(path: Path) -> dict[str, Any]:
-    """Read any checkpoint whose content is tensors and plain types, on the CPU.
-
-    What `torch.load(weights_only=True)` would do, but bounded by the file's size.
-    """
+    """Read any checkpoint of tensors and plain types, on the CPU; raise `RequestError`."""
     try:
         document = safe_load.load(path, LIMITS)
         safe_load.check_values(document)
@@ -129,24 +126,23 @@ def read_any(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise RequestError(f"the checkpoint {path} can't be read: {error.strerror}") from error
     if not isinstance(document, dict) or not isinstance(document.get("state_dict"), dict):
-        raise RequestError(f"{path} is no checkpoint: it has no state_dict")
+        raise RequestError(f"{path} is not a checkpoint: it has no state_dict")
     return document
 
 
 def identity(document: dict[str, Any]) -> NetworkIdentity:
-    """The network that a checkpoint of ours is of."""
+    """Return the network identity in a checkpoint of this program."""
     return NetworkIdentity(**document["hyper_parameters"])
 
 
 def settle(paths: RunPaths, ranking: Ranking) -> None:
-    """Make the links say what `ranking` says, then delete the checkpoints that fell out.
+    """Point the links to the checkpoints of `ranking`, then delete the other checkpoints.
 
-    Links first: there is no moment at which one leads nowhere. Also mends what a kill between
-    two of these steps left.
+    In this order no link dangles at any moment. It also completes what a kill interrupted.
     """
     links = ranking.links()
     for name, file in links.items():
-        if not _leads_to(paths.checkpoints / name, file):
+        if not _points_to(paths.checkpoints / name, file):
             atomic.replace_link(paths.checkpoints / name, file)
     for name in {*LINKS, *_OTHER_LINKS} - set(links):
         (paths.checkpoints / name).unlink(missing_ok=True)
@@ -157,9 +153,9 @@ def settle(paths: RunPaths, ranking: Ranking) -> None:
     atomic.delete_leftovers(paths.checkpoints)
 
 
-def _shown(flat: dict[str, Any], key: str) -> str:
+def _value(flat: dict[str, Any], key: str) -> str:
     return shorten(repr(flat.get(key)))
 
 
-def _leads_to(link: Path, file: str) -> bool:
+def _points_to(link: Path, file: str) -> bool:
     return link.is_symlink() and str(link.readlink()) == file

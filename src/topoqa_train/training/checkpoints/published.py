@@ -14,9 +14,9 @@ from topoqa_train.training.checkpoints.checkpoint_file import read_any
 from topoqa_train.training.model.build import ModelOptions, Pooling
 from topoqa_train.training.model.proteingat import ProteinGAT
 
-# The network of ours that theirs is.
+# The same network in this project.
 PUBLISHED_AS: Final = "proteingat"
-# Their name of a module, then ours. In their GATv2, lin_l is of the source, lin_r of the target.
+# Published name of a module to ours. In GATv2, lin_l is of the source, lin_r of the target.
 _LAYER: Final = {
     "att": "attention.attention",
     "bias": "attention.bias",
@@ -36,13 +36,13 @@ _LINEARS: Final = {
     "fc1": "head.2",
     "out": "head.4",
 }
-# A third layer is in the file, and nothing ever runs it.
+# The file has a third layer that the published network never runs.
 _UNUSED: Final = "conv3."
 
 
 @dataclass(frozen=True)
 class PublishedWeights:
-    """Weights under our names, and the network that they are of; how it pools is not in them."""
+    """Weights under our names and the options of their network, except how it pools."""
 
     weights: dict[str, Tensor]
     attention_head: int
@@ -54,12 +54,11 @@ class PublishedWeights:
 def load_published(path: Path, *, pooling: Pooling = "mean") -> ProteinGAT:
     """Read the published Lightning checkpoint (`topoqa.ckpt`) into a network ready to predict.
 
-    Heads and widths are found in the file; the published figures are with mean pooling, the
-    default. Nothing in the file is run.
+    Heads and widths come from the file; the published results are with mean pooling.
 
     Raises:
-        RequestError: no such file, damaged, more than tensors and plain values in it, or not the
-            published network.
+        RequestError: the file does not exist, is damaged, holds more than tensors and plain
+            values, or is not the published network.
     """
     found = published_weights(read_any(path), path)
     options = ModelOptions(
@@ -71,15 +70,15 @@ def load_published(path: Path, *, pooling: Pooling = "mean") -> ProteinGAT:
         network = ProteinGAT(options, node_dim=found.node_dim, edge_dim=found.edge_dim)
         network.load_state_dict(found.weights)
     except RuntimeError as error:
-        raise _other_shapes(path, error) from error
+        raise _shape_error(path, error) from error
     return network.eval()
 
 
 def published_weights(document: Mapping[str, Any], path: Path) -> PublishedWeights:
-    """The weights in a checkpoint of theirs, as `read_any` gave it.
+    """Return the weights in a checkpoint that `read_any` returned.
 
-    Taken too: the same network inside a module (one word before every name), and with the edge
-    embedding that has a layer norm.
+    The network may also be inside a module (a prefix of every name), and its edge embedding may
+    have a layer norm.
 
     Raises:
         RequestError: they are not of the published network.
@@ -90,9 +89,9 @@ def published_weights(document: Mapping[str, Any], path: Path) -> PublishedWeigh
     missing = sorted(names.keys() - theirs.keys())
     unknown = sorted(name for name in theirs.keys() - names.keys() if not name.startswith(_UNUSED))
     wrong = [f"missing: {', '.join(missing[:5])}"] if missing else []
-    wrong += [f"not known: {', '.join(unknown[:5])}"] if unknown else []
-    there = [name for name in names if name in theirs]
-    wrong += [f"no tensor: {name}" for name in there if not isinstance(theirs[name], Tensor)]
+    wrong += [f"unknown: {', '.join(unknown[:5])}"] if unknown else []
+    present = [name for name in names if name in theirs]
+    wrong += [f"not a tensor: {name}" for name in present if not isinstance(theirs[name], Tensor)]
     if wrong:
         raise RequestError(
             f"{path} does not hold the published network of TopoQA", details=wrong[:5]
@@ -100,7 +99,7 @@ def published_weights(document: Mapping[str, Any], path: Path) -> PublishedWeigh
     ours = {names[name]: theirs[name] for name in names}
     edges = "edge_embedding.0.weight" if layer_norm else "edge_embedding.weight"
     try:
-        # Theirs is [1, heads, width].
+        # The published shape is [1, heads, width].
         for name in ours:
             if name.endswith("attention.attention"):
                 ours[name] = ours[name].squeeze(0)
@@ -112,10 +111,10 @@ def published_weights(document: Mapping[str, Any], path: Path) -> PublishedWeigh
             edge_dim=ours[edges].shape[1],
         )
     except (RuntimeError, IndexError) as error:
-        raise _other_shapes(path, error) from error
+        raise _shape_error(path, error) from error
 
 
-def _other_shapes(path: Path, error: Exception) -> RequestError:
+def _shape_error(path: Path, error: Exception) -> RequestError:
     return RequestError(
         f"the weights in {path} are not of the published shapes",
         details=str(error).splitlines()[:4],
@@ -130,7 +129,7 @@ def _without_module(weights: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _names(*, layer_norm: bool) -> Iterator[tuple[str, str]]:
-    """Each of their weights that is used, with our name of it."""
+    """Yield the published name of each weight that is used, with our name."""
     linears = dict(_LINEARS)
     if layer_norm:
         linears |= {f"edge_embed.{n}": f"edge_embedding.{n}" for n in (0, 1, 3)}

@@ -1,4 +1,4 @@
-"""Brings the weights of a checkpoint into a network, where they fit."""
+"""Loading the weights of a checkpoint into a network that they fit."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from topoqa_train.training.checkpoints.published import PUBLISHED_AS, published_
 
 
 def load(network: nn.Module, path: Path, identity: NetworkIdentity) -> None:
-    """From a checkpoint of ours, or from one with the published network of TopoQA.
+    """Load weights from a checkpoint of this program or of the published network.
 
     Raises:
-        RequestError: it can't be read, or is of another network than `identity`.
+        RequestError: the checkpoint is unreadable, or of another network than `identity`.
     """
     document = checkpoint_file.read_weights(path)
     if checkpoint_file.is_ours(document):
@@ -32,7 +32,7 @@ def _published(
 ) -> tuple[dict[str, Any], NetworkIdentity]:
     found = published_weights(document, path)
     options = {
-        # How it pools, and what no weight depends on, is for the config to say.
+        # The config decides what no weight depends on, such as how the network pools.
         **ours.options,
         "attention_head": found.attention_head,
         "use_layer_norm": found.use_layer_norm,
@@ -48,10 +48,10 @@ def fill(
     ours: NetworkIdentity,
     path: Path,
 ) -> None:
-    """Put `weights` of `theirs`, read from `path`, into `network`, which is `ours`.
+    """Load `weights` of the network `theirs`, read from `path`, into `network`, which is `ours`.
 
     Raises:
-        RequestError: the two differ, with the keys in which they do.
+        RequestError: the two networks differ; the keys are named.
     """
     differences = theirs.differences(ours)
     if differences:

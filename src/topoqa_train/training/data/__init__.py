@@ -1,1 +1,1 @@
-"""From label files and graph files to batches. This module itself stays light."""
+"""From label files and graph files to batches."""

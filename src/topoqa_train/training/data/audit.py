@@ -1,4 +1,4 @@
-"""Every label with its graph or with what is wrong with it; stops at nothing."""
+"""Every label with its graph, or with the reason why it can't be used."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Widths = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Found:
-    """A label and its sound graph."""
+class LabelledGraph:
+    """A label and its valid graph."""
 
     label: Label
     path: Path
@@ -32,20 +32,20 @@ class Found:
 
 
 def widths(graph: Data) -> Widths:
-    """Columns of a node and of an edge of a sound graph."""
+    """Return the columns of a node and of an edge of a valid graph."""
     return graph.x.shape[1], graph.edge_attr.shape[1]
 
 
-def look(
+def read_labelled(
     labels: Iterable[Label], index: GraphIndex, on_graph: Callable[[int], None]
-) -> Iterator[Found | LeftOut]:
-    """Read the graph of each label in turn; `on_graph` is called with 1 after each."""
+) -> Iterator[LabelledGraph | LeftOut]:
+    """Read the graph of each label in turn; call `on_graph(1)` after each."""
     for label in labels:
-        yield _look(label, index)
+        yield _read(label, index)
         on_graph(1)
 
 
-def _look(label: Label, index: GraphIndex) -> Found | LeftOut:
+def _read(label: Label, index: GraphIndex) -> LabelledGraph | LeftOut:
     def left_out(reason: Reason, detail: str = "") -> LeftOut:
         return LeftOut(label.model, label.line, reason, detail)
 
@@ -59,26 +59,26 @@ def _look(label: Label, index: GraphIndex) -> Found | LeftOut:
         graph = read_graph(path)
     except DataError as error:
         return left_out(Reason.BROKEN_GRAPH, error.message)
-    faults = graph_errors(graph)
-    if faults:
-        return left_out(Reason.UNFIT_GRAPH, f"{path}: {'; '.join(faults)}")
-    return Found(label, path, graph)
+    errors = graph_errors(graph)
+    if errors:
+        return left_out(Reason.UNFIT_GRAPH, f"{path}: {'; '.join(errors)}")
+    return LabelledGraph(label, path, graph)
 
 
-def odd_ones(seen: Sequence[tuple[Label, Widths]]) -> dict[str, LeftOut]:
-    """By model, the labels whose graphs are not as wide as most: they can't be trained together."""
-    counts = Counter(widths for _, widths in seen)
+def differing_widths(read: Sequence[tuple[Label, Widths]]) -> dict[str, LeftOut]:
+    """Return the labels, by model, whose graphs differ in width from most: no network fits both."""
+    counts = Counter(widths for _, widths in read)
     if len(counts) < 2:
         return {}
-    usual, many = max(counts.items(), key=lambda item: (item[1], item[0]))
+    common, count = max(counts.items(), key=lambda item: (item[1], item[0]))
     return {
         label.model: LeftOut(
             label.model,
             label.line,
             Reason.OTHER_WIDTHS,
             f"{label.model}: {node} columns a node and {edge} an edge; "
-            f"{many} graphs have {usual[0]} and {usual[1]}",
+            f"{count} graphs have {common[0]} and {common[1]}",
         )
-        for label, (node, edge) in seen
-        if (node, edge) != usual
+        for label, (node, edge) in read
+        if (node, edge) != common
     }

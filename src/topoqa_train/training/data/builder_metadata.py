@@ -1,4 +1,4 @@
-"""The two JSON files in which a graph builder says what it built, read with suspicion."""
+"""The two JSON files in which a graph builder describes its graphs; untrusted input."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from topoqa_train.errors import DataError
 METADATA_NAME: Final = "graph_metadata.json"
 SUMMARY_NAME: Final = "graph_builder_summary.json"
 _MAX_BYTES: Final = 2**30
-_DEEPEST: Final = 32
+_MAX_DEPTH: Final = 32
 
 
 @dataclass(frozen=True)
 class BuiltGraph:
-    """What the builder says of one graph; None where it is silent."""
+    """Description of one graph by its builder; None for what it omits."""
 
     edge_dim: int | None
     edge_variant: str | None
@@ -32,30 +32,30 @@ class BuiltGraph:
 
 
 def locate(name: str, graph_dir: Path, given: Path | None) -> Path | None:
-    """The file `given`, else `name` in the folder of graphs or in the one above; None: nowhere.
+    """Return `given`, or else `name` in the folder of graphs or its parent, or None.
 
     Raises:
-        DataError: `given` is not there.
+        DataError: `given` does not exist.
     """
     if given is not None:
         if not given.is_file():
             raise DataError(f"there is no file {given}", hint=f"It should be a {name}.")
         return given
-    beside = (graph_dir / name, graph_dir.absolute().parent / name)
-    return next((path for path in beside if path.is_file()), None)
+    candidates = (graph_dir / name, graph_dir.absolute().parent / name)
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """The JSON object in `path`.
+    """Return the JSON object in `path`.
 
     Raises:
-        DataError: no such file, no JSON, no object, a key that stands twice in one object, or
-            values that JSON can't hold (NaN, a number beyond all).
+        DataError: the file does not exist, is not a JSON object, repeats a key in one object, or
+            holds values that JSON can't represent (NaN, infinity).
     """
     try:
         text = bounded_read.content(path, _MAX_BYTES).decode("utf-8-sig")
         document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
-        # A lone surrogate is legal in JSON and can't be written to a file again; nor can 1e999.
+        # JSON allows a lone surrogate and 1e999, but neither can be written to a file again.
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror}") from error
@@ -69,10 +69,10 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def built_graph(document: Mapping[str, Any], model: str, path: Path) -> BuiltGraph | None:
-    """What the metadata `document`, read from `path`, says of `model`; None: nothing.
+    """Return the entry of `model` in the metadata `document`, read from `path`, or None.
 
     Raises:
-        DataError: a value is not of the kind that it should be; path, model and key are named.
+        DataError: a value has the wrong type; path, model and key are named.
     """
     if model not in document:
         return None
@@ -96,7 +96,7 @@ def built_graph(document: Mapping[str, Any], model: str, path: Path) -> BuiltGra
 
 
 def modules(document: Mapping[str, Any], path: Path) -> dict[str, Any] | list[Any]:
-    """The modules that a builder's summary, read from `path`, names; empty if it names none."""
+    """Return the modules in a builder's summary, read from `path`; empty if there are none."""
     found = document.get("modules")
     if found is None:
         return {}
@@ -106,36 +106,36 @@ def modules(document: Mapping[str, Any], path: Path) -> dict[str, Any] | list[An
     return found
 
 
-def _optional(entry: Mapping[str, Any], key: str, kind: type, wording: str, place: str) -> Any:  # noqa: ANN401
+def _optional(entry: Mapping[str, Any], key: str, kind: type, expected: str, place: str) -> Any:  # noqa: ANN401
     value = entry.get(key)
-    return None if value is None else _kind(value, kind, wording, f"{place}: {key}")
+    return None if value is None else _kind(value, kind, expected, f"{place}: {key}")
 
 
-def _kind(value: Any, kind: type, wording: str, place: str) -> Any:  # noqa: ANN401
+def _kind(value: Any, kind: type, expected: str, place: str) -> Any:  # noqa: ANN401
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise DataError(f"{place} is {json.dumps(value)[:60]}, not {wording}")
+        raise DataError(f"{place} is {json.dumps(value)[:60]}, not {expected}")
     return value
 
 
 def _check_depth(value: Any, place: str) -> None:  # noqa: ANN401
-    """Refuse what can be read but not be written again, with indents, or compared."""
+    """Refuse nesting so deep that writing or comparing the value would fail."""
     pending = [(value, 0)]
     while pending:
         each, depth = pending.pop()
-        if depth > _DEEPEST:
-            raise DataError(f"{place}: it is nested more than {_DEEPEST} levels deep")
+        if depth > _MAX_DEPTH:
+            raise DataError(f"{place}: it is nested more than {_MAX_DEPTH} levels deep")
         if isinstance(each, dict | list):
             items = each.values() if isinstance(each, dict) else each
             pending += [(item, depth + 1) for item in items]
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
+    result = dict(pairs)
+    if len(result) < len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"the key '{shorten(twice)}' stands twice in one object")
-    return made
+        raise ValueError(f"the key '{shorten(twice)}' is repeated in one object")
+    return result
 
 
 def _no_constant(name: str) -> float:
-    raise ValueError(f"it holds {name}, which is no JSON")
+    raise ValueError(f"it holds {name}, which JSON does not allow")

@@ -1,7 +1,7 @@
-"""From samples to one batch of tensors.
+"""Joining samples to one batch of tensors.
 
-Not torch-geometric's: its loader throws a `collate_fn` away and its `Batch`, indexed, gives a
-single graph, which is how the reference came to train on one graph in sixteen.
+torch-geometric's loader ignores a `collate_fn`, and its `Batch`, indexed, gives a single graph:
+the previous pipeline trained on one graph in sixteen that way.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ from torch import Tensor
 from topoqa_train.training.data.dataset import Sample
 
 
+# Not frozen, because Lightning sets its fields one by one for some precisions.
 @dataclass
 class GraphBatch:
-    """Several graphs as one graph of unconnected parts; see `keys` for shapes and types.
-
-    Not frozen: Lightning rebuilds it field by field for some precisions.
-    """
+    """Several graphs as one graph of unconnected parts; see `keys` for shapes and types."""
 
     x: Tensor
     edge_index: Tensor
@@ -31,7 +29,7 @@ class GraphBatch:
     num_graphs: int
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> GraphBatch:
-        """The same batch on `device`."""
+        """Return a copy of the batch on `device`."""
         tensors = {
             name: tensor.to(device, non_blocking=non_blocking)
             for name, tensor in self._tensors().items()
@@ -39,7 +37,7 @@ class GraphBatch:
         return GraphBatch(**tensors, num_graphs=self.num_graphs)
 
     def pin_memory(self) -> GraphBatch:
-        """The same batch in memory that a GPU copies from faster."""
+        """Return a copy of the batch in pinned memory, from which a GPU copies faster."""
         tensors = {name: tensor.pin_memory() for name, tensor in self._tensors().items()}
         return GraphBatch(**tensors, num_graphs=self.num_graphs)
 

@@ -1,4 +1,4 @@
-"""Loaders over splits in memory: every graph of a split once an epoch, the short batch too."""
+"""Loaders over splits in memory: each epoch covers every graph once, also the last short batch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from topoqa_train.training.data.dataset import GraphDataset, Sample
 
 
 class EpochSampler(Sampler[int]):
-    """A new order each epoch that depends on the seed and the epoch alone.
+    """Random order of a split that depends only on the seed and the epoch.
 
-    So a resumed training sees the graphs as one that was never stopped, with no generator's state
-    to keep. Lightning calls `set_epoch`.
+    So a resumed training sees the graphs in the same order as an uninterrupted one, and no state of
+    a generator has to be saved. Lightning calls `set_epoch`.
     """
 
     def __init__(self, length: int, seed: int, epoch: int = 0) -> None:
@@ -26,14 +26,14 @@ class EpochSampler(Sampler[int]):
         self.epoch = epoch
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes next, from 0."""
+        """Set the next epoch, from 0."""
         self.epoch = epoch
 
     def __len__(self) -> int:
         return self.length
 
     def __iter__(self) -> Iterator[int]:
-        # Hashed, because seeds 222 and 223 with epochs 1 and 0 must not share an order.
+        # Hashed, because with a sum seed 222 in epoch 1 and seed 223 in epoch 0 would be equal.
         digest = hashlib.blake2b(f"{self.seed} {self.epoch}".encode(), digest_size=8).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest, "little", signed=True))
         return iter(torch.randperm(self.length, generator=generator).tolist())
@@ -48,7 +48,7 @@ def training_loader(
     num_workers: int = 0,
     pin_memory: bool = False,
 ) -> DataLoader[Sample]:
-    """Batches in `EpochSampler`'s order; the last one may be short."""
+    """Return batches in the order of `EpochSampler`; the last one may be short."""
     sampler = EpochSampler(len(split), seed, epoch)
     return _loader(split, batch_size, sampler, num_workers, pin_memory=pin_memory)
 
@@ -56,14 +56,14 @@ def training_loader(
 def evaluation_loader(
     split: GraphDataset, batch_size: int, *, num_workers: int = 0, pin_memory: bool = False
 ) -> DataLoader[Sample]:
-    """Batches in the order of the split; the last one may be short."""
+    """Return batches in the order of the split; the last one may be short."""
     return _loader(split, batch_size, None, num_workers, pin_memory=pin_memory)
 
 
 class GraphDataModule(lightning.LightningDataModule):
-    """The loaders of a training. Workers cost more than they save on graphs this small: 0 is best.
+    """The loaders of a training; `first_epoch` is more than 0 when resuming.
 
-    `first_epoch` is the epoch that training begins with, more than 0 on resuming.
+    On graphs this small, worker processes cost more than they save: 0 is best.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class GraphDataModule(lightning.LightningDataModule):
         self.first_epoch = first_epoch
 
     def train_dataloader(self) -> DataLoader[Sample]:
-        """See `training_loader`."""
+        """Return the `training_loader` of this training."""
         return training_loader(
             self.train,
             self.batch_size,
@@ -96,7 +96,7 @@ class GraphDataModule(lightning.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        """See `evaluation_loader`."""
+        """Return the `evaluation_loader` of the validation split."""
         return evaluation_loader(
             self.val, self.batch_size, num_workers=self.num_workers, pin_memory=self._to_gpu
         )

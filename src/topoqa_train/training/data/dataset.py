@@ -1,4 +1,4 @@
-"""A split in memory: every labelled graph, read once and checked."""
+"""The graphs of a split in memory, read once and checked."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from topoqa_train import log
 from topoqa_train.errors import DataError
 from topoqa_train.labels.graph_index import GraphIndex
 from topoqa_train.labels.label_file import Label, Labels
-from topoqa_train.training.data.graphs import graph_errors, graph_oddities, read_graph
+from topoqa_train.training.data.graphs import graph_anomalies, graph_errors, read_graph
 
-_NAMED = 10
+_MAX_SHOWN = 10
 _logger = log.get(__name__)
 
 
@@ -103,7 +103,7 @@ class GraphDataset(Dataset[Sample]):
 
     @property
     def memory_bytes(self) -> int:
-        """What the tensors take."""
+        """Size of all tensors."""
         tensors: tuple[Tensor, ...] = (self._x, self._edge_index, self._edge_attr)
         return sum(tensor.numel() * tensor.itemsize for tensor in tensors)
 
@@ -114,12 +114,12 @@ class GraphDataset(Dataset[Sample]):
 
     @cached_property
     def targets(self) -> tuple[str, ...]:
-        """The different targets, in the order of their first decoys."""
+        """The distinct targets, in the order of their first decoys."""
         return tuple(dict.fromkeys(label.target for label in self.labels))
 
     @cached_property
     def target_ids(self) -> np.ndarray:
-        """[g] int64: the place in `targets` of each graph's target."""
+        """[g] int64: the index in `targets` of each graph's target."""
         place = {target: index for index, target in enumerate(self.targets)}
         return np.array([place[label.target] for label in self.labels], dtype=np.int64)
 
@@ -138,33 +138,35 @@ def load_splits(
     index: GraphIndex,
     on_graph: Callable[[int, int], None] | None = None,
 ) -> dict[str, GraphDataset]:
-    """Read every graph that a label names and check it; labels without a graph are passed over.
+    """Read and check the graph of every label; labels without a graph are skipped.
 
-    `on_graph` is called before each graph with the number of labels looked at and of all there
-    are, and may raise to stop. What is odd but can be trained on is logged.
+    `on_graph` is called before each graph with the number of labels done and of all labels, and
+    may raise to stop. Anomalies that training tolerates are logged.
 
     Raises:
-        DataError: graphs are damaged, unfit or of different widths (all of them are looked at
-            before it is raised), or a split has no graph at all.
+        DataError: graphs are damaged, invalid or of different widths (all graphs are read first),
+            or a split has no graph at all.
     """
-    faults: list[str] = []
-    odd: Counter[str] = Counter()
+    errors: list[str] = []
+    anomalies: Counter[str] = Counter()
     total = sum(len(part.rows) for part in labels.values())
-    looked_at = itertools.count()
+    labels_done = itertools.count()
 
     def tick() -> None:
         if on_graph is not None:
-            on_graph(next(looked_at), total)
+            on_graph(next(labels_done), total)
 
-    found = {split: _read_split(part, index, faults, odd, tick) for split, part in labels.items()}
-    if faults:
+    found = {
+        split: _read_split(part, index, errors, anomalies, tick) for split, part in labels.items()
+    }
+    if errors:
         raise DataError(
-            f"{len(faults)} of {total} graphs can't be used",
-            details=_shortened(faults),
-            hint="See them all with: topoqa-train graphs validate DIR. Build them again, or take "
-            "them out of the labels.",
+            f"{len(errors)} of {total} graphs can't be used",
+            details=_shortened(errors),
+            hint="List them all with: topoqa-train graphs validate DIR. Rebuild them or remove "
+            "them from the labels.",
         )
-    for what, count in odd.items():
+    for what, count in anomalies.items():
         _logger.warning("%d graphs have %s", count, what)
     _check_widths([one for part in found.values() for one in part])
     return {split: _pack(split, part) for split, part in found.items()}
@@ -173,8 +175,8 @@ def load_splits(
 def _read_split(
     labels: Labels,
     index: GraphIndex,
-    faults: list[str],
-    odd: Counter[str],
+    errors: list[str],
+    anomalies: Counter[str],
     tick: Callable[[], None],
 ) -> list[_Found]:
     found = []
@@ -186,20 +188,20 @@ def _read_split(
         try:
             graph = read_graph(path)
         except DataError as error:
-            faults.append(error.message)
+            errors.append(error.message)
             continue
         wrong = graph_errors(graph)
         if wrong:
-            faults.append(f"{path}: {'; '.join(wrong)}")
+            errors.append(f"{path}: {'; '.join(wrong)}")
         else:
-            odd.update(_kinds(graph_oddities(graph)))
+            anomalies.update(_kinds(graph_anomalies(graph)))
             found.append(_Found(label, path, graph))
     return found
 
 
-def _kinds(oddities: Sequence[str]) -> list[str]:
-    """Without the counts, so that graphs with the same oddity count together."""
-    return [text.lstrip("0123456789 ") for text in oddities]
+def _kinds(anomalies: Sequence[str]) -> list[str]:
+    """Return the texts without their numbers, so that equal anomalies count together."""
+    return [text.lstrip("0123456789 ") for text in anomalies]
 
 
 def _check_widths(found: Sequence[_Found]) -> None:
@@ -211,14 +213,14 @@ def _check_widths(found: Sequence[_Found]) -> None:
         return
     fewest_first = sorted(groups.items(), key=lambda group: len(group[1]))
     raise DataError(
-        f"the graphs are of {len(groups)} different widths",
+        f"the graphs have {len(groups)} different widths",
         details=[
             f"nodes {node_dim}, edges {edge_dim}: {len(files)} graphs: "
-            + ", ".join(files[:_NAMED])
-            + (", ..." if len(files) > _NAMED else "")
+            + ", ".join(files[:_MAX_SHOWN])
+            + (", ..." if len(files) > _MAX_SHOWN else "")
             for (node_dim, edge_dim), files in fewest_first
         ],
-        hint="Graphs that are trained on together have to be built alike: build them again.",
+        hint="All graphs of a training need the same features: rebuild them.",
     )
 
 
@@ -234,5 +236,5 @@ def _pack(split: str, found: list[_Found]) -> GraphDataset:
 
 
 def _shortened(lines: Sequence[str]) -> list[str]:
-    more = len(lines) - _NAMED
-    return [*lines[:_NAMED], *([f"and {more} more"] if more > 0 else [])]
+    more = len(lines) - _MAX_SHOWN
+    return [*lines[:_MAX_SHOWN], *([f"and {more} more"] if more > 0 else [])]

@@ -1,4 +1,4 @@
-"""A data set as one short text that changes when any number in it does."""
+"""Fingerprint of a data set: a short text that changes with any number in it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BYTES = 16
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Of a data set as a whole, and of its two halves, to tell which of them has changed."""
+    """Hashes of a data set, and of its labels and graphs alone, to see which of them changed."""
 
     whole: str
     labels: str
@@ -25,13 +25,13 @@ class Fingerprint:
 
 
 def fingerprint(labels: Iterable[Labels], index: GraphIndex) -> Fingerprint:
-    """BLAKE2b, in hexadecimals, over the labels and over the graphs that they use.
+    """Return BLAKE2b hashes, in hexadecimal, of the labels and the graphs that they use.
 
-    Graphs count by their path below the folder, size and content, labels by what is read from
-    them: moving the data or reformatting the CSV changes nothing. Each file is read once.
+    Of a graph, its path below the folder, size and content are hashed; of a label, its values. So
+    moving the data or reformatting the CSV changes nothing. Each file is read once.
 
     Raises:
-        DataError: a graph went away or can't be read.
+        DataError: a graph can't be read.
     """
     whole, of_labels, of_graphs = _hash(), _hash(), _hash()
     for part in labels:
@@ -48,7 +48,7 @@ def fingerprint(labels: Iterable[Labels], index: GraphIndex) -> Fingerprint:
 
 
 def _of_graph(path: Path, root: Path) -> tuple[str, str, str]:
-    """Path below the folder, size and hash of the content."""
+    """Return path below the folder, size and hash of the content."""
     try:
         with bounded_read.opened(path) as file:
             digest = hashlib.file_digest(file, _hash).hexdigest()
@@ -62,7 +62,7 @@ def _hash() -> hashlib.blake2b:
 
 
 def _feed(whole: hashlib.blake2b, *words: str) -> None:
-    """Each word with its length before it, so that no two lists of words feed the same bytes."""
+    """Hash words, each after its length, so that different lists give different bytes."""
     for word in words:
         content = word.encode("utf-8", "surrogateescape")
         whole.update(len(content).to_bytes(8, "little") + content)

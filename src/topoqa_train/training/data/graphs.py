@@ -88,12 +88,12 @@ def _tensor(name: str, value: object) -> Tensor:
 
 
 def graph_errors(graph: Data) -> list[str]:
-    """All that makes a graph unfit for training, in words; empty if it is fit."""
-    return _layout_faults(graph) or _content_faults(graph)
+    """Return what makes a graph unusable for training, in words; empty if it is valid."""
+    return _layout_errors(graph) or _content_errors(graph)
 
 
-def graph_oddities(graph: Data) -> list[str]:
-    """What can be trained on but is seldom meant; takes a graph without faults."""
+def graph_anomalies(graph: Data) -> list[str]:
+    """Return what training tolerates but is seldom intended; the graph must have no errors."""
     nodes, (source, target) = graph.num_nodes, graph.edge_index
     if not graph.num_edges:
         return ["no edges"]
@@ -101,90 +101,90 @@ def graph_oddities(graph: Data) -> list[str]:
     back = torch.sort(target * nodes + source).values
     loops = int((source == target).sum())
     repeated = int((forth[1:] == forth[:-1]).sum())
-    alone = nodes - len(torch.unique(graph.edge_index))
+    isolated = nodes - len(torch.unique(graph.edge_index))
     return [
         text
-        for holds, text in (
-            (not torch.equal(forth, back), "edges that stand in one direction alone"),
+        for found, text in (
+            (not torch.equal(forth, back), "edges in one direction only"),
             (loops, f"{loops} edges from a node to itself"),
-            (repeated, f"{repeated} edges that stand twice"),
-            (alone, f"{alone} nodes without an edge"),
+            (repeated, f"{repeated} repeated edges"),
+            (isolated, f"{isolated} nodes without an edge"),
         )
-        if holds
+        if found
     ]
 
 
 def write_graph(path: Path, x: Any, edge_index: Any, edge_attr: Any) -> None:  # noqa: ANN401
     """Write one graph, atomically, as a torch-geometric `Data` file.
 
-    Takes tensors or whatever numpy makes an array of, shapes as in `keys`. The same numbers give
-    the same bytes, whatever the file is called.
+    The arguments are tensors or anything that numpy makes an array of, shapes as in `keys`. The
+    bytes depend on the numbers alone, not on the file's name.
 
     Raises:
-        DataError: the graph is not fit for training; the faults are named.
+        DataError: the graph is invalid; the errors are named.
     """
     graph = Data(
         _plain(x, torch.float32), _plain(edge_index, torch.int64), _plain(edge_attr, torch.float32)
     )
-    faults = graph_errors(graph)
-    if faults:
-        raise DataError(f"the graph for {path} is not fit to be written", details=faults)
+    errors = graph_errors(graph)
+    if errors:
+        raise DataError(f"the graph for {path} is not fit to be written", details=errors)
     buffer = io.BytesIO()
     torch.save(graph, buffer)
     atomic.write_bytes(path, buffer.getvalue())
 
 
 def _plain(values: Any, dtype: torch.dtype) -> Tensor:  # noqa: ANN401
-    # A copy of its own: torch.save writes the whole storage behind a view.
+    # A copy, because torch.save writes the whole storage behind a view.
     return torch.as_tensor(values).detach().to(device="cpu", dtype=dtype, copy=True).contiguous()
 
 
-def _layout_faults(graph: Data) -> list[str]:
+def _layout_errors(graph: Data) -> list[str]:
     missing = [f"no {name}" for name in GRAPH_KEYS if graph.get(name) is None]
     if missing:
         return missing
     tensors = {name: graph[name] for name in GRAPH_KEYS}
-    faults = [
+    errors = [
         f"{name} is {_name_of(tensor.dtype)}, not {_name_of(_DTYPES[name])}"
         for name, tensor in tensors.items()
         if tensor.dtype != _DTYPES[name]
     ]
-    faults += [
+    errors += [
         f"{name} has the shape {list(tensor.shape)}, not {_SHAPES[name]}"
         for name, tensor in tensors.items()
         if tensor.dim() != 2 or (name == EDGE_INDEX and tensor.shape[0] != 2)
     ]
-    if faults:
-        return faults
+    if errors:
+        return errors
     if graph.num_nodes == 0:
-        faults.append("no nodes: an interface without residues")
+        errors.append("no nodes: an interface without residues")
     if graph.x.shape[1] == 0:
-        faults.append("nodes without features")
+        errors.append("nodes without features")
     if graph.edge_attr.shape[1] == 0:
-        faults.append("edges without features")
+        errors.append("edges without features")
     if graph.edge_attr.shape[0] != graph.num_edges:
-        faults.append(
+        errors.append(
             f"{graph.num_edges} edges in {EDGE_INDEX}, {graph.edge_attr.shape[0]} in {EDGE_ATTR}"
         )
-    return faults
+    return errors
 
 
-def _content_faults(graph: Data) -> list[str]:
-    faults = []
+def _content_errors(graph: Data) -> list[str]:
+    errors = []
     for name, values in ((X, graph.x), (EDGE_ATTR, graph.edge_attr)):
         finite = torch.isfinite(values)
         if not finite.all():
             row, column = (int(place) for place in (~finite).nonzero()[0])
             count = int((~finite).sum())
-            faults.append(f"{name} holds {count} NaN or infinite, first at [{row}, {column}]")
+            errors.append(f"{name} holds {count} NaN or infinite, first at [{row}, {column}]")
     if graph.num_edges:
         lowest, highest = (int(end) for end in torch.aminmax(graph.edge_index))
         if lowest < 0 or highest >= graph.num_nodes:
             wrong = lowest if lowest < 0 else highest
-            faults.append(
+            errors.append(
                 f"{EDGE_INDEX} names node {wrong}, and there are nodes 0 to {graph.num_nodes - 1}"
             )
-    return faults
+    return errors
 
 
 def _name_of(dtype: torch.dtype) -> str:

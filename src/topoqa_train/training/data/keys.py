@@ -1,6 +1,6 @@
 """Every tensor of a graph and of a batch, named once with its shape.
 
-n nodes, e edges (each direction counts), g graphs; node_dim and edge_dim are what the data have.
+n nodes, e edges (each direction counts), g graphs; node_dim and edge_dim depend on the data.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ X: Final = "x"
 """[n, node_dim] float32: features of the interface residues."""
 
 EDGE_INDEX: Final = "edge_index"
-"""[2, e] int64: source and target node of each edge; every edge stands in both directions."""
+"""[2, e] int64: source and target node of each edge; every edge is listed in both directions."""
 
 EDGE_ATTR: Final = "edge_attr"
 """[e, edge_dim] float32: features of the edges, in the order of `EDGE_INDEX`."""
 
 GRAPH_KEYS: Final = (X, EDGE_INDEX, EDGE_ATTR)
-"""What one graph file holds; anything else in it is not read."""
+"""The tensors of a graph file; anything else in it is ignored."""
 
 BATCH: Final = "batch"
 """[n] int64: the graph that each node of a batch belongs to, from 0, ascending."""

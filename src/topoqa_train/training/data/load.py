@@ -1,4 +1,4 @@
-"""From label files and a folder of graphs to splits in memory, checked all through."""
+"""Loading of label files and graphs into splits in memory, with all checks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Stamp = tuple[tuple[str, int, int], ...]
 
 @dataclass(frozen=True)
 class LoadedData:
-    """The splits of one data set; every labelled graph that is there is in them.
+    """The splits of one data set, with every labelled graph that exists.
 
-    `left_out` counts the rows of each split's labels that have no finite dockq.
+    `left_out` counts the rows in each split's labels without a finite dockq.
     """
 
     train: GraphDataset
@@ -34,20 +34,20 @@ class LoadedData:
     stamp: Stamp
 
     def counts(self) -> dict[str, int]:
-        """Number of graphs of each split."""
+        """Return the number of graphs of each split."""
         splits = {"train": self.train, "val": self.val, "test": self.test}
         return {name: len(split) for name, split in splits.items() if split is not None}
 
     def coverage_percent(self) -> dict[str, float]:
-        """Coverage of each split in percent."""
+        """Return the coverage of each split in percent."""
         return {part.split: part.coverage for part in self.coverage}
 
     def coverage_document(self) -> dict[str, Any]:
-        """What stands in dataset_coverage.json."""
+        """Return the content of dataset_coverage.json."""
         return coverage_document(self.coverage)
 
     def current_stamp(self) -> Stamp:
-        """Sizes and times of all files as they are now; differs from `stamp` after a change."""
+        """Return sizes and times of all files now; differs from `stamp` after a change."""
         return _stamp(self.files)
 
 
@@ -64,15 +64,13 @@ def load_data(
 ) -> LoadedData:
     """Read and check everything.
 
-    `on_graph` is called before each graph with the number of labels looked at and of all there
-    are, and may raise to stop.
-
-    `label_files` has `train`, `val` and perhaps `test`. `coverage_path`, where given, gets the
-    coverage of all splits before it is held against what is required, so that the whole list of
-    missing graphs is at hand when it falls short.
+    `label_files` has `train`, `val` and optionally `test`. `on_graph` is called before each graph
+    with the number of labels done and of all labels, and may raise to stop. The coverage is
+    written to `coverage_path` before it is checked, so that a refused user has the whole list of
+    missing graphs.
 
     Raises:
-        DataError: labels, graphs, schema or coverage are not fit to train on.
+        DataError: labels, graphs, schema or coverage are unusable for training.
     """
     found = scan_data(label_files, graph_dir)
     if coverage_path is not None:
@@ -87,11 +85,11 @@ def load_data(
     schema = find_schema(
         list(splits.values()), graph_dir, metadata_path=metadata_path, summary_path=summary_path
     )
-    described = (schema.metadata_path, schema.summary_path)
+    builder_files = (schema.metadata_path, schema.summary_path)
     files = (
         *label_files.values(),
         *(path for split in splits.values() for path in split.paths),
-        *(path for path in described if path is not None),
+        *(path for path in builder_files if path is not None),
     )
     return LoadedData(
         train=splits["train"],

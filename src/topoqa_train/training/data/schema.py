@@ -1,4 +1,4 @@
-"""What the features of a data set are: widths from the tensors, names from the builder's files."""
+"""Features of a data set: widths from the tensors, names from the builder's files."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from topoqa_train.training.data.builder_metadata import (
 )
 from topoqa_train.training.data.dataset import GraphDataset
 
-_NAMED = 4
+_MAX_SHOWN = 4
 
 
 @dataclass(frozen=True)
 class FeatureSchema:
     """Widths and provenance of the features of all splits.
 
-    `node_columns` and the keys of `edges` are None where no builder's file tells.
+    `node_columns` and the values of `edges` are None if no builder's file states them.
     """
 
     node_dim: int
@@ -41,7 +41,7 @@ class FeatureSchema:
     sample_graph: Mapping[str, Any]
 
     def to_document(self) -> dict[str, Any]:
-        """What stands in feature_metadata.json."""
+        """Return the content of feature_metadata.json."""
         columns = None if self.node_columns is None else list(self.node_columns)
         return {
             "node_schema": {"dim": self.node_dim, "columns": columns},
@@ -61,11 +61,11 @@ def find_schema(
     metadata_path: Path | None = None,
     summary_path: Path | None = None,
 ) -> FeatureSchema:
-    """Hold the builder's files, given or found beside the graphs, against the tensors.
+    """Compare the builder's files, given or found next to the graphs, with the tensors.
 
     Raises:
-        DataError: a file given is not there, is no such JSON, or says other than the tensors
-            or than itself; files and graphs are named.
+        DataError: a given file does not exist, is invalid, or contradicts the tensors or itself;
+            files and graphs are named.
     """
     metadata = locate(METADATA_NAME, graph_dir, metadata_path)
     summary = locate(SUMMARY_NAME, graph_dir, summary_path)
@@ -76,7 +76,7 @@ def find_schema(
     if len({_text(entry.edge_params) for _, entry in built}) > 1:
         notes.append("edge_params differ between graphs; those of the first are shown")
     if summary is None:
-        notes.append(f"no {SUMMARY_NAME}: which modules built the graphs is not known")
+        notes.append(f"no {SUMMARY_NAME}: the modules that built the graphs are unknown")
     shown = built[0][1] if built else BuiltGraph(None, None, None, None, None, None)
     return FeatureSchema(
         node_dim=first.node_dim,
@@ -99,89 +99,89 @@ def find_schema(
 def _built(
     splits: Iterable[GraphDataset], metadata: Path | None
 ) -> tuple[list[tuple[Path, BuiltGraph]], list[str]]:
-    """What the metadata say of each graph that is used, and what is to be noted."""
+    """Return the metadata of each graph, and notes on what is missing."""
     if metadata is None:
-        return [], [f"no {METADATA_NAME}: widths are from the tensors, columns have no names"]
+        return [], [f"no {METADATA_NAME}: widths are those of the tensors, columns have no names"]
     document = read_document(metadata)
     built: list[tuple[Path, BuiltGraph]] = []
-    silent: list[str] = []
+    missing: list[str] = []
     for split in splits:
         for label, path in zip(split.labels, split.paths, strict=True):
             entry = built_graph(document, label.model, metadata)
             entry = entry or built_graph(document, path.stem, metadata)
             if entry is None:
-                silent.append(label.model)
+                missing.append(label.model)
             else:
                 built.append((path, entry))
-    note = f"{METADATA_NAME} says nothing of {len(silent)} graphs: {_some(silent)}"
-    return built, [note] if silent else []
+    note = f"{METADATA_NAME} has no entry for {len(missing)} graphs: {_some(missing)}"
+    return built, [note] if missing else []
 
 
 def _check(
     built: Sequence[tuple[Path, BuiltGraph]], node_dim: int, edge_dim: int, metadata: Path
 ) -> None:
-    faults = [
-        *_unlike(built, "edge_metadata.feature_dim", lambda entry: entry.edge_dim, edge_dim),
-        *_unlike(
+    errors = [
+        *_wrong_widths(built, "edge_metadata.feature_dim", lambda entry: entry.edge_dim, edge_dim),
+        *_wrong_widths(
             built,
             "the number of node_feature_columns",
             lambda entry: None if entry.node_columns is None else len(entry.node_columns),
             node_dim,
         ),
     ]
-    if faults:
+    if errors:
         raise DataError(
             f"{metadata} and the graphs disagree",
-            details=faults,
-            hint="Build the graphs again, or name the file that belongs to them in paths.metadata.",
+            details=errors,
+            hint="Rebuild the graphs, or set paths.metadata to the file that belongs to them.",
         )
-    faults = [
-        *_mixed(built, "node_feature_columns", lambda entry: entry.node_columns),
-        *_mixed(built, "edge_metadata.edge_feature_variant", lambda entry: entry.edge_variant),
-        *_mixed(built, "edge_module", lambda entry: entry.edge_module),
+    errors = [
+        *_minorities(built, "node_feature_columns", lambda entry: entry.node_columns),
+        *_minorities(built, "edge_metadata.edge_feature_variant", lambda entry: entry.edge_variant),
+        *_minorities(built, "edge_module", lambda entry: entry.edge_module),
     ]
-    if faults:
+    if errors:
         raise DataError(
             f"{metadata} describes graphs of different features",
-            details=faults,
-            hint="Graphs that are trained on together have to be built alike: build them again.",
+            details=errors,
+            hint="All graphs of a training need the same features: rebuild them.",
         )
 
 
-def _unlike(
+def _wrong_widths(
     built: Sequence[tuple[Path, BuiltGraph]],
     name: str,
     value: Callable[[BuiltGraph], int | None],
     actual: int,
 ) -> list[str]:
-    """One line for each wrong value: it, how many graphs it is said of, and some of them."""
+    """Return a line for each wrong value, with the number of its graphs and some of them."""
     wrong: dict[int, list[str]] = {}
     for path, entry in built:
-        said = value(entry)
-        if said is not None and said != actual:
-            wrong.setdefault(said, []).append(path.name)
+        stated = value(entry)
+        if stated is not None and stated != actual:
+            wrong.setdefault(stated, []).append(path.name)
     return [
-        f"{name} is {shorten(str(said))}, the tensors have {actual}, "
+        f"{name} is {shorten(str(stated))}, the tensors have {actual}, "
         f"in {len(files)} graphs: {_some(files)}"
-        for said, files in sorted(wrong.items())
+        for stated, files in sorted(wrong.items())
     ]
 
 
-def _mixed(
+def _minorities(
     built: Sequence[tuple[Path, BuiltGraph]],
     name: str,
     value: Callable[[BuiltGraph], str | tuple[str, ...] | None],
 ) -> list[str]:
-    """One line for each value but the most common, if there is more than one."""
+    """Return a line for each value except the most common one."""
     groups: dict[str | tuple[str, ...], list[str]] = {}
     for path, entry in built:
-        said = value(entry)
-        if said is not None:
-            groups.setdefault(said, []).append(path.name)
+        stated = value(entry)
+        if stated is not None:
+            groups.setdefault(stated, []).append(path.name)
     fewest_first = sorted(groups.items(), key=lambda group: len(group[1]))
     return [
-        f"{name} is {_text(said)[:60]} in {len(files)} graphs: {_some(files)}"
-        for said, files in fewest_first[:-1]
+        f"{name} is {_text(stated)[:60]} in {len(files)} graphs: {_some(files)}"
+        for stated, files in fewest_first[:-1]
     ]
 
 
@@ -198,8 +198,8 @@ def _sample(split: GraphDataset) -> dict[str, Any]:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - _MAX_SHOWN
+    return ", ".join(names[:_MAX_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _text(value: object) -> str:

@@ -1,1 +1,1 @@
-"""Networks that judge an interface, found by name in a registry."""
+"""Networks that predict DockQ of an interface, and their registry."""

@@ -20,9 +20,9 @@ POOLINGS: Final[tuple[str, ...]] = get_args(Pooling)
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """What a config says of the network; `extra` is for networks of plugins.
+    """Options of a network in a config; `extra` is for networks of plugins.
 
-    `dropout` is the chance that an edge's attention weight is dropped in training.
+    `dropout` is the probability that an edge's attention weight is dropped in training.
     """
 
     attention_head: int = 8
@@ -33,11 +33,11 @@ class ModelOptions:
 
 
 def build_model(name: str, options: ModelOptions, *, node_dim: int, edge_dim: int) -> nn.Module:
-    """Make the network `name` for graphs of these widths, with fresh weights.
+    """Build the network `name` for graphs of these widths, with new weights.
 
     Raises:
-        RequestError: no such network (the known ones are named), or its options are wrong.
-        PluginError: it can't be loaded, or what it makes is no module.
+        RequestError: the network is unknown (the known ones are named), or an option is invalid.
+        PluginError: it can't be loaded, or does not return a module.
     """
     plugin = discovery.find(
         discovery.MODELS, "network", name, hint="Set model.architecture to one of them."

@@ -12,22 +12,22 @@ _NEGATIVE_SLOPE: Final = 0.2
 
 
 def segment_sum(values: Tensor, segment: Tensor, segments: int) -> Tensor:
-    """Sum of the rows of each segment.
+    """Return the sum of the rows of each segment.
 
     Args:
         values: [m, ...].
         segment: [m] int64, 0 to `segments` - 1, in any order.
-        segments: how many there are; one without rows sums to zero.
+        segments: the number of segments; one without rows sums to zero.
     """
     zeros = values.new_zeros((segments, *values.shape[1:]))
     return zeros.index_add(0, segment, values)
 
 
 def segment_max(values: Tensor, segment: Tensor, segments: int) -> Tensor:
-    """Largest value of each column in each segment, 0 for a segment without rows; see above.
+    """Return the maximum of each column in each segment, 0 for a segment without rows.
 
-    Rows that share the largest value share its gradient. Only sums and gathers are
-    differentiated, which have deterministic kernels on every device.
+    Shapes are as in `segment_sum`. Rows that share the maximum share its gradient. Only sums and
+    gathers are differentiated, because they have deterministic kernels on every device.
     """
     with torch.no_grad():
         largest = _largest(values, segment, segments).index_select(0, segment)
@@ -37,8 +37,8 @@ def segment_max(values: Tensor, segment: Tensor, segments: int) -> Tensor:
 
 
 def segment_softmax(logits: Tensor, segment: Tensor, segments: int) -> Tensor:
-    """Softmax of each column over the rows of a segment; shapes as in `segment_sum`."""
-    # The largest is taken off for the exponent's sake; it cancels, so no gradient goes through it.
+    """Return the softmax of each column in each segment; shapes as in `segment_sum`."""
+    # Subtracting the maximum keeps the exponentials finite; it cancels, so it needs no gradient.
     largest = _largest(logits.detach(), segment, segments)
     weights = (logits - largest.index_select(0, segment)).exp()
     return weights / segment_sum(weights, segment, segments).index_select(0, segment)
@@ -55,7 +55,7 @@ class EdgeAttention(nn.Module):
 
     For an edge from j to i, a head has the logit a . LeakyReLU(S x_j + T x_i + E e_ji); softmax
     over the edges into i gives the weights of S x_j in the sum. No self-loops: a node without
-    an incoming edge gets the bias alone. Dropout falls on the weights.
+    an incoming edge gets only the bias. Dropout is applied to the weights.
     """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
@@ -71,11 +71,11 @@ class EdgeAttention(nn.Module):
             nn.init.xavier_uniform_(weight)
 
     def forward(self, x: Tensor, edge: Tensor, source: Tensor, target: Tensor) -> Tensor:
-        """New nodes [n, width] from nodes [n, width], edges [e, width] and their two ends [e]."""
+        """Return new nodes [n, width] from nodes, edges [e, width] and their ends [e]."""
         nodes, shape = x.shape[0], (-1, self.heads, x.shape[1])
         sent = self.source(x).index_select(0, source)
         received = self.target(x).index_select(0, target)
-        # One buffer of [e, heads * width] from here on: memory is what this step costs.
+        # One buffer of [e, heads * width] from here on, because memory limits this step.
         joint = torch.addmm(received.add_(sent), edge, self.edge.weight.t())
         joint = functional.leaky_relu_(joint, _NEGATIVE_SLOPE)
         logits = (joint.view(shape) * self.attention).sum(-1)
@@ -89,7 +89,7 @@ class EdgeUpdate(nn.Module):
     """A linear of both nodes and the edge, [source, target, edge], averaged over heads.
 
     The mean of linears is one linear with the mean of their weights, and a linear of joined
-    vectors is a sum of linears: so the nodes' parts are computed once a node, not once an edge.
+    vectors is a sum of linears. So the nodes' parts are computed per node instead of per edge.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -98,7 +98,7 @@ class EdgeUpdate(nn.Module):
         self.linear = nn.Linear(3 * width, heads * width)
 
     def forward(self, x: Tensor, edge: Tensor, source: Tensor, target: Tensor) -> Tensor:
-        """New edges [e, width]; arguments as in `EdgeAttention`."""
+        """Return new edges [e, width]; arguments as in `EdgeAttention`."""
         width = x.shape[1]
         weight = self.linear.weight.view(self.heads, width, 3 * width).mean(0)
         bias = self.linear.bias.view(self.heads, width).mean(0)
@@ -109,7 +109,7 @@ class EdgeUpdate(nn.Module):
 
 
 class InterfaceLayer(nn.Module):
-    """Attention, then the edges from the nodes that it gives, then ELU on both."""
+    """Attention, then an update of the edges from the new nodes, then ELU on both."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class InterfaceLayer(nn.Module):
     def forward(
         self, x: Tensor, edge: Tensor, source: Tensor, target: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """New nodes and edges; arguments as in `EdgeAttention`."""
+        """Return new nodes and edges; arguments as in `EdgeAttention`."""
         x = self.attention(x, edge, source, target)
         edge = self.edge_update(x, edge, source, target)
         return functional.elu(x), functional.elu(edge)

@@ -1,4 +1,4 @@
-"""TopoQA's network (Han et al. 2025, doi 10.1093/bib/bbaf083): an interface to its DockQ."""
+"""The network of TopoQA (Han et al. 2025, doi 10.1093/bib/bbaf083): predicts DockQ."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _HEAD: Final = 64
 
 
 class ProteinGAT(nn.Module):
-    """Embed nodes and edges, two interface layers, pool both, and judge.
+    """Embeddings of nodes and edges, two interface layers, pooling of both, and a head.
 
     Raises:
-        RequestError: an option that it can't be built with.
+        RequestError: an option is invalid.
     """
 
     def __init__(self, options: ModelOptions, node_dim: int, edge_dim: int) -> None:
@@ -45,17 +45,17 @@ class ProteinGAT(nn.Module):
         )
 
     def forward(self, batch: GraphBatch) -> Tensor:
-        """Predicted DockQ [g], 0 to 1, of the graphs of a batch."""
+        """Return the predicted DockQ [g], 0 to 1, of the graphs of a batch."""
         source, target = batch.edge_index
         x = self.node_embedding(batch.x)
         edge = self.edge_embedding(batch.edge_attr)
         for layer in self.layers:
             x, edge = layer(x, edge, source, target)
-        # An edge belongs to the graph of its source. One without edges gets a zero vector.
+        # An edge belongs to the graph of its source. A graph without edges gets a zero vector.
         nodes = self._pool(x, batch.batch, batch.num_graphs)
         edges = self._pool(edge, batch.batch.index_select(0, source), batch.num_graphs)
-        judged: Tensor = self.head(torch.cat([nodes, self.edge_summary(edges)], dim=1))
-        return judged.squeeze(1)
+        predicted: Tensor = self.head(torch.cat([nodes, self.edge_summary(edges)], dim=1))
+        return predicted.squeeze(1)
 
     def _pool(self, values: Tensor, graph: Tensor, graphs: int) -> Tensor:
         if self.pooling == "max":
@@ -68,7 +68,7 @@ class ProteinGAT(nn.Module):
 
 
 def build(options: ModelOptions, node_dim: int, edge_dim: int) -> ProteinGAT:
-    """The entry point `proteingat` of `topoqa_train.models`; see `build_model`."""
+    """Build the network: the entry point `proteingat` of `topoqa_train.models`."""
     return ProteinGAT(options, node_dim, edge_dim)
 
 
@@ -82,13 +82,13 @@ def _edge_embedding(edge_dim: int, *, layer_norm: bool) -> nn.Module:
 
 def _check(options: ModelOptions) -> None:
     if options.attention_head < 1:
-        raise RequestError(f"model.attention_head is {options.attention_head}; it takes 1 or more")
+        raise RequestError(f"model.attention_head is {options.attention_head}; the minimum is 1")
     if options.pooling_type not in POOLINGS:
         raise RequestError(
             f"model.pooling_type is '{options.pooling_type}'; it takes {', '.join(POOLINGS)}"
         )
     if not 0.0 <= options.dropout < 1.0:
-        raise RequestError(f"the dropout is {options.dropout}; it lies in 0..1, 1 left out")
+        raise RequestError(f"the dropout is {options.dropout}; it must be in [0, 1)")
     if options.extra:
         raise RequestError(
             f"model.options: proteingat takes none, and there is {', '.join(options.extra)}"

@@ -45,7 +45,7 @@ def check_resumable(path: Path) -> None:
     """Do what resuming does with a checkpoint before it changes any file."""
     document = checkpoint_file.read(path)
     assert not checkpoint_file.identity(document).differences(NETWORK)
-    module = DockQModule(engine.network_as(NETWORK), 0.01)
+    module = DockQModule(engine.build_network(NETWORK), 0.01)
     weights.fill(module.network, document["state_dict"], NETWORK, NETWORK, path)
     before = random_states()
     try:

@@ -121,8 +121,8 @@ def test_missing_and_unknown_weights_are_named(tmp_path: Path, weights: dict[str
         load_published(save(tmp_path / "p.ckpt", theirs))
     assert caught.value.details == (
         "missing: conv2.0.att",
-        "not known: conv7.weight",
-        "no tensor: out.bias",
+        "unknown: conv7.weight",
+        "not a tensor: out.bias",
     )
 
 

@@ -74,4 +74,4 @@ def identity(node_dim: int = 6, **options: Any) -> NetworkIdentity:
 
 
 def module(network: NetworkIdentity) -> DockQModule:
-    return DockQModule(engine.network_as(network), 0.01)
+    return DockQModule(engine.build_network(network), 0.01)

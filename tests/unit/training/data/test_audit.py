@@ -6,22 +6,22 @@ from typing import Any
 
 from topoqa_train.labels.graph_index import GraphIndex
 from topoqa_train.labels.label_file import Label, LeftOut, Reason
-from topoqa_train.training.data.audit import Found, look, odd_ones
+from topoqa_train.training.data.audit import LabelledGraph, differing_widths, read_labelled
 from topoqa_train.training.data.graphs import Graph, write_graph
 
 
-def looked_at(make_split: Any, damage: Any) -> tuple[dict[str, Found | LeftOut], int]:
+def read_all(make_split: Any, damage: Any) -> tuple[dict[str, LabelledGraph | LeftOut], int]:
     labels, index = make_split({f"1ABC_{n}": 0.1 * n for n in range(5)})
     damage(index.root)
     steps: list[int] = []
-    found = list(look(labels.rows, GraphIndex.scan(index.root), steps.append))
+    found = list(read_labelled(labels.rows, GraphIndex.scan(index.root), steps.append))
     assert [row.model for row in labels.rows] == [
         one.model if isinstance(one, LeftOut) else one.label.model for one in found
     ]
     return {row.model: one for row, one in zip(labels.rows, found, strict=True)}, sum(steps)
 
 
-def test_each_fault_has_its_reason_and_stops_nothing(make_split: Any, make_graph: Any) -> None:
+def test_each_unusable_graph_has_its_reason(make_split: Any, make_graph: Any) -> None:
     def damage(folder: Path) -> None:
         (folder / "1ABC_0.pt").unlink()
         (folder / "1ABC_1.pt").write_bytes(b"no graph")
@@ -38,7 +38,7 @@ def test_each_fault_has_its_reason_and_stops_nothing(make_split: Any, make_graph
             shutil.copy(folder / "1ABC_4.pt", folder / sub / "1ABC_3.pt")
         (folder / "1ABC_3.pt").unlink()
 
-    found, steps = looked_at(make_split, damage)
+    found, steps = read_all(make_split, damage)
     reasons = {model: getattr(one, "reason", None) for model, one in found.items()}
     assert reasons == {
         "1ABC_0": Reason.NO_GRAPH,
@@ -53,20 +53,20 @@ def test_each_fault_has_its_reason_and_stops_nothing(make_split: Any, make_graph
     assert found["1ABC_1"].line == 3
 
 
-def test_the_fewer_widths_are_the_odd_ones(make_split: Any, make_graph: Any) -> None:
+def test_the_fewer_widths_are_the_differing_widths(make_split: Any, make_graph: Any) -> None:
     def damage(folder: Path) -> None:
         graph: Graph = make_graph(3)
         write_graph(folder / "1ABC_1.pt", graph.x[:, :2], graph.edge_index, graph.edge_attr)
 
-    found, _ = looked_at(make_split, damage)
-    odd = odd_ones([(one.label, one.widths) for one in found.values()])
-    assert list(odd) == ["1ABC_1"]
-    assert odd["1ABC_1"].reason == Reason.OTHER_WIDTHS
-    assert "1ABC_1: 2 columns a node" in odd["1ABC_1"].detail
-    assert "4 graphs have" in odd["1ABC_1"].detail
+    found, _ = read_all(make_split, damage)
+    differing = differing_widths([(one.label, one.widths) for one in found.values()])
+    assert list(differing) == ["1ABC_1"]
+    assert differing["1ABC_1"].reason == Reason.OTHER_WIDTHS
+    assert "1ABC_1: 2 columns a node" in differing["1ABC_1"].detail
+    assert "4 graphs have" in differing["1ABC_1"].detail
 
 
-def test_graphs_of_one_width_are_none_of_them_odd() -> None:
+def test_equal_widths_are_not_reported() -> None:
     labels = [Label(f"a_{n}", 0.5, "a", n) for n in range(3)]
-    assert odd_ones([(label, (3, 2)) for label in labels]) == {}
-    assert odd_ones([]) == {}
+    assert differing_widths([(label, (3, 2)) for label in labels]) == {}
+    assert differing_widths([]) == {}

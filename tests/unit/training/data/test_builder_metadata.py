@@ -67,7 +67,7 @@ def fault(path: Path, content: bytes | None = None) -> str:
         (b'{"a_1": {"edge_params": {"z": NaN}}}', "NaN"),
         (b'{"a_1": {"edge_metadata": {"feature_dim": ' + b"9" * 5000 + b"}}}", "5000 digits"),
         (b'{"a_1": {"edge_module": "\\ud800"}}', "surrogates"),
-        (b'{"a_1": {}, "b": {}, "a_1": {"edge_module": "x"}}', "the key 'a_1' stands twice"),
+        (b'{"a_1": {}, "b": {}, "a_1": {"edge_module": "x"}}', "the key 'a_1' is repeated"),
         (b'{"a_1": {"edge_params": {"x": ' + b"[" * 40 + b"]" * 40 + b"}}}", "32 levels deep"),
         (b'{"modules": {"x": ' + b"[" * 40 + b"]" * 40 + b"}}", "modules: it is nested"),
         (b'{"a_1": [' + b"0, " * 100_000 + b"0]}", "not an object"),
@@ -76,7 +76,7 @@ def fault(path: Path, content: bytes | None = None) -> str:
     ],
     ids=lambda part: part if isinstance(part, str) else "",
 )
-def test_documents_made_to_hurt(tmp_path: Path, content: bytes, said: str) -> None:
+def test_hostile_documents_are_refused(tmp_path: Path, content: bytes, said: str) -> None:
     assert said in fault(tmp_path / "graph_metadata.json", content)
 
 

@@ -53,7 +53,7 @@ def test_memory_is_what_the_tensors_take(make_split: MakeSplit) -> None:
     assert split.memory_bytes == nodes * 6 * 4 + edges * (2 * 8 + 3 * 4)
 
 
-def test_labels_without_a_graph_are_passed_over(make_split: MakeSplit) -> None:
+def test_labels_without_a_graph_are_skipped(make_split: MakeSplit) -> None:
     labels, index = make_split({"a_1": 0.5, "b_1": 0.25})
     more = replace(labels, rows=(Label("x_1", 0.1, "x", 9), *labels.rows))
     split = load_splits({"val": more}, index)["val"]
@@ -68,7 +68,7 @@ def test_a_split_without_a_graph_is_refused(make_split: MakeSplit) -> None:
         load_splits({"val": labels, "test": none}, index)
 
 
-def test_all_faulty_graphs_are_told_together(make_split: MakeSplit) -> None:
+def test_all_invalid_graphs_are_reported_together(make_split: MakeSplit) -> None:
     labels, index = make_split({f"m_{number:02d}": 0.5 for number in range(14)})
     torch.save({"x": 1}, index.root / "m_03.pt")
     for number in range(1, 13):
@@ -113,11 +113,11 @@ def test_graphs_of_two_widths_name_the_fewer_first(
     )
 
 
-def test_oddities_are_logged_by_kind(
+def test_anomalies_are_logged_by_kind(
     make_split: MakeSplit, make_graph: MakeGraph, caplog: pytest.LogCaptureFixture
 ) -> None:
-    odd = {name: make_graph(1, nodes=4, pairs=0) for name in ("a_1", "b_1")}
-    labels, index = make_split({"a_1": 0.5, "b_1": 0.5}, graphs=odd)
+    bare = {name: make_graph(1, nodes=4, pairs=0) for name in ("a_1", "b_1")}
+    labels, index = make_split({"a_1": 0.5, "b_1": 0.5}, graphs=bare)
     with caplog.at_level(logging.WARNING):
         load_splits({"val": labels}, index)
     assert "2 graphs have no edges" in caplog.text

@@ -14,8 +14,8 @@ from torch_geometric.data.storage import GlobalStorage
 from topoqa_train.errors import DataError
 from topoqa_train.training.data.graphs import (
     Graph,
+    graph_anomalies,
     graph_errors,
-    graph_oddities,
     read_graph,
     write_graph,
 )
@@ -95,7 +95,7 @@ def test_a_part_of_something_large_is_written_small(tmp_path: Path, make_graph: 
     assert (tmp_path / "g.pt").stat().st_size < 10_000
 
 
-def test_an_unfit_graph_is_not_written(tmp_path: Path, make_graph: MakeGraph) -> None:
+def test_an_invalid_graph_is_not_written(tmp_path: Path, make_graph: MakeGraph) -> None:
     graph = make_graph(3)
     graph.x[2, 1] = torch.nan
     with pytest.raises(DataError, match="not fit") as caught:
@@ -119,7 +119,7 @@ def changed(values: Tensor, place: tuple[int, int], value: float) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "said"),
+    ("name", "change", "expected"),
     [
         ("x", lambda x: x.double(), "x is float64, not float32"),
         ("edge_index", lambda index: index.int(), "edge_index is int32, not int64"),
@@ -141,51 +141,51 @@ def changed(values: Tensor, place: tuple[int, int], value: float) -> Tensor:
         ("edge_index", lambda index: changed(index, (0, 0), -1), "names node -1"),
     ],
 )
-def test_faults_are_told(
-    make_graph: MakeGraph, name: str, change: Callable[[Tensor], Tensor], said: str
+def test_errors_are_reported(
+    make_graph: MakeGraph, name: str, change: Callable[[Tensor], Tensor], expected: str
 ) -> None:
     graph = make_graph(3)
     assert graph_errors(graph) == []
-    faults = graph_errors(replace(graph, **{name: change(getattr(graph, name))}))
-    assert len(faults) == 1
-    assert said in faults[0]
+    errors = graph_errors(replace(graph, **{name: change(getattr(graph, name))}))
+    assert len(errors) == 1
+    assert expected in errors[0]
 
 
-def test_all_faults_are_told(make_graph: MakeGraph) -> None:
+def test_all_errors_are_reported(make_graph: MakeGraph) -> None:
     graph = make_graph(3)
-    faulty = Graph(
+    invalid = Graph(
         changed(graph.x, (0, 0), torch.nan),
         changed(graph.edge_index, (0, 0), 99),
         changed(graph.edge_attr, (0, 0), -torch.inf),
     )
-    assert len(graph_errors(faulty)) == 3
+    assert len(graph_errors(invalid)) == 3
 
 
-def test_a_graph_without_edges_is_odd_and_fit(make_graph: MakeGraph) -> None:
+def test_a_graph_without_edges_is_valid(make_graph: MakeGraph) -> None:
     graph = make_graph(3, pairs=0)
     assert graph_errors(graph) == []
-    assert graph_oddities(graph) == ["no edges"]
+    assert graph_anomalies(graph) == ["no edges"]
 
 
-def test_oddities(make_graph: MakeGraph) -> None:
+def test_anomalies(make_graph: MakeGraph) -> None:
     graph = make_graph(3, nodes=4, pairs=6)
-    assert graph_oddities(graph) == []
+    assert graph_anomalies(graph) == []
     one_way = replace(graph, edge_index=graph.edge_index[:, ::2], edge_attr=graph.edge_attr[::2])
-    assert graph_oddities(one_way) == ["edges that stand in one direction alone"]
-    again = replace(
+    assert graph_anomalies(one_way) == ["edges in one direction only"]
+    repeated = replace(
         graph,
         edge_index=torch.cat([graph.edge_index, graph.edge_index[:, :2]], dim=1),
         edge_attr=torch.cat([graph.edge_attr, graph.edge_attr[:2]]),
     )
-    assert graph_oddities(again) == ["2 edges that stand twice"]
+    assert graph_anomalies(repeated) == ["2 repeated edges"]
     loop = replace(
         graph,
         edge_index=torch.cat([graph.edge_index, torch.tensor([[1], [1]])], dim=1),
         edge_attr=torch.cat([graph.edge_attr, graph.edge_attr[:1]]),
     )
-    assert graph_oddities(loop) == ["1 edges from a node to itself"]
-    alone = replace(graph, x=torch.cat([graph.x, graph.x[:2]]))
-    assert graph_oddities(alone) == ["2 nodes without an edge"]
+    assert graph_anomalies(loop) == ["1 edges from a node to itself"]
+    isolated = replace(graph, x=torch.cat([graph.x, graph.x[:2]]))
+    assert graph_anomalies(isolated) == ["2 nodes without an edge"]
 
 
 @pytest.mark.peer

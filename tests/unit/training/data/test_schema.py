@@ -159,7 +159,7 @@ def test_graphs_built_differently_are_refused(
 def test_what_is_missing_or_differs_harmlessly_is_noted(split: GraphDataset) -> None:
     describe(split, {"a_1": entry(), "a_2": entry(edge_params={"cutoff": 9}), "z_9": "unused"})
     notes = find(split).notes
-    assert "graph_metadata.json says nothing of 1 graphs: b_1" in notes
+    assert "graph_metadata.json has no entry for 1 graphs: b_1" in notes
     assert any("edge_params differ" in note for note in notes)
 
 
