@@ -179,7 +179,7 @@ def check_trainer_args(arguments: dict[str, Any]) -> None:
 
 
 def load_network_weights(path: Path) -> tuple[dict[str, Any], NetworkIdentity]:
-    """Return the weights in a checkpoint of topoqa-train and the identity of their network."""
+    """Return weights and network identity of a checkpoint of this program."""
     document = checkpoint_file.read_weights(path)
     if not checkpoint_file.is_ours(document):
         raise RequestError(f"{path} is not a checkpoint of topoqa-train")
