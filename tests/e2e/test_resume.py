@@ -80,7 +80,7 @@ def test_without_patience_a_run_ends_with_the_first_epoch_that_gains_nothing(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--checkpoint", "{own}", "-o", "trainer.num_epochs=1"], "is left after"),
+        (["--checkpoint", "{own}", "-o", "trainer.num_epochs=1"], "no epoch left"),
         ([], "has done all of its 4 epochs"),
         (["-o", "model.attention_head=4", "-o", "trainer.num_epochs=9"], "model.attention_head: 2"),
         (["--checkpoint", "{other}", "-o", "trainer.num_epochs=9"], "no checkpoint of"),
