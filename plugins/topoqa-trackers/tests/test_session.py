@@ -24,15 +24,16 @@ def test_only_epochs_that_are_counted_are_seen(run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "pid", "status"),
+    ("written", "alive", "status"),
     [
-        ("completed", os.getpid(), "completed"),
-        ("failed", os.getpid(), "failed"),
-        ("interrupted", os.getpid(), "interrupted"),
-        ("running", 2**22 + 1, "interrupted"),
+        ("completed", True, "completed"),
+        ("failed", True, "failed"),
+        ("interrupted", True, "interrupted"),
+        ("running", False, "interrupted"),
     ],
 )
-def test_a_session_is_over_with_its_run(run, written: str, pid: int, status: str) -> None:
+def test_a_session_is_over_with_its_run(run, written: str, alive: bool, status: str) -> None:
+    pid = os.getpid() if alive else 2**22 + 1
     run.change(status=written, process={**run.process, "pid": pid})
     session = Session(run.root)
     assert (session.look().status, session.over) == (status, True)
