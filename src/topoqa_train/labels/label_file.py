@@ -147,7 +147,7 @@ def read_labels(path: Path, *, split: str) -> Labels:
     is listed twice with the same values is kept once.
 
     Raises:
-        DataError: the file does not exist, is not text, lacks a column, has no usable row, or has
+        DataError: the file does not exist, is not text, misses a column, has no usable row, or has
             a dockq outside 0..1, an invalid name, or a model with two values; lines are named.
     """
     return _labels_in(_read_content(path, split=split), path, split=split)

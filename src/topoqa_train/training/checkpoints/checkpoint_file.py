@@ -84,7 +84,7 @@ def read(path: Path) -> dict[str, Any]:
 
     Raises:
         RequestError: the file does not exist, is damaged, would run code, is of another program,
-            or lacks parts.
+            or is incomplete.
     """
     document = read_any(path)
     if not is_ours(document):

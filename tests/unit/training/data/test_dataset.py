@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,16 @@ def test_memory_is_what_the_tensors_take(make_split: MakeSplit) -> None:
     nodes = sum(graph.num_nodes for graph in graphs)
     edges = sum(graph.num_edges for graph in graphs)
     assert split.memory_bytes == nodes * 6 * 4 + edges * (2 * 8 + 3 * 4)
+
+
+def test_a_pickled_split_has_no_views(make_split: MakeSplit) -> None:
+    labels, index = make_split({"a_1": 0.5, "b_1": 0.25})
+    split = load_splits({"val": labels}, index)["val"]
+    expected = split[1].graph.x
+    copy = pickle.loads(pickle.dumps(split))
+    assert "_graphs" in vars(split)
+    assert "_graphs" not in vars(copy)
+    assert torch.equal(copy[1].graph.x, expected)
 
 
 def test_labels_without_a_graph_are_skipped(make_split: MakeSplit) -> None:
