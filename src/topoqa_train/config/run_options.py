@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from topoqa_train.config.models import Section
@@ -40,6 +40,7 @@ BatchLimit = Annotated[
         }
     ),
 ]
+Flag = Annotated[bool, WithJsonSchema({"type": ["boolean", "null"]})]
 Remark = Annotated[str | None, Field(description="kept in run_metadata.json")]
 
 
@@ -48,14 +49,23 @@ class CommonOptions(Section):
 
     notes: Remark = None
     trial_label: Remark = None
-    fast_dev_run: bool = Field(default=False, description="one batch, one epoch")
+    fast_dev_run: Flag = Field(default=False, description="one batch, one epoch")
     limit_train_batches: BatchLimit | None = Field(
         default=None, description="batches an epoch: a number, or a share such as 0.1"
     )
     limit_val_batches: BatchLimit | None = Field(
         default=None, description="validation batches: a number, or a share such as 0.5"
     )
-    log_lr: bool = Field(default=False, description="the learning rate in the log, each epoch")
+    log_lr: Flag = Field(default=False, description="the learning rate in the log, each epoch")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, values: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+        # `fast_dev_run:` without a value means "as in shared", as it does for the other options.
+        if not isinstance(values, dict):
+            return values
+        flags = ("fast_dev_run", "log_lr")
+        return {key: each for key, each in values.items() if each is not None or key not in flags}
 
     def over(self, base: CommonOptions, **more: Any) -> RunOptions:  # noqa: ANN401
         """Return `base` with what is set here on top, and the fields `more` on top of both."""

@@ -43,3 +43,10 @@ def test_what_a_run_records_can_be_read_back() -> None:
 def test_a_limit_is_a_number_of_batches_or_a_share(limit: object) -> None:
     with pytest.raises(ValidationError, match="should be a number of batches"):
         RunOptions.model_validate({"limit_val_batches": limit})
+
+
+@pytest.mark.parametrize("flag", ["fast_dev_run", "log_lr"])
+def test_an_empty_flag_is_not_set(flag: str) -> None:
+    shared = CommonOptions.model_validate({flag: True})
+    job = CommonOptions.model_validate({flag: None, "notes": "n"})
+    assert getattr(job.over(shared), flag) is True
