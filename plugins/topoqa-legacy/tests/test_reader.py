@@ -82,7 +82,7 @@ class TestWhole:
         assert run.parameters["learning_rate"] == 0.005
         assert not run.limited
         assert run.warnings == ()
-        assert run.broken_links == {}
+        assert run.shelf.broken == {}
 
     def test_a_checkpoint_has_the_metrics_of_its_epoch(self, write: Any) -> None:
         for names in ("val", "sel", "bare"):
@@ -118,8 +118,8 @@ class TestWhole:
 
     def test_dangling_links_are_named_and_the_files_found(self, write: Any) -> None:
         run = read(write(links="broken"))
-        assert set(run.broken_links) == {"best.ckpt", "second_best.ckpt", "third_best.ckpt"}
-        assert run.broken_links["best.ckpt"].startswith(ELSEWHERE)
+        assert set(run.shelf.broken) == {"best.ckpt", "second_best.ckpt", "third_best.ckpt"}
+        assert run.shelf.broken["best.ckpt"].startswith(ELSEWHERE)
         best = run.best("val_loss")
         assert best is not None
         assert (best.epoch, best.link, best.links) == (by_loss()[0], best.path, ())
@@ -480,7 +480,7 @@ class TestLoops:
         found = read(run)
         assert len(found.rows) == 30
         assert found.checkpoints() == []
-        assert found.broken_links == {"best.ckpt": str(run / "best.ckpt")}
+        assert found.shelf.broken == {"best.ckpt": str(run / "best.ckpt")}
 
     def test_a_starting_point_that_is_no_path_is_none(self, write: Any) -> None:
         write(document=metadata(NAME, started_from={"checkpoint": "a\0b", "run_id": 7}))

@@ -55,7 +55,7 @@ def _summarise(paths: RunPaths, clock: Clock) -> SummaryDocument:
         checkpoint_ranking=[_ranked(run, place, each) for place, each in enumerate(kept, start=1)],
         last_checkpoint=paths.relative(run.shelf.last) if run.shelf.last else None,
         links={link: each.path.name for each in kept for link in each.links},
-        broken_links=run.broken_links,
+        broken_links=dict(run.shelf.broken),
         coverage=coverage,
         feature_schema=features,
         runtime=runtime,

@@ -13,8 +13,11 @@ from topoqa_train.runs.ranking import LINKS, SELECTION, VAL_LOSS
 
 SUFFIXES = (".chkpt", ".ckpt")
 # Bytes of each end of a checkpoint that are compared to find copies.
+# A run can hold gigabytes, and the leaderboard looks at every run.
 _COMPARED = 2**16
 _NUMBER = r"(-?\d+\.?\d*|-?inf|nan)"
+# Lightning, earlier versions and the previous pipeline write different names; all are recognised.
+# At most 9 digits: a longer number is no epoch, and int() refuses a very long one.
 _EPOCH = re.compile(r"(?:^|[^A-Za-z])epoch[-_=]?(\d{1,9})(?!\d)")
 _METRICS = {
     VAL_LOSS: re.compile(rf"(?:^|[^A-Za-z])val(?:_loss)?[-_=]{_NUMBER}"),
@@ -58,7 +61,7 @@ def match(name: str, rows: Sequence[Mapping[str, float]]) -> Match:
     epoch, texts = parse(name)
     named = {metric: float(text) for metric, text in texts.items()}
     if epoch is None:
-        return _match_by_metrics(name, texts, rows)
+        return _match_by_metrics(name, texts, named, rows)
     row = next((row for row in reversed(rows) if row["epoch"] == epoch), None)
     if row is None:
         return Match(epoch, named, f"{name}: the metrics have no epoch {epoch}")
@@ -67,6 +70,8 @@ def match(name: str, rows: Sequence[Mapping[str, float]]) -> Match:
         f"{name}: epoch {epoch} has {metric} {row.get(metric, math.nan):.5f} in the metrics"
         for metric in differing
     )
+    # The loss identifies the training: with another loss, the file is of another run or of an
+    # earlier session, and no other value of the row is known to be that of its weights.
     if VAL_LOSS in differing:
         return Match(epoch, named, f"{doubt}: shown with what its name says alone")
     # The name is the better source for a selection metric that the table does not have as well.
@@ -79,18 +84,20 @@ def match(name: str, rows: Sequence[Mapping[str, float]]) -> Match:
 
 
 def _match_by_metrics(
-    name: str, texts: Mapping[str, str], rows: Sequence[Mapping[str, float]]
+    name: str,
+    texts: Mapping[str, str],
+    named: Mapping[str, float],
+    rows: Sequence[Mapping[str, float]],
 ) -> Match:
     """Match a file that names no epoch to the only epoch that has its metrics."""
     if not texts:
-        return Match(None, {}, f"{name}: nothing tells of which epoch it is")
+        return Match(None, {}, f"{name}: the name gives neither an epoch nor a metric")
     fitting = [row for row in rows if not _differing(texts, row)]
     if len(fitting) == 1:
         return Match(int(fitting[0]["epoch"]), fitting[0])
     many = f"{len(fitting)} epochs have" if fitting else "no epoch has"
-    shown = ", ".join(f"{metric} {float(text)}" for metric, text in texts.items())
-    metrics = {metric: float(text) for metric, text in texts.items()}
-    return Match(None, metrics, f"{name}: {many} {shown}, so nothing else is known of it")
+    shown = ", ".join(f"{metric} {value}" for metric, value in named.items())
+    return Match(None, named, f"{name}: {many} {shown}, so nothing else is known of it")
 
 
 def _differing(texts: Mapping[str, str], row: Mapping[str, float]) -> list[str]:
@@ -204,9 +211,12 @@ def _place(name: str) -> int:
 
 def _copies(files: Sequence[Path]) -> dict[Path, Path]:
     """Return files in place of links, as a copy of the run may have them, and the files meant."""
+    # A copy that followed the links has each checkpoint twice. Without this, the second one would
+    # count as a checkpoint of its own, without an epoch.
     replaced = [file for file in files if _place(file.name) < len(LINKS)]
     others = [file for file in files if file not in replaced and not is_last(file.name)]
     alike = {each: [file for file in others if _are_alike(each, file)] for each in replaced}
+    # Of two equal files either could be meant, and their epochs differ: neither is claimed.
     return {each: meant[0] for each, meant in alike.items() if len(meant) == 1}
 
 
@@ -235,6 +245,8 @@ def _target(link: Path, root: Path, files: Sequence[Path]) -> Path | None:
     try:
         inside = root / link.resolve(strict=True).relative_to(root.resolve())
     except (OSError, RuntimeError, ValueError):  # RuntimeError: a loop; ValueError: out of the run
+        # A run that was copied from another machine has links to the old place, perhaps with
+        # backslashes. Only the name counts then, so no link can reach a file outside the run.
         inside = link.parent / PureWindowsPath(_text(link)).name
     return inside if inside in files else None
 

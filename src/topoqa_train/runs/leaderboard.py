@@ -45,6 +45,8 @@ class Leaderboard:
 
 
 def _order_of_winners(entry: Entry) -> tuple[int, bool, str]:
+    # Fine-tuning starts from the winner. A completed run cannot improve any more, so of equals
+    # the choice is the same tomorrow.
     run = entry.run
     return entry.rank or 0, run.status != Status.COMPLETED, run.paths.run_id
 
@@ -66,6 +68,7 @@ def rank(
     sign = 1.0 if lower_is_better(chosen) else -1.0
     entries = [_entry(run, chosen) for run in runs]
     measured = [entry for entry in entries if entry.value is not None]
+    # By name among equals, so that two calls give the same table, whatever order the disk has.
     measured.sort(key=lambda entry: (sign * (entry.value or 0.0), entry.run.paths.run_id))
     without = [entry for entry in entries if entry.value is None]
     ordered = [*_with_ranks(measured), *without]
@@ -158,6 +161,8 @@ def _metric(runs: Sequence[RunSummary], asked: str | None) -> tuple[str, tuple[s
     by_selection = [run for run in ranked if run.ranking_metric == SELECTION]
     if asked is None and not by_selection and ranked:
         return VAL_LOSS, ()
+    # The selection metric is val_loss minus a weighted correlation. With another weight it is
+    # another quantity, although it has the same name, while val_loss means the same everywhere.
     settings = {run.selection_settings for run in ranked}
     unknown = any(None in each for each in settings)
     if unknown or len(settings) > 1 or (asked is None and len(by_selection) < len(ranked)):

@@ -35,6 +35,8 @@ def writing(paths: RunPaths) -> Iterator[None]:
 @contextmanager
 def at_once(path: Path, busy: RequestError) -> Iterator[None]:
     """Hold the lock file `path`, or raise `busy` if another process holds it."""
+    # The kernel's lock, not the file, is what counts: the file is left behind, and may move to
+    # `history/` with its run while it is held.
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

@@ -102,6 +102,7 @@ def load(path: Path) -> dict[str, Any]:
         RequestError: it does not exist or can't be read; the message names the file.
     """
     try:
+        # Runs come from other people. A link to some other file would be shown in an error.
         if path.exists() and not leads_within(path, path.parent):
             raise RequestError(f"{path} is a link that leads out of the run")
         document = json.loads(bounded_read.content(path, MAXIMUM_BYTES))
@@ -118,6 +119,7 @@ def _check_shape(document: object) -> None:
     """Raise `ValueError` for what is no object, or is nested too deeply to be written again."""
     if not isinstance(document, dict):
         raise ValueError("it holds no JSON object")  # noqa: TRY004 - reported as the others
+    # Level by level and without recursion, because a recursive check would itself overflow.
     level: list[Any] = [document]
     for _ in range(MAXIMUM_DEPTH):
         values = (each.values() if isinstance(each, dict) else each for each in level)

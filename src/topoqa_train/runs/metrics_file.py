@@ -34,6 +34,8 @@ class MetricsFile:
 
     def append(self, row: Mapping[str, float]) -> None:
         """Append one epoch, with the header before the first; it is on the disk on return."""
+        # The header is written by a rename and each row by one append, so a kill at any point
+        # leaves whole lines and at most one half line at the end, which readers skip.
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             atomic.write_text(self.path, _line(_columns(row)))
@@ -49,6 +51,8 @@ class MetricsFile:
 
         `history` are rows as a checkpoint recorded them; they replace damaged and missing ones.
         """
+        # The rows in the checkpoint belong to the weights that training continues with. They take
+        # precedence over the table, which may be damaged, edited or of a later epoch.
         known = {int(row["epoch"]): row for row in history if row["epoch"] < next_epoch}
         kept = {int(row["epoch"]): row for row in self.rows() if row["epoch"] < next_epoch} | known
         names = _columns(history[0]) if history else columns(self.path)
@@ -137,7 +141,7 @@ def _columns(row: Mapping[str, float]) -> list[str]:
 def _text(name: str, value: float | None) -> str:
     if value is None or math.isnan(value):
         return ""
-    # repr of a float reads back as exactly that float.
+    # repr of a float reads back as exactly that float, so a rewritten table keeps every byte.
     return str(int(value)) if name in _WHOLE else repr(float(value))
 
 

@@ -12,6 +12,8 @@ VAL_LOSS = "val_loss"
 SELECTION = "selection_metric"
 LINKS = ("best.ckpt", "second_best.ckpt", "third_best.ckpt")
 KEPT = len(LINKS)
+# Metrics come from plugins too, so the direction is taken from the words of a name. Whole words:
+# `val_steepness` contains "step", but is not a number of steps.
 _LOWER = frozenset(
     {"loss", "mse", "rmse", "mae", "error", "seconds", "epoch", "step", "lr", "learning"}
 )
@@ -41,9 +43,12 @@ class Ranked:
 class Ranking:
     """The three best by `metric` and the best by the other of the two, best first.
 
-    A NaN never ranks. Of equals the earlier epoch is better, so that a resumed run ranks as one
-    that was never stopped.
+    A NaN never ranks. Of equals the earlier epoch is better.
     """
+
+    # A resumed run must rank as one that was never stopped. With the earlier epoch first among
+    # equals, the result does not depend on the order in which checkpoints are added, and a later
+    # epoch never replaces a file that is just as good.
 
     metric: str
     best: list[Ranked] = field(default_factory=list)
@@ -73,6 +78,8 @@ class Ranking:
 
         If the best by the other metric is lost, the best one left takes its place.
         """
+        # The files of checkpoints that dropped out earlier are deleted, so none of them can move
+        # up into a free place. The next epochs fill it.
         self.best = [entry for entry in self.best if entry.file in there]
         if self.other is not None and self.other.file not in there:
             known = [e for e in self.best if not math.isnan(e.value(self.other_metric))]
@@ -87,11 +94,7 @@ class Ranking:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON types; see `from_json`."""
-        return {
-            "metric": self.metric,
-            "best": [asdict(entry) for entry in self.best],
-            "other": None if self.other is None else asdict(self.other),
-        }
+        return asdict(self)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Ranking:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -57,6 +56,9 @@ def derive(
 
     `tables` are its metrics tables, if they are not where `paths` has the one of a run.
     """
+    # A killed process, or a machine without power, writes nothing. So "running" in the file proves
+    # nothing by itself, and readers look at the process. They never correct the file: only the
+    # run's own process may write there.
     written = _known(metadata.status)
     if written not in (Status.CREATED, Status.RUNNING):
         return written
@@ -70,11 +72,14 @@ def _known(text: str) -> Status:
     try:
         return Status(text)
     except ValueError:
+        # A word of a later version. Neither finished nor running is the safe guess: the run is
+        # not archived, and it can be resumed.
         return Status.INTERRUPTED
 
 
 def process_lives(process: Mapping[str, Any]) -> bool | None:
     """Return whether the process that `this_process` described lives; None if on another host."""
+    # On a shared disk the run may belong to another machine, where this pid means nothing.
     if process.get("host") != socket.gethostname():
         return None
     try:
@@ -85,6 +90,9 @@ def process_lives(process: Mapping[str, Any]) -> bool | None:
 
 
 def _is_same(found: psutil.Process, process: Mapping[str, Any]) -> bool:
+    # The start time alone is not enough: the system computes it from the clock, so it shifts when
+    # the clock is set. Ticks since the boot do not, but only Linux has them, and runs of earlier
+    # versions did not record them.
     now = _since_boot(found.pid)
     if now and "ticks" in process:
         return all(process.get(name) == value for name, value in now.items())
@@ -104,10 +112,16 @@ def _since_boot(pid: int) -> dict[str, Any]:
 
 def beats(files: Iterable[Path], clock: Clock) -> bool:
     """Return whether one of `files` was written recently, as files of a running run are."""
-    moments = []
-    for file in files:
-        with suppress(OSError):
-            moments.append(file.stat().st_mtime)
+    # A shared disk gives times by the clock of its server. A difference of hours between the
+    # clocks must not report a live run as interrupted, so times ahead of ours count as recent.
     now = clock.now().timestamp()
-    known = [moment for moment in moments if moment - now < _AHEAD_SECONDS]
-    return bool(known) and now - max(known) < HEARTBEAT_SECONDS
+    known = [moment for moment in map(modified, files) if moment - now < _AHEAD_SECONDS]
+    return now - max(known, default=0.0) < HEARTBEAT_SECONDS
+
+
+def modified(path: Path) -> float:
+    """Return when a file was last written, in seconds since 1970, or 0 if there is none."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -21,6 +21,7 @@ from topoqa_train.config.names import problem_of_name
 from topoqa_train.errors import MachineError, RequestError
 from topoqa_train.runs import readers
 from topoqa_train.runs.paths import CHECKPOINTS, HISTORY, LATEST, METADATA, RunPaths
+from topoqa_train.runs.status import modified
 from topoqa_train.suggest import nearest_names
 
 ROOT_VARIABLE = "TOPOQA_TRAIN_RUNS"
@@ -39,6 +40,7 @@ def root_of_runs(option: Path | None, save_dir: Path | None = None) -> Path:
     """Return where runs go: the option, the environment variable, `save_dir`, `training_runs`."""
     from_environment = os.environ.get(ROOT_VARIABLE)
     chosen = option or (Path(from_environment) if from_environment else None)
+    # Not resolve(): a root that is a link must be shown as the user named it.
     return Path(os.path.abspath((chosen or save_dir or DEFAULT_ROOT).expanduser()))  # noqa: PTH100
 
 
@@ -77,6 +79,8 @@ class RunStore:
             self.root.mkdir(parents=True, exist_ok=True)
             with self._hidden_run(clock) as hidden:
                 paths = self._publish(hidden, name, fill, numbered=run_name is None)
+        # The run is complete without the link, and readers can find the newest run by its time.
+        # A disk without links must not prevent a training.
         try:
             atomic.replace_link(self.root / LATEST, paths.run_id)
         except (OSError, MachineError) as error:
@@ -102,8 +106,9 @@ class RunStore:
 
     def all(self) -> list[RunPaths]:
         """Return every run here and in `history/`, sorted by name, without the link `latest`."""
+        # In this order: runs move to `history/` while others read, and a run that moves between
+        # the two scans is then seen twice instead of never.
         found = [*self._walk(self.root), *self._walk(self.root / HISTORY)]
-        # A run that was moved between the two scans is in both lists, but in one place.
         names = Counter(paths.run_id for paths in found)
         there = [run for run in found if names[run.run_id] == 1 or is_run(run.root)]
         return sorted(there, key=lambda paths: paths.run_id)
@@ -183,6 +188,8 @@ class RunStore:
 
     def _publish(self, hidden: RunPaths, name: str, fill: _Fill, *, numbered: bool) -> RunPaths:
         """Fill a hidden run and rename it to `name`, or to the first free `name_<number>`."""
+        # `fill` runs again for each attempt, because the files contain the name. The rename decides
+        # between processes that want the same name: it fails if the target is not empty.
         for attempt in range(1, _MOST_NUMBERS if numbered else 2):
             old, new = self._places(name if attempt == 1 else f"{name}_{attempt}")
             if not (old.exists() or os.path.lexists(new)):
@@ -206,6 +213,7 @@ def _rename(hidden: Path, new: Path) -> bool:
         if error.errno not in _TAKEN:
             raise
         return False
+    # Without this, a power cut could undo the rename after files were written into the run.
     atomic.flush_folder(new.parent)
     return True
 
@@ -257,11 +265,7 @@ def run_of(checkpoint: Path | str) -> str:
 
 
 def _last_touched(paths: RunPaths) -> float:
-    moments = []
-    for file in (paths.metadata, paths.root):
-        with suppress(OSError):
-            moments.append(file.stat().st_mtime)
-    return moments[0] if moments else 0.0
+    return modified(paths.metadata) or modified(paths.root)
 
 
 def _is_taken(run_name: str, place: Path) -> RequestError:

@@ -15,7 +15,7 @@ from topoqa_train.runs.checkpoint_files import Shelf
 from topoqa_train.runs.metadata import RunMetadata
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.runs.ranking import SELECTION, VAL_LOSS, epoch_of, lower_is_better
-from topoqa_train.runs.readers import InstalledReader, RunContents
+from topoqa_train.runs.readers import RunContents
 from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import current_place, is_run
 
@@ -107,11 +107,6 @@ class RunSummary(Glance):
         measured = math.fsum(value for value in seconds if math.isfinite(value))
         return measured or self.recorded_seconds or 0.0
 
-    @property
-    def broken_links(self) -> dict[str, str]:
-        """Names of links that lead to no file of the run, and their targets."""
-        return dict(self.shelf.broken)
-
     def checkpoints(self, metric: str | None = None) -> list[Candidate]:
         """Return the ranked checkpoints on the disk, best first by `metric` or the ranking metric.
 
@@ -178,20 +173,18 @@ def steady(paths: RunPaths, look: Callable[[RunPaths], _Seen]) -> _Seen:
 
 
 def _glance(paths: RunPaths, clock: Clock) -> Glance:
-    own = _own_metadata(paths)
-    if isinstance(own, _PluginRun):
-        return Glance(**own.fields(clock, own.contents(metrics=False)))
-    return Glance(
-        paths=paths,
-        metadata=own,
-        status=status.derive(paths, own, clock),
-        tables=(paths.metrics,),
-    )
+    return Glance(**_shared_fields(paths, _opened(paths, metrics=False), clock))
 
 
 def _read(paths: RunPaths, clock: Clock) -> RunSummary:
-    own = _own_metadata(paths)
-    found = own.summary(clock) if isinstance(own, _PluginRun) else _of_own_files(paths, own, clock)
+    opened = _opened(paths, metrics=True)
+    # The state comes before the files: a run that ends in between is shown as running with its
+    # last epoch, which the next look corrects, and never as completed without it.
+    shared = _shared_fields(paths, opened, clock)
+    if isinstance(opened, RunMetadata):
+        found = RunSummary(**shared, **_own_fields(paths, opened))
+    else:
+        found = RunSummary(**shared, **_plugin_fields(paths, opened))
     # A file that only looks like a checkpoint of this program is left out without a warning.
     named = [
         file.name
@@ -202,8 +195,8 @@ def _read(paths: RunPaths, clock: Clock) -> RunSummary:
     return replace(found, warnings=(*found.warnings, *filter(None, doubts)))
 
 
-def _own_metadata(paths: RunPaths) -> RunMetadata | _PluginRun:
-    """Return the run's metadata, or how to read a run whose metadata this program did not write.
+def _opened(paths: RunPaths, *, metrics: bool) -> RunMetadata | RunContents:
+    """Return the run's metadata, or what a plugin reads of a run that this program did not write.
 
     Raises:
         RequestError: they can't be read, and no reader recognises the run.
@@ -219,70 +212,60 @@ def _own_metadata(paths: RunPaths) -> RunMetadata | _PluginRun:
         warnings = (error.message if there else f"it has no {paths.metadata.name}",)
     if raw is not None and metadata.is_own(raw):
         return metadata.checked(raw, paths.metadata)
+    # Readers are asked last, because the first question imports every plugin that has one.
     reader = readers.find(paths.root, raw)
     if reader is None:
         raise error
-    return _PluginRun(paths, reader, raw, warnings)
+    contents = reader.contents(paths.root, raw, metrics=metrics)
+    return replace(contents, warnings=(*warnings, *contents.warnings))
 
 
-@dataclass(frozen=True)
-class _PluginRun:
-    """A run that a plugin can read."""
-
-    paths: RunPaths
-    reader: InstalledReader
-    raw: Mapping[str, Any] | None
-    warnings: tuple[str, ...]
-
-    def contents(self, *, metrics: bool) -> RunContents:
-        return self.reader.contents(self.paths.root, self.raw, metrics=metrics)
-
-    def fields(self, clock: Clock, contents: RunContents) -> dict[str, Any]:
-        """Return the fields of a `Glance`."""
-        document = metadata.lenient(contents.metadata, self.paths.metadata)
-        return {
-            "paths": self.paths,
-            "metadata": document,
-            "status": status.derive(self.paths, document, clock, contents.tables),
-            "kind": contents.kind,
-            "tables": contents.tables,
-            "warnings": (*self.warnings, *contents.warnings),
-        }
-
-    def summary(self, clock: Clock) -> RunSummary:
-        contents = self.contents(metrics=True)
-        shelf = checkpoint_files.scan(self.paths.root, contents.checkpoint_folders)
-        return RunSummary(
-            **self.fields(clock, contents),
-            rows=[dict(row) for row in contents.rows],
-            shelf=shelf,
-            ranked=shelf.files,
-            parameters=metadata.finite(contents.parameters),
-            recorded_seconds=contents.seconds,
-            rerun_warning=contents.rerun_warning,
-        )
+def _shared_fields(
+    paths: RunPaths, opened: RunMetadata | RunContents, clock: Clock
+) -> dict[str, Any]:
+    """Return the fields of a `Glance`."""
+    if isinstance(opened, RunMetadata):
+        state = status.derive(paths, opened, clock)
+        return {"paths": paths, "metadata": opened, "status": state, "tables": (paths.metrics,)}
+    document = metadata.lenient(opened.metadata, paths.metadata)
+    return {
+        "paths": paths,
+        "metadata": document,
+        "status": status.derive(paths, document, clock, opened.tables),
+        "kind": opened.kind,
+        "tables": opened.tables,
+        "warnings": opened.warnings,
+    }
 
 
-def _of_own_files(paths: RunPaths, document: RunMetadata, clock: Clock) -> RunSummary:
-    state = status.derive(paths, document, clock)
-    # Before the table: a row is written before its checkpoint.
+def _plugin_fields(paths: RunPaths, contents: RunContents) -> dict[str, Any]:
+    shelf = checkpoint_files.scan(paths.root, contents.checkpoint_folders)
+    return {
+        "rows": [dict(row) for row in contents.rows],
+        "shelf": shelf,
+        "ranked": shelf.files,
+        "parameters": metadata.finite(contents.parameters),
+        "recorded_seconds": contents.seconds,
+        "rerun_warning": contents.rerun_warning,
+    }
+
+
+def _own_fields(paths: RunPaths, document: RunMetadata) -> dict[str, Any]:
+    # The folder comes before the table, because a row is written before its checkpoint. A
+    # checkpoint that is seen while a training writes therefore always has its row.
     shelf = checkpoint_files.scan(paths.root, [paths.checkpoints])
     try:
         rows = metrics_file.read(paths.metrics)
     except OSError as error:
         raise RequestError(f"{paths.metrics} can't be read: {error.strerror}") from error
     known = {row["epoch"] for row in rows}
-    return RunSummary(
-        paths=paths,
-        metadata=document,
-        status=state,
-        tables=(paths.metrics,),
-        rows=rows,
-        shelf=shelf,
-        # One whose epoch has no row may be of another run.
-        ranked=tuple(file for file in shelf.files if epoch_of(file.name) in known),
-        parameters=document.training_parameters,
-    )
+    return {
+        "rows": rows,
+        "shelf": shelf,
+        # A checkpoint whose epoch has no row may be of another run.
+        "ranked": tuple(file for file in shelf.files if epoch_of(file.name) in known),
+        "parameters": document.training_parameters,
+    }
 
 
 def read_all(

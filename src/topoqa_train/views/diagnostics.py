@@ -81,7 +81,7 @@ def _checkpoints(run: RunSummary) -> Iterator[str]:
         yield "no epoch has ended yet" if run.status in _ALIVE else "no epoch was completed"
     elif not run.ranked:
         yield "it has no checkpoint"
-    for name, target in sorted(run.broken_links.items()):
+    for name, target in sorted(run.shelf.broken.items()):
         yield f"{name} is a dangling link to {target}"
     for metric in (VAL_LOSS, SELECTION):
         yield from _lost_best(run, metric)

@@ -17,11 +17,10 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from topoqa_train.clock import Clock
-from topoqa_train.runs.status import Status
+from topoqa_train.runs.status import Status, modified
 from topoqa_train.runs.summary import RunSummary
 from topoqa_train.views.json_models import EpochsLeft, Pace, Runtime, TimeLeft
 
@@ -99,11 +98,9 @@ def _whole(value: object) -> int | None:
 
 def _since_last_write(run: RunSummary, clock: Clock) -> float:
     """Return the time since metadata or metrics were written, as at the end of each epoch."""
-    moments = []
-    for file in (run.paths.metadata, *run.tables):
-        with suppress(OSError):
-            moments.append(file.stat().st_mtime)
-    return max(0.0, clock.now().timestamp() - max(moments, default=math.inf))
+    last = max(modified(file) for file in (run.paths.metadata, *run.tables))
+    # The disk's clock may be ahead of this machine's.
+    return max(0.0, clock.now().timestamp() - last) if last else 0.0
 
 
 def _elapsed(progress: Progress, seconds: Sequence[float]) -> float | None:
@@ -121,6 +118,7 @@ def _mean(progress: Progress, seconds: Sequence[float]) -> float | None:
 
 
 def _pace(seconds: Sequence[float], mean: float | None) -> Pace | None:
+    # Only recent epochs: the first ones are slow while caches fill, and the load changes.
     recent = sorted(seconds[-RECENT:])
     if recent:
         return Pace(
@@ -145,6 +143,7 @@ def _epochs_left(progress: Progress) -> EpochsLeft | None:
     most = max(0, progress.num_epochs - progress.epochs_done)
     if progress.patience is None:
         return EpochsLeft(fewest=most, most=most)
+    # A patience of 0 stops at the first epoch without improvement, as 1 does.
     until_stop = max(0, max(1, progress.patience) - progress.without_improvement)
     return EpochsLeft(fewest=min(most, until_stop), most=most)
 

@@ -106,7 +106,7 @@ class TestDamaged:
         link.unlink()
         link.symlink_to(target)
         found = read(run)
-        assert found.broken_links == {"best.ckpt": target}
+        assert found.shelf.broken == {"best.ckpt": target}
         assert found.best().epoch == 1
         assert "best.ckpt" not in found.best().links
 
@@ -189,7 +189,7 @@ class TestCheckpoints:
     ) -> None:
         found = read(run_files("r", two_bests, links="none"))
         assert [each.links for each in found.checkpoints()] == [(), (), ()]
-        assert found.broken_links == {}
+        assert found.shelf.broken == {}
 
     def test_the_last_is_not_ranked(self, read: Any, run_files: RunFiles) -> None:
         run = run_files("r")
@@ -201,7 +201,7 @@ class TestCheckpoints:
         link = run / "model_checkpoints" / "best.ckpt"
         link.unlink()
         link.symlink_to("gone.chkpt")
-        assert read(run).broken_links == {"best.ckpt": "gone.chkpt"}
+        assert read(run).shelf.broken == {"best.ckpt": "gone.chkpt"}
 
     def test_without_the_metric_it_comes_last(
         self, read: Any, run_files: RunFiles, epoch: Any
