@@ -115,7 +115,12 @@ def message_of(content: bytes) -> str:
 LAUGHS = b"".join(
     b"a%d: &a%d {<<: [*a%d, *a%d], k%d: 1}\n" % (n, n, n - 1, n - 1, n) for n in range(1, 40)
 )
+ALIASES = b"".join(
+    b"a%d: &a%d [%s]\n" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 9)) for n in range(1, 12)
+)
 BOMBS = {
+    **{f"deep {s}": (s.encode() * 15_000, "levels deep") for s in ("[", "{a: ", "- ", "? ")},
+    "aliases of aliases": (b"a0: &a0 [lol, lol]\n" + ALIASES, "more than 20000 values"),
     "merges of merges": (b"a0: &a0 {x: 1}\n" + LAUGHS, "more than 20000 values"),
     "a wide merge, often": (
         b"a: &a {" + b", ".join(b"k%d: 1" % n for n in range(4000)) + b"}\n"
@@ -146,7 +151,20 @@ def test_bombs(content: bytes, words: str) -> None:
 
 
 NAMES = ["../x", "/x", "a/b", "a\\b", "..", ".", "", "-x", ".x", "latest", "history", "a\0b"]
-NAMES += ["a\nb", "x" * 129, "é" * 100, "a:b", "a b ", "*", "\u202e", "{seed}", "$HOME", "~"]
+NAMES += [
+    "a\n",
+    "a\nb",
+    "History",
+    "x" * 129,
+    "é" * 100,
+    "a:b",
+    "a b ",
+    "*",
+    "\u202e",
+    "{seed}",
+    "$HOME",
+    "~",
+]
 
 
 @pytest.mark.parametrize("name", [*NAMES, "a\x1b[2J"])

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from topoqa_train.config.manifest import load_manifest
-from topoqa_train.config.overrides import Override
 from topoqa_train.errors import RequestError
 
 CONFIG = """\
@@ -74,11 +73,8 @@ def test_a_whole_manifest(project: Path) -> None:
     assert two.config.config.trainer.num_epochs == 3
     assert (two.run_name, two.options.weights_from) == ("second", project / "start.ckpt")
     options = two.options
-    assert (options.notes, options.fast_dev_run, options.limit_train_batches) == (
-        "this one",
-        True,
-        4,
-    )
+    assert (options.notes, options.fast_dev_run) == ("this one", True)
+    assert options.limit_train_batches == 4
     assert two.options.trainer_args == {"gradient_clip_val": 2, "deterministic": True}
 
 
@@ -96,11 +92,7 @@ def test_fine_tune_jobs(project: Path) -> None:
     assert [job.name for job in second] == ["one_2026_phase2_seed101", "one_2026_phase2_seed555"]
     assert [job.config.config.dataloader.seed for job in second] == [101, 555]
     assert [job.options.weights_from for job in second] == [None, None]
-
-
-def test_shared_applies_to_fine_tune_jobs_too(project: Path) -> None:
-    manifest = load_manifest(Path("manifests/m.yaml"))
-    for job in (manifest.phase1_job("x", None), *manifest.phase2_jobs("x", None)):
+    for job in (first, *second):  # `shared` applies to them too
         assert job.config.config.trainer.num_epochs == 2
         assert job.output_root == project / "out"
         assert job.options.trainer_args["deterministic"] is True
@@ -198,7 +190,9 @@ def test_every_error_of_every_file_at_once(project: Path, write, over, error_of)
         .replace("continue_on_error", "continue_on_eror")
     )
     text += "extra: 1\n"
-    text = text.replace("fine_tune:", "  - name: three\n    confg: x\n  - name: One\nfine_tune:")
+    nested = "    overrides: {optimizer: {learning_rate: 0}}\n"
+    jobs = f"  - name: three\n    confg: x\n  - name: One\n{nested}"
+    text = text.replace("fine_tune:", f"{jobs}fine_tune:")
     path = write("manifests/m.yaml", text)
     error = error_of(lambda: load_manifest(path, over("model.pooling_type=avg")))
     assert error.message == "manifests/m.yaml is not a valid manifest:"
@@ -211,31 +205,14 @@ def test_every_error_of_every_file_at_once(project: Path, write, over, error_of)
         f"{m}:22: jobs[1].overrides.trainer.num_epoch: {unknown} 'num_epochs'?",
         f"{m}:24: jobs[2].confg: {unknown} 'config'?",
         f"{m}:25: jobs[3].name: another job in line 13 has the name 'One' too",
-        f"{m}:28: {missing}/ft_sed101.yaml does not exist; did you mean configs/ft_seed101.yaml?",
-        f"{m}:28: {missing}/ft_sed555.yaml does not exist; did you mean configs/ft_seed555.yaml?",
-        f"{m}:29: continue_on_eror: {unknown} 'continue_on_error'?",
-        f"{m}:30: extra: unknown key; known: continue_on_error, fine_tune, jobs, shared",
+        f"{m}:26: jobs[3].overrides.optimizer.learning_rate: should be greater than 0, not 0",
+        f"{m}:29: {missing}/ft_sed101.yaml does not exist; did you mean configs/ft_seed101.yaml?",
+        f"{m}:29: {missing}/ft_sed555.yaml does not exist; did you mean configs/ft_seed555.yaml?",
+        f"{m}:30: continue_on_eror: {unknown} 'continue_on_error'?",
+        f"{m}:31: extra: unknown key; known: continue_on_error, fine_tune, jobs, shared",
         "configs/b.yaml:2: trainer.threads: should be greater than or equal to 1, not 0",
         "-o model.pooling_type=avg: should be 'mean', 'add' or 'max', not 'avg'",
     ]
-
-
-def test_the_third_job_is_checked_before_the_first_could_start(
-    project: Path, write, error_of
-) -> None:
-    path = write(
-        "manifests/n.yaml",
-        """\
-        shared: {config: ../configs/a.yaml}
-        jobs:
-          - name: a
-          - name: b
-          - name: c
-            overrides: {optimizer: {learning_rate: 0}}
-        """,
-    )
-    (problem,) = error_of(lambda: load_manifest(path)).problems
-    assert (problem.key, problem.line) == ("jobs[2].overrides.optimizer.learning_rate", 6)
 
 
 @pytest.mark.parametrize(
@@ -261,6 +238,11 @@ def test_the_third_job_is_checked_before_the_first_could_start(
         ("jobs:\n- {JOB, trainer_args: a}\n", 2, "should be a list, not 'a'"),
         ("jobs:\n- {JOB, limit_train_batches: 0}\n", 2, "should be a number of batches"),
         ("jobs:\n- {JOB, limit_val_batches: 1.5}\n", 2, "should be a number of batches"),
+        (
+            "jobs:\n- {JOB, run_name: s}\n- {name: y, config: configs/a.yaml, run_name: S}\n",
+            3,
+            "another job in line 2 has the name 'S' too",
+        ),
         ("jobs: &j [{name: x, config: configs/a.yaml}]\nshared: 5\n", 2, "should be a mapping"),
     ],
 )
@@ -278,10 +260,7 @@ def test_invalid_manifests(
     [
         ("{}", "is missing"),
         ("{phase1: {PHASE1}}", "is missing"),
-        (
-            "{phase1: {config: no.yaml}, phase2: {PHASE2: [101]}}",
-            "the config no.yaml does not exist",
-        ),
+        ("{phase1: {config: no.yaml}, phase2: {PHASE2: [101]}}", "no.yaml does not exist"),
         ("{phase1: {PHASE1}, phase2: {PHASE2: []}}", "needs at least one entry"),
         ("{phase1: {PHASE1}, phase2: {PHASE2: [101, 101]}}", "names a seed twice"),
         ("{phase1: {PHASE1}, phase2: {PHASE2: [-1]}}", "should be greater than or equal to 0"),
@@ -301,21 +280,6 @@ def test_invalid_fine_tune(project: Path, write, error_of, phases: str, words: s
     assert all(problem.line == 2 for problem in problems)
 
 
-def test_duplicate_run_names(project: Path, write, error_of) -> None:
-    path = write(
-        "n.yaml",
-        """\
-        shared: {config: configs/a.yaml}
-        jobs:
-          - {name: a, run_name: same}
-          - {name: b, run_name: Same}
-        """,
-    )
-    (problem,) = error_of(lambda: load_manifest(path)).problems
-    assert (problem.line, problem.key) == (4, "jobs[1].run_name")
-    assert problem.message == "another job in line 3 has the name 'Same' too"
-
-
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -332,14 +296,3 @@ def test_duplicate_run_names(project: Path, write, error_of) -> None:
 def test_an_error_names_the_override(project: Path, over, error_of, text: str, words: str) -> None:
     error = error_of(lambda: load_manifest(Path("manifests/m.yaml"), over(text)))
     assert error.message.startswith(f"-o {text}: {words}")
-
-
-def test_overrides_of_the_environment_apply_to_every_job(project: Path) -> None:
-    overrides = [
-        Override("paths.graph", "/alt", project, "GRAPH_DIR"),
-        Override("dataloader.num_workers", 2, project, "NUM_WORKERS_OVERRIDE"),
-    ]
-    manifest = load_manifest(Path("manifests/m.yaml"), overrides)
-    for job in (*manifest.jobs, manifest.phase1_job("x", None)):
-        assert job.config.config.paths.graph == Path("/alt").resolve()
-        assert job.config.config.dataloader.num_workers == 2

@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
-from pydantic import ValidationError
 
 from topoqa_train.config.load import load_config
 from topoqa_train.config.models import SECTIONS, SelectionConfig, TrainingConfig
@@ -108,7 +104,11 @@ INVALID = {
     "model.architecture": {"5": "should be text (put it in quotes), not 5", "''": "is empty"},
     "model.options": {"[]": "should be a mapping (`key: value` lines), not a list"},
     "mlflow.tags": {"{a: []}": "should be text, a number, true or false, not a list"},
-    "paths.graph": {"5": "should be a path, not 5", "''": "is not a usable path: it is empty"},
+    "paths.graph": {
+        "5": "should be a path, not 5",
+        "''": "is not a usable path: it is empty",
+        "~nobody_of_that_name/x": "is not a usable path",
+    },
     "paths.metadata": {"[x]": "should be a path, not a list"},
     "paths.dataset": {"''": "is empty"},
 }
@@ -137,12 +137,6 @@ def test_every_number_has_bounds() -> None:
                 bounds = {type(rule).__name__ for rule in field.metadata}
                 assert bounds & {"Ge", "Gt"}, f"{name}.{key}"
                 assert bounds & {"Le", "Lt"}, f"{name}.{key}"
-
-
-def test_models_are_frozen() -> None:
-    config = config_of()
-    with pytest.raises(ValidationError):
-        config.trainer.num_epochs = 5  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -175,9 +169,7 @@ def test_coverage_may_be_a_ratio(given: float, percent: float) -> None:
         ({"graph": "g", "train_labels": "t"}, "val_labels"),
     ],
 )
-def test_data_have_to_be_named(
-    paths: dict[str, str], missing: str, write: Callable[[str, str], Path], error_of
-) -> None:
+def test_data_have_to_be_named(paths: dict[str, str], missing: str, write, error_of) -> None:
     lines = "".join(f"  {key}: {value}\n" for key, value in paths.items())
     path = write("x.yaml", f"model:\npaths:\n{lines}")
     (problem,) = error_of(lambda: load_config(path)).problems

@@ -25,11 +25,8 @@ def by_key(loaded: LoadedConfig) -> dict[str, tuple[object, ValueSource]]:
 
 def test_files_overrides_and_defaults(write, over, here: Path) -> None:
     path = write("x.yaml", STRUCTURED)
-    found = by_key(
-        load_config(
-            path, over("trainer.num_epochs=9", "model={attention_head: 2}", "paths.graph=h")
-        )
-    )
+    given = ("trainer.num_epochs=9", "model={attention_head: 2}", "paths.graph=h")
+    found = by_key(load_config(path, over(*given, "mlflow.tags.c=1", "mlflow.tags.a=y")))
     assert found["paths.train_labels"] == (
         here.resolve() / "t.csv",
         ValueSource("config", "paths.train_labels", path, 4),
@@ -42,6 +39,8 @@ def test_files_overrides_and_defaults(write, over, here: Path) -> None:
     assert found["paths.graph"][0] == here.resolve() / "h"
     assert found["paths.graph"][1].kind == "override"
     assert found["mlflow.tags.b"] == (2, ValueSource("config", "mlflow.tags.b", path, 9))
+    # An override of one tag leaves the others those of the file.
+    assert [found[f"mlflow.tags.{tag}"][1].kind for tag in "ac"] == ["override", "override"]
     assert "mlflow.tags" not in found
     assert not [key for key in found if key.startswith("reference.")]
 
@@ -53,16 +52,6 @@ def test_every_value_of_the_config_is_listed(write) -> None:
         held = getattr(getattr(loaded.config, section), key)
         assert value.value == (held[below[0]] if below else held)
     assert {value.key.partition(".")[0] for value in values_of(loaded)} >= {"paths", "logging"}
-
-
-def test_a_tag_that_an_override_adds_to_those_of_the_file(write, over) -> None:
-    loaded = load_config(write("x.yaml", STRUCTURED), over("mlflow.tags.c=1", "mlflow.tags.a=y"))
-    found = by_key(loaded)
-    assert [found[f"mlflow.tags.{tag}"][1].kind for tag in "abc"] == [
-        "override",
-        "config",
-        "override",
-    ]
 
 
 def test_flat_keys_keep_their_names(write, over) -> None:
@@ -88,7 +77,7 @@ def test_flat_keys_keep_their_names(write, over) -> None:
         24,
         ValueSource("config", "edge_schema.dim", path, 5),
     )
-    assert found["trainer.num_epochs"][1].kind == "override"
+    assert found["trainer.num_epochs"] == (9, ValueSource("override", "-o trainer.num_epochs=9"))
     assert found["dataloader.seed"] == (222, ValueSource("default"))
 
 
@@ -111,9 +100,7 @@ def test_a_value_of_a_manifest_has_its_line(write, over) -> None:
     (job,) = load_manifest(path, over("optimizer.learning_rate=0.1")).jobs
     found = by_key(job.config)
     assert not is_flat(job.config)
-    assert (found["trainer.num_epochs"][1].kind, found["trainer.num_epochs"][1].line) == (
-        "manifest",
-        4,
-    )
+    source = found["trainer.num_epochs"][1]
+    assert (source.kind, source.line) == ("manifest", 4)
     assert (found["dataloader.seed"][0], found["dataloader.seed"][1].line) == (2, 9)
     assert found["optimizer.learning_rate"][1].kind == "override"
