@@ -52,7 +52,7 @@ def build_menu() -> Menu:
     built = typer.main.get_command(app)
     if not isinstance(built, Menu):
         raise TypeError("an app with a callback is a group of the given class")
-    menu.hide_flag_types(built, typer.Context(built, **_SETTINGS))
+    menu.hide_types(built, typer.Context(built, **_SETTINGS))
     return built
 
 

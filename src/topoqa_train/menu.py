@@ -61,7 +61,7 @@ class Entry(TyperCommand):
             if not completing:
                 raise
             return super().make_context(info_name, args, parent=parent, **extra)
-        hide_flag_types(command, typer.Context(command, parent=parent))
+        hide_types(command, typer.Context(command, parent=parent))
         return command.make_context(info_name, args, parent=parent, **extra)
 
 
@@ -130,10 +130,13 @@ def _report_shadowed(found: Iterable[Plugin]) -> None:
             console.notify(f"'{plugin.name}' of {plugin.distribution} hides that of {rival}")
 
 
-def hide_flag_types(command: Any, context: typer.Context) -> None:  # noqa: ANN401
-    """Remove <bool> from the help of flags, which reads as if they took a value."""
+def hide_types(command: Any, context: typer.Context) -> None:  # noqa: ANN401
+    """Remove Python types such as <bool> and <list[str]> from the help of flags and arguments."""
     for param in command.get_params(context):
         if getattr(param, "is_flag", False) and param.metavar is None:
             param.metavar = ""
+        if param.param_type_name == "argument" and param.metavar:
+            # Typer shows an argument's metavar as its name, and the type beside it in any case.
+            param.display_type_rich = lambda ctx: ""  # noqa: ARG005
     for child in getattr(command, "commands", {}).values():
-        hide_flag_types(child, context)
+        hide_types(child, context)

@@ -63,7 +63,7 @@ def test_build_and_validate(run: Callable[..., Any], decoys: Path, tmp_path: Pat
     seen = run("validate", tmp_path / "out")
     assert seen.exit_code == 0
     assert seen.stdout == ""
-    assert "2 graphs (2 with 172 columns a node, 11 an edge), 0 with errors" in seen.stderr
+    assert "2 graphs (2 with 172 columns per node, 11 per edge), 0 with errors" in seen.stderr
 
 
 def test_failures_end_with_status_2_and_the_good_stay(

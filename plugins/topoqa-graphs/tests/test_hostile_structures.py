@@ -90,7 +90,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
 def test_lines_models_and_blocks_without_end(tmp_path: Path) -> None:
     path = tmp_path / "x.pdb"
     for content, expected in (
-        (b"MODEL\nENDMDL\n" * 30_000, "30000 models, and 20000 is the most"),
+        (b"MODEL\nENDMDL\n" * 30_000, "30000 models; the limit is 20000"),
         (b"mode\n" * 30_000, "30000 models"),
         (b"ATOM  " + b"x" * 20 * MIB, "no coordinates"),
         (b"\n" * 5 * MIB, "no amino acids"),
@@ -100,7 +100,7 @@ def test_lines_models_and_blocks_without_end(tmp_path: Path) -> None:
         assert expected in within(lambda: error_of(path), mebibytes=160)
     path = tmp_path / "x.cif"
     for content, expected in (
-        (b"data_1 " * 100_000, "100000 blocks, and 1000 is the most"),
+        (b"data_1 " * 100_000, "100000 blocks; the limit is 1000"),
         (b"data_x\n_a\n;" + b"x\n" * MIB, "unterminated"),
         (b"data_x\n" + b"loop_\n" * MIB, "parse error"),
     ):
@@ -132,7 +132,7 @@ def test_very_many_residues_models_or_chains(
     kinds = make.mmcif(rows(make, 600, number=lambda _: 1, residue=lambda n: f"R{n}"))
     assert "600 residues in one chain" in error_of(write("b.cif", kinds))
     chains = make.mmcif(rows(make, 600, chain=lambda n: f"C{n}"))
-    assert "600 chains, and 500 is the most" in error_of(write("c.cif", chains))
+    assert "600 chains; the limit is 500" in error_of(write("c.cif", chains))
     models = one_chain.replace("_atom_site.occupancy", "_atom_site.pdbx_PDB_model_num")
     lines = models.splitlines()
     lines = [f"{line[:-3]}{n}" if line.startswith("ATOM") else line for n, line in enumerate(lines)]

@@ -82,7 +82,10 @@ def test_good_graphs_have_no_errors(check: Callable[[], Validation], folder: Pat
             {"edge_index": torch.zeros(2, 0, dtype=torch.int64), "edge_attr": torch.zeros(0, 2)},
             "edges: no edges",
         ),
-        ({"x": torch.zeros(3, 6)}, "width: 6 columns a node and 2 an edge; 2 graphs have 5 and 2"),
+        (
+            {"x": torch.zeros(3, 6)},
+            "width: 6 columns per node and 2 per edge; 2 graphs have 5 and 2",
+        ),
     ],
 )
 def test_a_bad_graph_is_found(
@@ -147,7 +150,7 @@ def test_metadata_that_agree(check: Callable[[], Validation], folder: Path) -> N
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({"node_feature_columns": ["a"]}, "node_feature_columns names 1, the graph has 5"),
+        ({"node_feature_columns": ["a"]}, "node_feature_columns has 1 names, the graph 5 columns"),
         ({"edge_metadata": {"feature_dim": 11, "edge_feature_variant": "v"}}, "feature_dim is 11"),
         ({"residues": ["a"]}, "it names 1 residues, the graph has 3 nodes"),
     ],

@@ -100,7 +100,7 @@ class TestFaults:
 
     @pytest.mark.parametrize("room", [Room(1000, None), Room(GIB, 3), Room(0, 0)])
     def test_no_room_on_the_disk(self, plan: Any, room: Room) -> None:
-        with pytest.raises(MachineError, match="there is no room") as caught:
+        with pytest.raises(MachineError, match="not enough space") as caught:
             plan(room).check()
         assert caught.value.exit_status == 1
         assert "--shm-size" in (caught.value.hint or "")

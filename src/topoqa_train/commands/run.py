@@ -108,7 +108,7 @@ def run(
             raise RequestError("give --config or --from-run, not both")
         raise RequestError(
             "give --config, or --from-run with a run to rerun",
-            hint=f"Shipped configs: {', '.join(shipped_names('configs'))}.",
+            hint="\n  ".join(["Shipped configs:", *shipped_names("configs")]),
         )
     source = locate("configs", config)
     plan = JobPlan(

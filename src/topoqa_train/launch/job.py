@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from topoqa_train.config.models import TrainingConfig
 from topoqa_train.config.run_options import RunOptions
 from topoqa_train.datasets import DataSetPaths
+from topoqa_train.errors import shown_path
 
 
 class DataFiles(BaseModel):
@@ -36,6 +37,14 @@ class DataFiles(BaseModel):
     def title(self) -> str:
         """Name for the user: the data set's, or the folder of its graphs."""
         return self.name if self.version else str(self.graph)
+
+    @property
+    def short_title(self) -> str:
+        """`title` for a screen: a folder's path relative to the current or the home folder."""
+        if self.version:
+            return self.title
+        shown, home = Path(shown_path(self.graph)), Path.home()
+        return f"~/{shown.relative_to(home)}/" if shown.is_relative_to(home) else f"{shown}/"
 
     def labels(self) -> dict[str, Path]:
         """Return the label file of each split, in the order train, val, test."""

@@ -67,10 +67,14 @@ class EpochEnded(_Event):
 
 
 class Notice(_Event):
-    """A line for the user: a warning or a note."""
+    """A line for the user: a warning or a note.
+
+    One about the data is the same for every job on them; with `once` a session shows it for one.
+    """
 
     kind: Literal["notice"] = "notice"
     text: str
+    once: bool = False
 
 
 class RunEnded(_Event):

@@ -185,7 +185,7 @@ class Executor:
         if rows:
             text = f"labels without a finite dockq are left out: {rows}"
             log.warning(text)
-            emit(Notice(job=job.name, text=text))
+            emit(Notice(job=job.name, text=text, once=True))
         # Written before the training: a run that dies in its first epoch says what it trained on.
         run_record.write_data_documents(paths, data)
         record.update(data=run_record.data_document(job.data, data, self._read_seconds))

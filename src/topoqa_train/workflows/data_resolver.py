@@ -56,7 +56,7 @@ class DataResolver:
         total = sum(part.total for part in found.coverage)
         usable = sum(part.usable for part in found.coverage)
         return DataSummary(
-            name=files.title,
+            name=files.short_title,
             targets=found.targets,
             graphs={part.split: part.usable for part in found.coverage},
             coverage=100.0 * usable / max(total, 1),

@@ -133,7 +133,7 @@ def graph_checks(jobs: Sequence[Job]) -> list[Check]:
         groups.setdefault(job.data_key, []).append(job)
     return [
         Check(
-            name=f"graphs of {first.data.title}",
+            name=f"graphs of {first.data.short_title}",
             config=first.config,
             data=first.data,
             jobs=(first, *others),

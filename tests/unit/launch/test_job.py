@@ -152,3 +152,23 @@ class TestDataFiles:
             graph=tmp_path,
         )
         assert list(files.labels()) == ["train", "val", "test"]
+
+    @pytest.mark.parametrize(
+        ("graph", "version", "shown"),
+        [
+            ("here/data/graphs", "", "data/graphs/"),
+            ("graphs", "", "~/graphs/"),
+            ("/elsewhere/graphs", "", "/elsewhere/graphs/"),
+            ("here/data/graphs", "3", "tiny"),
+        ],
+    )
+    def test_a_screen_shows_a_short_title(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, graph: str, version: str, shown: str
+    ) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        (tmp_path / "here").mkdir()
+        monkeypatch.chdir(tmp_path / "here")
+        labels = tmp_path / "l.csv"
+        files = DataFiles(graph=tmp_path / graph, train_labels=labels, val_labels=labels,
+                          name="tiny", version=version)  # fmt: skip
+        assert files.short_title == shown

@@ -495,7 +495,7 @@ class TestResume:
         launcher.outcomes = {"three": "interrupted"}
         with pytest.raises(TopoqaTrainError):
             run()
-        launcher.outcomes = {f"graphs of {project.root / 'graphs'}": "failed"}
+        launcher.outcomes = {"graphs of graphs/": "failed"}
         with pytest.raises(TopoqaTrainError):
             run(resume=True)
         launcher.outcomes = {}

@@ -246,7 +246,7 @@ def _show_validation(validation: Validation) -> None:
             table.add_row(error.graph or "(the folder)", error.kind, error.text)
         output_console().print(table)
     widths = "; ".join(
-        f"{count} with {node} columns a node, {edge} an edge"
+        f"{count} with {node} columns per node, {edge} per edge"
         for (node, edge), count in sorted(validation.widths.items())
     )
     bad = len({error.graph for error in validation.errors if error.graph})

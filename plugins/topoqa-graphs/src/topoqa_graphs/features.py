@@ -1,7 +1,7 @@
 """From a structure to the arrays of a TopoQA graph (Han et al. 2025, doi 10.1093/bib/bbaf083).
 
-Nodes are interface residues, edges join residues of different chains; 172 columns a node, 11 an
-edge, each scaled within its graph. What holds where the paper is silent is in the README.
+Nodes are interface residues, edges join residues of different chains; 172 columns per node, 11
+per edge, each scaled within its graph. What holds where the paper is silent is in the README.
 """
 
 from __future__ import annotations

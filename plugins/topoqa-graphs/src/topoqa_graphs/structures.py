@@ -306,7 +306,7 @@ def _check_rows(path: Path, block: gemmi.cif.Block) -> None:
 
 def _check_count(path: Path, things: str, count: int, most: int) -> None:
     if count > most:
-        raise DataError(f"{path}: {count} {things}, and {most} is the most")
+        raise DataError(f"{path}: {count} {things}; the limit is {most}")
 
 
 def _as_arrays(path: Path, parsed: gemmi.Structure) -> Structure:

@@ -155,7 +155,7 @@ def _differing_widths(found: _Found) -> Iterator[GraphError]:
     usual, how_many = max(counts.items(), key=lambda item: (item[1], item[0]))
     for name, (node, edge) in found.widths.items():
         if (node, edge) != usual:
-            text = f"{node} columns a node and {edge} an edge; {how_many} graphs have {usual[0]}"
+            text = f"{node} columns per node and {edge} per edge; {how_many} graphs have {usual[0]}"
             yield GraphError(name, "width", f"{text} and {usual[1]}")
 
 
@@ -198,10 +198,10 @@ def _entry_errors(
     node_dim, edge_dim = found.widths[name]
     columns, residues = entry.get("node_feature_columns"), entry.get("residues")
     if isinstance(columns, list) and len(columns) != node_dim:
-        yield f"node_feature_columns names {len(columns)}, the graph has {node_dim} columns a node"
+        yield f"node_feature_columns has {len(columns)} names, the graph {node_dim} columns"
     width = edges.get("feature_dim")
     if width is not None and width != edge_dim:
-        yield f"edge_metadata.feature_dim is {width}, the graph has {edge_dim} columns an edge"
+        yield f"edge_metadata.feature_dim is {width}, the graph has {edge_dim} columns per edge"
     if isinstance(residues, list) and len(residues) != found.nodes[name]:
         yield f"it names {len(residues)} residues, the graph has {found.nodes[name]} nodes"
 

@@ -185,7 +185,7 @@ def room_errors(
         files = "" if room.files is None else f" and {room.files} files"
         errors.append(
             MachineError(
-                f"there is no room in {disk.parent}: the graphs take {staged} in "
+                f"not enough space in {disk.parent}: the graphs take {staged} in "
                 f"{graphs.entries} files, free are {shown_size(room.size)}{files}",
                 hint=f"Make it larger (in a container: --shm-size). {_FROM_DISK}",
             )

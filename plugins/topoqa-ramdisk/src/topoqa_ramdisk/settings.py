@@ -60,7 +60,7 @@ class NumWorkers(_Strict):
 
 
 class Settings(_Strict):
-    """The file. `size` is the most that the graphs may take, None for what they need; bytes."""
+    """The file. `size` limits the bytes of the graphs; None: no limit."""
 
     size: Annotated[int | None, BeforeValidator(_bytes_or_auto)] = None
     headroom: Annotated[int, BeforeValidator(_bytes)] = 2**30

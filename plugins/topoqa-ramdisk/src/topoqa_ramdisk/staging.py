@@ -200,7 +200,7 @@ def fill(place: Place, graphs: GraphFiles, advance: Callable[[int], None]) -> No
     """Copy all files; `advance` is called after each and may raise to stop.
 
     Raises:
-        MachineError: there is no room.
+        MachineError: there is not enough space.
         DataError: a file can't be read, or changed since it was looked at.
     """
     for file in graphs.files:

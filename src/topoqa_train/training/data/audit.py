@@ -76,7 +76,7 @@ def differing_widths(read: Sequence[tuple[Label, Widths]]) -> dict[str, LeftOut]
             label.model,
             label.line,
             Reason.OTHER_WIDTHS,
-            f"{label.model}: {node} columns a node and {edge} an edge; "
+            f"{label.model}: {node} columns per node and {edge} per edge; "
             f"{count} graphs have {common[0]} and {common[1]}",
         )
         for label, (node, edge) in read

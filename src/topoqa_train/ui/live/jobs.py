@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from topoqa_train.clock import Clock
-from topoqa_train.runs.events import Event, RunEnded
+from topoqa_train.runs.events import Event, Notice, RunEnded
 from topoqa_train.ui import formatting
 from topoqa_train.ui.live.job_state import JobView
 from topoqa_train.views.progress import Plan
@@ -33,6 +33,7 @@ class Jobs(ExitStack):
         self.at_once = 1
         self.keep_going = False
         self.started = clock.monotonic()
+        self._reported: set[str] = set()
 
     def plan(self, plan: Plan) -> None:
         """See `Reporter.plan`."""
@@ -63,6 +64,16 @@ class Jobs(ExitStack):
         """See `Reporter.event`."""
         if event.job in self.views:
             self.views[event.job].apply(event, self.clock.monotonic())
+
+    def notice_lines(self, event: Notice) -> list[str]:
+        """Return the line to show for a notice; none if once is enough and a job has reported it.
+
+        Every job on the same data finds the same rows without a label, for example.
+        """
+        if event.once and event.text in self._reported:
+            return []
+        self._reported.add(event.text)
+        return [f"{event.job}: {event.text}"]
 
     def failure_reason(self, event: Event) -> str | None:
         """Return why a job failed if other jobs continue; otherwise the command's error says it."""

@@ -47,7 +47,8 @@ class PlainJobs(Jobs):
     def event(self, event: Event) -> None:
         """See `Reporter.event`."""
         if isinstance(event, Notice):
-            self.write(f"{event.job}: {event.text}")
+            for line in self.notice_lines(event):
+                self.write(line)
             return
         view = self.views.get(event.job)
         if view is None:

@@ -81,7 +81,8 @@ class JobsScreen(Jobs):
             super().event(event)
             reason = self.failure_reason(event)
         if isinstance(event, Notice):
-            self.note(f"{event.job}: {event.text}")
+            for line in self.notice_lines(event):
+                self.note(line)
         elif reason is not None:
             self.note(f"{event.job} failed: {reason}")
 

@@ -62,7 +62,7 @@ def test_the_fewer_widths_are_the_differing_widths(make_split: Any, make_graph: 
     differing = differing_widths([(one.label, one.widths) for one in found.values()])
     assert list(differing) == ["1ABC_1"]
     assert differing["1ABC_1"].reason == Reason.OTHER_WIDTHS
-    assert "1ABC_1: 2 columns a node" in differing["1ABC_1"].detail
+    assert "1ABC_1: 2 columns per node" in differing["1ABC_1"].detail
     assert "4 graphs have" in differing["1ABC_1"].detail
 
 

@@ -120,11 +120,17 @@ def test_notes_notices_and_earlier_jobs(plain: PlainJobs, lines: list[str]) -> N
     plain.done_before("a", "a_2026")
     plain.event(Notice(job="b", text="epoch 0: rho undefined"))
     plain.event(Notice(job="data of a", text="2 rows rejected"))
+    for job in "ab":
+        plain.event(Notice(job=job, text="epoch 1: rho undefined"))
+        plain.event(Notice(job=job, text="labels are left out", once=True))
     plain.note("Selected a")
     assert lines == [
         "a: done before, as a_2026",
         "b: epoch 0: rho undefined",
         "data of a: 2 rows rejected",
+        "a: epoch 1: rho undefined",
+        "a: labels are left out",
+        "b: epoch 1: rho undefined",
         "Selected a",
     ]
 
