@@ -21,6 +21,16 @@ from topoqa_train.runs.events import (
     StepsDone,
 )
 
+EPOCH = EpochEnded(
+    job="j",
+    epoch=1,
+    num_epochs=260,
+    seconds=0.44,
+    metrics={"val_loss": 1 / 3, "val_spearman_corr": -0.1},
+    ranking_metric="selection_metric",
+    best_value=None,
+    best_epoch=None,
+)
 EVERY: list[Event] = [
     Begun(job="j"),
     RunCreated(job="j", run_dir="/runs/j_2026"),
@@ -33,16 +43,7 @@ EVERY: list[Event] = [
         edge_dim=11,
     ),
     StepsDone(job="j", epoch=3, batches_done=4, batches=16),
-    EpochEnded(
-        job="j",
-        epoch=1,
-        num_epochs=260,
-        seconds=0.44,
-        metrics={"val_loss": 1 / 3, "val_spearman_corr": -0.1},
-        ranking_metric="selection_metric",
-        best_value=None,
-        best_epoch=None,
-    ),
+    EPOCH,
     Notice(job="j", text="zwei\nZeilen, 'quoted' \"twice\" \u2028 \x1b[0m"),
     RunEnded(job="j", status="completed", run_dir="/runs/j"),
     RunEnded(job="j", status="failed", error=TrainingError("no", hint="Less.").to_json()),
@@ -64,17 +65,8 @@ def test_every_kind_is_tested() -> None:
 
 @given(value=st.floats(), best=st.one_of(st.none(), st.floats()))
 def test_numbers_are_exact(value: float, best: float | None) -> None:
-    event = EpochEnded(
-        job="j",
-        epoch=1,
-        num_epochs=2,
-        seconds=0.5,
-        metrics={"val_loss": value},
-        ranking_metric="val_loss",
-        best_value=best,
-        best_epoch=0,
-    )
-    back = events.from_line(events.to_line(event))
+    changes = {"metrics": {"val_loss": value}, "best_value": best}
+    back = events.from_line(events.to_line(EPOCH.model_copy(update=changes)))
     assert isinstance(back, EpochEnded)
     assert repr(back.metrics["val_loss"]) == repr(value)
     assert repr(back.best_value) == repr(best)
@@ -95,8 +87,3 @@ def test_numbers_are_exact(value: float, best: float | None) -> None:
 def test_other_lines_are_refused(line: bytes) -> None:
     with pytest.raises(ValidationError):
         events.from_line(line)
-
-
-def test_an_event_is_immutable() -> None:
-    with pytest.raises(ValidationError):
-        EVERY[0].job = "other"

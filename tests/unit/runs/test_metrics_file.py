@@ -31,12 +31,14 @@ def same(one: float, two: float) -> bool:
     return struct.pack("d", one) == struct.pack("d", two) or (math.isnan(one) and math.isnan(two))
 
 
-def test_columns(table: MetricsFile) -> None:
-    table.append({"val_mae": 1.0, **row(0)})
-    assert table.path.read_text().splitlines()[0] == (
+def test_columns_and_whole_numbers(table: MetricsFile) -> None:
+    table.append({"val_mae": 1.0, **row(3)})
+    header, line = table.path.read_text().splitlines()
+    assert header == (
         "epoch,step,learning_rate,train_mse,val_loss,val_pearson_corr,val_spearman_corr,"
         "selection_metric,epoch_seconds,val_mae"
     )
+    assert line.startswith("3,30,0.375,")
 
 
 def test_rows_come_back_in_order(table: MetricsFile) -> None:
@@ -56,11 +58,6 @@ def test_nan_is_an_empty_field(table: MetricsFile) -> None:
     assert math.isnan(second["train_mse"])
 
 
-def test_epochs_and_steps_are_whole_numbers_in_the_file(table: MetricsFile) -> None:
-    table.append(row(3))
-    assert table.path.read_text().splitlines()[1].startswith("3,30,0.375,")
-
-
 @given(value=st.floats(allow_nan=True, allow_infinity=True))
 @example(value=0.1 + 0.2)
 @example(value=-0.0)
@@ -72,14 +69,6 @@ def test_floats_are_exact(tmp_path_factory: pytest.TempPathFactory, value: float
     (back,) = table.rows()
     assert same(back["val_loss"], value)
     assert same(back["other"], value)
-
-
-def test_rewriting_changes_nothing(table: MetricsFile) -> None:
-    for epoch in range(3):
-        table.append(row(epoch, val_loss=1 / (3 + epoch)))
-    before = table.path.read_bytes()
-    table.cut(100)
-    assert table.path.read_bytes() == before
 
 
 def test_a_missing_table_is_empty(table: MetricsFile) -> None:
@@ -96,18 +85,6 @@ class TestDamage:
         for epoch in range(2):
             table.append(row(epoch, val_loss=1 / 3))
         return table.path.read_bytes()
-
-    def test_a_half_written_last_line_is_skipped(self, table: MetricsFile, content: bytes) -> None:
-        table.path.write_bytes(content + b"2,20,0.37")
-        assert [each["epoch"] for each in table.rows()] == [0, 1]
-
-    def test_cut_at_every_byte_it_has_the_whole_rows(
-        self, table: MetricsFile, content: bytes
-    ) -> None:
-        for length in range(len(content) + 1):
-            table.path.write_bytes(content[:length])
-            whole = max(0, content[:length].count(b"\n") - 1)
-            assert [each["epoch"] for each in table.rows()] == list(range(whole)), length
 
     def test_cut_at_every_byte_it_can_be_cut_back_and_continued(
         self, table: MetricsFile, content: bytes
@@ -202,11 +179,8 @@ class TestCut:
         for epoch, loss in ((0, 0.5), (1, 0.4), (1, 0.3), (2, 0.2), (3, 0.1)):
             table.append(row(epoch, val_loss=loss))
         table.cut(3)
-        assert [(each["epoch"], each["val_loss"]) for each in table.rows()] == [
-            (0, 0.5),
-            (1, 0.3),
-            (2, 0.2),
-        ]
+        assert [each["epoch"] for each in table.rows()] == [0, 1, 2]
+        assert [each["val_loss"] for each in table.rows()] == [0.5, 0.3, 0.2]
 
     def test_cut_to_nothing_keeps_the_columns(self, table: MetricsFile) -> None:
         table.append(row(0, extra=1.0))
@@ -245,9 +219,7 @@ def test_a_full_disk_is_a_machine_error(
     assert [each["epoch"] for each in table.rows()] == [0]
 
 
-def test_damaged_lines(
-    tmp_path: Path,
-) -> None:
+def test_damaged_lines(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     assert metrics_file.damaged_lines(path) == []
     path.write_text("epoch,val_loss\n0,0.5\nnonsense\n1,0.4,7\n2,x\n3,0.3\n4,")
@@ -255,13 +227,10 @@ def test_damaged_lines(
     assert [row["epoch"] for row in metrics_file.read(path)] == [0, 3]
 
 
-@pytest.mark.parametrize("how", ["pipe", "endless"])
-def test_pipes_and_devices_are_refused(tmp_path: Path, how: str) -> None:
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_pipes_and_devices_are_refused(tmp_path: Path, make: Any) -> None:
     path = tmp_path / "metrics.csv"
-    if how == "pipe":
-        os.mkfifo(path)
-    else:
-        path.symlink_to("/dev/zero")
+    make(path)
     for read in (metrics_file.read, metrics_file.columns):
         with pytest.raises(OSError, match="not a file"):
             read(path)

@@ -24,9 +24,4 @@ def test_every_file_has_the_name_that_was_promised(tmp_path: Path) -> None:
         name: name for name in promised
     }
     assert paths.run_id == "job_2026-01-31_12-00-00"
-
-
-def test_naming_files_makes_none(tmp_path: Path) -> None:
-    paths = RunPaths(tmp_path / "run")
-    assert paths.lock.parent == paths.root
     assert not paths.root.exists()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from topoqa_train.runs.ranking import LINKS, SELECTION, VAL_LOSS, Ranked, Ranking, file_name
@@ -29,19 +29,17 @@ def epochs(ranking: Ranking) -> list[int]:
     return [each.epoch for each in ranking.best]
 
 
-class TestNames:
-    def test_file_names(self) -> None:
-        assert file_name(VAL_LOSS, 127, 0.05307, -0.6) == "checkpoint.val-0.05307_epoch127.chkpt"
-        assert (
-            file_name(SELECTION, 127, 0.0530719, -0.671)
-            == "checkpoint.sel--0.67100_val-0.05307_epoch127.chkpt"
-        )
-
-    @pytest.mark.parametrize("value", [math.nan, math.inf])
-    def test_nan_metrics_still_give_a_name(self, value: float) -> None:
-        name = file_name(SELECTION, 1, value, value)
-        assert name.endswith("_epoch1.chkpt")
-        assert "/" not in name
+@pytest.mark.parametrize(
+    ("metric", "value", "name"),
+    [
+        (VAL_LOSS, 0.0530719, "checkpoint.val-0.05307_epoch127.chkpt"),
+        (SELECTION, 0.05, "checkpoint.sel--0.67100_val-0.05000_epoch127.chkpt"),
+        (SELECTION, math.nan, "checkpoint.sel--0.67100_val-nan_epoch127.chkpt"),
+        (VAL_LOSS, math.inf, "checkpoint.val-inf_epoch127.chkpt"),
+    ],
+)
+def test_file_names(metric: str, value: float, name: str) -> None:
+    assert file_name(metric, 127, value, -0.671) == name
 
 
 class TestOrder:
@@ -75,40 +73,9 @@ class TestOrder:
         assert ranking.other.epoch == (1 if metric == VAL_LOSS else 2)
         assert f"best_{ranking.other_metric}.ckpt" in ranking.links()
 
-    def test_the_other_best_outlives_the_three(self) -> None:
-        good_otherwise = entry(0, 0.9, selection=-9.0)
-        ranking = ranking_of([good_otherwise, *(entry(n, 0.5 - n / 100) for n in range(1, 9))])
-        assert epochs(ranking) == [8, 7, 6]
-        assert ranking.other == good_otherwise
-        assert good_otherwise.file in ranking.files()
-
-
-class TestNan:
-    def test_a_nan_never_ranks(self) -> None:
-        ranking = ranking_of([entry(0, math.nan), entry(1, 0.5), entry(2, math.nan)])
-        assert epochs(ranking) == [1]
-        assert list(ranking.links()) == ["best.ckpt", "best_selection_metric.ckpt"]
-
-    def test_a_nan_is_not_kept(self) -> None:
-        ranking = Ranking(VAL_LOSS)
-        nothing = entry(0, math.nan, math.nan)
-        assert not ranking.would_keep(nothing)
-        ranking.add(nothing)
-        assert (ranking.best, ranking.other, ranking.files()) == ([], None, set())
-
-    def test_a_nan_of_one_metric_may_be_the_best_by_the_other(self) -> None:
-        ranking = ranking_of([entry(0, math.nan, selection=-0.5)])
-        assert ranking.best == []
-        assert ranking.other is not None
-        assert ranking.links() == {"best_selection_metric.ckpt": "epoch0.chkpt"}
-
-    def test_infinity_ranks_behind_every_number(self) -> None:
-        ranking = ranking_of([entry(0, math.inf), entry(1, 1e300)])
-        assert epochs(ranking) == [1, 0]
-
 
 number = st.one_of(
-    st.sampled_from([0.1, 0.2, 0.3, math.nan]), st.floats(min_value=-10, max_value=10)
+    st.sampled_from([0.1, 0.2, 0.3, math.inf, math.nan]), st.floats(min_value=-10, max_value=10)
 )
 histories = st.lists(st.tuples(number, number, number), max_size=25).map(
     lambda rows: [entry(epoch, *values) for epoch, values in enumerate(rows)]
@@ -116,7 +83,10 @@ histories = st.lists(st.tuples(number, number, number), max_size=25).map(
 
 
 @given(entries=histories, metric=st.sampled_from(METRICS))
+@example(entries=[entry(0, math.nan, math.nan)], metric=VAL_LOSS)
+@example(entries=[entry(0, math.nan, -0.5), entry(1, math.inf), entry(2, 1e300)], metric=VAL_LOSS)
 def test_it_agrees_with_sorting_everything(entries: list[Ranked], metric: str) -> None:
+    """Without the NaNs; infinity is behind every number."""
     ranking = ranking_of(entries, metric)
     defined = [each for each in entries if not math.isnan(each.value(metric))]
     wanted = sorted(defined, key=lambda each: (each.value(metric), each.epoch))[: len(LINKS)]
@@ -124,6 +94,9 @@ def test_it_agrees_with_sorting_everything(entries: list[Ranked], metric: str) -
     other = [each for each in entries if not math.isnan(each.value(ranking.other_metric))]
     best = min(other, key=lambda each: (each.value(ranking.other_metric), each.epoch), default=None)
     assert ranking.other is best
+    links = [*LINKS[: len(wanted)], *([f"best_{ranking.other_metric}.ckpt"] if best else [])]
+    assert list(ranking.links()) == links
+    assert ranking.files() == {each.file for each in (*wanted, best) if each}
 
 
 @given(entries=histories, metric=st.sampled_from(METRICS))
