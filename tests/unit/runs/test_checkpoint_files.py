@@ -26,7 +26,6 @@ class TestNames:
                 126,
                 {"val_loss": 0.05303, "selection_metric": -0.493},
             ),
-            ("checkpoint.sel-0.01000_val-0.05303_epoch0.ckpt", 0, None),
             ("checkpoint.val-0.05303_epoch126-v1.chkpt", 126, {"val_loss": 0.05303}),
             ("epoch=12-val_loss=0.0530.ckpt", 12, {"val_loss": 0.053}),
             ("epoch=12-step=400.ckpt", 12, {}),
@@ -39,14 +38,8 @@ class TestNames:
             ("checkpoint.val-0.05_epoch99999999999999999999.chkpt", None, {"val_loss": 0.05}),
         ],
     )
-    def test_names(self, name: str, epoch: int | None, metrics: dict[str, float] | None) -> None:
-        found = named(name)
-        assert found[0] == epoch
-        if metrics is not None:
-            assert found[1] == metrics
-
-    def test_a_nan_is_one(self) -> None:
-        assert math.isnan(named("checkpoint.val-nan_epoch3.chkpt")[1]["val_loss"])
+    def test_names(self, name: str, epoch: int | None, metrics: dict[str, float]) -> None:
+        assert named(name) == (epoch, metrics)
 
     @given(
         epoch=st.integers(0, 10**6),
@@ -197,10 +190,8 @@ class TestScan:
     def test_a_link_by_way_of_another(self, folder: Path) -> None:
         (folder / "second_best.ckpt").symlink_to("best.ckpt")
         (folder / "best.ckpt").symlink_to(TWO)
-        assert [link.name for link in look(folder).links_to(folder / TWO)] == [
-            "best.ckpt",
-            "second_best.ckpt",
-        ]
+        links = look(folder).links_to(folder / TWO)
+        assert [link.name for link in links] == ["best.ckpt", "second_best.ckpt"]
 
     def test_links_are_sorted_best_first(self, folder: Path) -> None:
         names = [
@@ -214,16 +205,14 @@ class TestScan:
             (folder / name).symlink_to(ONE)
         assert [link.name for link in look(folder).links_to(folder / ONE)] == names
 
-    def test_a_folder_that_is_a_link_out_of_the_run_is_not_looked_into(
+    def test_a_missing_folder_and_a_link_out_of_the_run_are_empty(
         self, folder: Path, tmp_path: Path
     ) -> None:
         other = tmp_path / "other"
         other.mkdir()
         (other / "model_checkpoints").symlink_to(folder, target_is_directory=True)
-        assert checkpoint_files.scan(other, [other / "model_checkpoints"]) == Shelf()
-
-    def test_no_folder_is_an_empty_one(self, tmp_path: Path) -> None:
-        assert checkpoint_files.scan(tmp_path, [tmp_path / "no"]) == Shelf()
+        for name in ("model_checkpoints", "no"):
+            assert checkpoint_files.scan(other, [other / name]) == Shelf()
 
     def test_a_run_behind_a_link_is_read_as_any(self, folder: Path, tmp_path: Path) -> None:
         (folder / "best.ckpt").symlink_to(ONE)
@@ -243,64 +232,53 @@ ROWS = [
 ]
 
 
-def test_a_file_has_the_metrics_of_its_epoch() -> None:
-    found = match("checkpoint.sel--0.44697_val-0.05303_epoch1.chkpt", ROWS)
-    assert found == Match(1, ROWS[1])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("checkpoint.sel--0.44697_val-0.05303_epoch1.chkpt", Match(1, ROWS[1])),
+        ("epoch=2-step=9.ckpt", Match(2, ROWS[2])),
+        # Without an epoch it is of the only one with its loss, or with both metrics.
+        ("model.0.05303.chkpt", Match(1, ROWS[1])),
+        ("checkpoint.sel--0.64423_val-0.05577.chkpt", Match(3, ROWS[3])),
+    ],
+)
+def test_a_file_has_the_metrics_of_its_epoch(name: str, expected: Match) -> None:
+    assert match(name, ROWS) == expected
 
 
-def test_one_that_names_no_epoch_is_of_the_only_epoch_with_its_loss() -> None:
-    assert match("model.0.05303.chkpt", ROWS) == Match(1, ROWS[1])
+@pytest.mark.parametrize(
+    ("name", "epoch", "metrics", "doubt"),
+    [
+        ("model.0.05577.chkpt", None, {"val_loss": 0.05577}, "2 epochs have"),
+        ("model.0.07.chkpt", None, {"val_loss": 0.07}, "no epoch has"),
+        ("model_final.chkpt", None, {}, "neither an epoch nor a metric"),
+        ("checkpoint.val-0.04000_epoch77.chkpt", 77, {"val_loss": 0.04}, "no epoch 77"),
+        (
+            "checkpoint.val-0.04000_epoch1.chkpt",
+            1,
+            {"val_loss": 0.04},
+            "epoch 1 has val_loss 0.05303",
+        ),
+        ("checkpoint.val-0.1_epoch4.chkpt", 4, {"val_loss": 0.1}, "epoch 4 has val_loss nan"),
+        # A contradicted selection metric spares the rest.
+        (
+            "checkpoint.sel--0.90000_val-0.05303_epoch1.chkpt",
+            1,
+            {**ROWS[1], "selection_metric": -0.9},
+            "selection_metric -0.44697",
+        ),
+    ],
+)
+def test_a_name_that_the_metrics_do_not_confirm(
+    name: str, epoch: int | None, metrics: dict[str, float], doubt: str
+) -> None:
+    found = match(name, ROWS)
+    assert (found.epoch, found.metrics) == (epoch, metrics)
+    assert doubt in str(found.doubt)
 
 
-@pytest.mark.parametrize(("name", "many"), [("0.05577", "2 epochs have"), ("0.07", "no epoch has")])
-def test_without_exactly_one_such_epoch_only_the_name_counts(name: str, many: str) -> None:
-    found = match(f"model.{name}.chkpt", ROWS)
-    assert (found.epoch, found.metrics) == (None, {"val_loss": float(name)})
-    assert found.doubt is not None
-    assert many in found.doubt
-
-
-def test_both_metrics_of_a_name_are_compared() -> None:
-    assert match("checkpoint.sel--0.64423_val-0.05577.chkpt", ROWS).epoch == 3
-
-
-def test_a_name_that_the_metrics_contradict_counts_alone() -> None:
-    found = match("checkpoint.val-0.04000_epoch1.chkpt", ROWS)
-    assert (found.epoch, found.metrics) == (1, {"val_loss": 0.04})
-    assert found.doubt is not None
-    assert "epoch 1 has val_loss 0.05303" in found.doubt
-
-
-def test_a_contradicted_selection_metric_spares_the_rest() -> None:
-    found = match("checkpoint.sel--0.90000_val-0.05303_epoch1.chkpt", ROWS)
-    assert found.metrics == {**ROWS[1], "selection_metric": -0.9}
-    assert found.doubt is not None
-    assert "selection_metric -0.44697" in found.doubt
-
-
-def test_a_selection_metric_that_only_the_name_knows_is_taken_from_it() -> None:
+def test_a_selection_metric_that_only_the_name_has_is_taken_from_it() -> None:
     rows = [{**ROWS[1], "selection_metric": NAN}]
     found = match("checkpoint.sel--0.90000_val-0.05303_epoch1.chkpt", rows)
     assert found == Match(1, {**ROWS[1], "selection_metric": -0.9})
-
-
-def test_an_epoch_that_is_missing_in_the_metrics() -> None:
-    found = match("checkpoint.val-0.04000_epoch77.chkpt", ROWS)
-    assert (found.epoch, found.metrics) == (77, {"val_loss": 0.04})
-    assert found.doubt is not None
-    assert "no epoch 77" in found.doubt
-
-
-def test_a_name_without_epoch_and_metrics() -> None:
-    found = match("model_final.chkpt", ROWS)
-    assert (found.epoch, found.metrics) == (None, {})
-    assert found.doubt is not None
-
-
-def test_a_name_with_an_epoch_alone() -> None:
-    assert match("epoch=2-step=9.ckpt", ROWS) == Match(2, ROWS[2])
-
-
-def test_a_nan_loss_matches_itself() -> None:
     assert match("checkpoint.val-nan_epoch4.chkpt", ROWS).doubt is None
-    assert match("checkpoint.val-0.1_epoch4.chkpt", ROWS).doubt is not None

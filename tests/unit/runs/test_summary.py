@@ -29,74 +29,45 @@ def two_bests(epoch: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("links", ["links", "copies"])
-class TestBest:
-    def test_it_is_the_best_by_the_run_s_ranking_metric(
-        self, read: Any, run_files: RunFiles, two_bests: Any, links: str
-    ) -> None:
-        run = run_files("r", two_bests, links=links)
-        best = read(run).best()
-        assert best is not None
-        assert best.epoch == 2
-        assert best.path.name == "checkpoint.sel--0.74000_val-0.06000_epoch2.chkpt"
-        assert best.link == run / "model_checkpoints" / "best.ckpt"
-        assert best.path.read_text() == best.link.read_text() == "weights of epoch 2"
-        assert (best.metrics["val_loss"], best.metrics["val_spearman_corr"]) == (0.06, 0.8)
-
-    def test_by_the_other_metric(
-        self, read: Any, run_files: RunFiles, two_bests: Any, links: str
-    ) -> None:
-        run = run_files("r", two_bests, links=links)
-        best = read(run).best("val_loss")
-        assert best is not None
-        assert best.epoch == 1
-        assert best.metrics["val_loss"] == 0.04
-        assert best.link.name == "best_val_loss.ckpt"
-        assert best.link.read_text() == "weights of epoch 1"
-
-    def test_by_any_other_metric_it_is_the_run_s_best(
-        self, read: Any, run_files: RunFiles, two_bests: Any, links: str
-    ) -> None:
-        run = run_files("r", two_bests, ranking_metric="val_loss", links=links)
-        best = read(run).best("val_spearman_corr")
-        assert best is not None
-        assert (best.epoch, best.metrics["val_spearman_corr"]) == (1, 0.2)
+@pytest.mark.parametrize(
+    ("ranking_metric", "metric", "number", "link"),
+    [
+        ("selection_metric", None, 2, "best.ckpt"),
+        ("selection_metric", "val_loss", 1, "best_val_loss.ckpt"),
+        # Checkpoints are not kept by any other metric.
+        ("val_loss", "val_spearman_corr", 1, "best.ckpt"),
+    ],
+)
+def test_the_best_by_a_metric(
+    read: Any,
+    run_files: RunFiles,
+    two_bests: Any,
+    links: str,
+    ranking_metric: str,
+    metric: str | None,
+    number: int,
+    link: str,
+) -> None:
+    run = run_files("r", two_bests, ranking_metric=ranking_metric, links=links)
+    best = read(run).best(metric)
+    assert (best.epoch, best.link) == (number, run / "model_checkpoints" / link)
+    assert best.path.name.endswith(f"val-{two_bests[number].val_loss:.5f}_epoch{number}.chkpt")
+    assert best.path.read_text() == best.link.read_text() == f"weights of epoch {number}"
+    assert best.metrics["val_loss"] == two_bests[number].val_loss
+    assert best.metrics["val_spearman_corr"] == two_bests[number].rho
 
 
-class TestCopies:
-    def test_a_moved_run_reads_the_same(self, read: Any, run_files: RunFiles) -> None:
-        run = run_files("r")
-        before = read(run).best()
-        moved = run.rename(run.parent.parent / "moved")
-        after = read(moved).best()
-        assert before is not None
-        assert after is not None
-        assert (after.epoch, after.metrics) == (before.epoch, before.metrics)
-        assert after.path == moved / before.path.relative_to(run)
-
-    def test_a_copy_that_followed_links_reads_the_same(
-        self, read: Any, run_files: RunFiles, tmp_path: Path
-    ) -> None:
-        run = run_files("r")
-        shutil.copytree(run, tmp_path / "copy", symlinks=False)
-        assert not (tmp_path / "copy" / "model_checkpoints" / "best.ckpt").is_symlink()
-        best, original = read(tmp_path / "copy").best(), read(run).best()
-        assert best is not None
-        assert (best.epoch, best.path.name) == (original.epoch, original.path.name)
-
-    def test_a_copy_that_lost_its_links_reads_the_same(
-        self, read: Any, run_files: RunFiles
-    ) -> None:
-        best = read(run_files("r", links="none")).best()
-        assert best is not None
-        assert best.link == best.path
-        assert best.path.is_file()
+def test_a_moved_run_reads_the_same(read: Any, run_files: RunFiles) -> None:
+    run = run_files("r")
+    before = read(run).best()
+    moved = run.rename(run.parent.parent / "moved")
+    after = read(moved).best()
+    assert (after.epoch, after.metrics) == (before.epoch, before.metrics)
+    assert after.path == moved / before.path.relative_to(run)
 
 
 class TestDamaged:
-    @pytest.mark.parametrize(
-        "target",
-        ["gone_epoch1.chkpt", "../../outside_epoch1.chkpt", "/etc/passwd", "best.ckpt"],
-    )
+    @pytest.mark.parametrize("target", ["gone_epoch1.chkpt", "../../outside_epoch1.chkpt"])
     def test_a_link_out_of_the_run_or_to_nothing_is_not_followed(
         self, read: Any, run_files: RunFiles, target: str
     ) -> None:
@@ -172,36 +143,18 @@ class TestCheckpoints:
         ]
         assert kept[0] == found.best()
         for each in kept:
-            assert (
-                each.path.read_text() == each.link.read_text() == f"weights of epoch {each.epoch}"
-            )
+            assert each.link.read_text() == f"weights of epoch {each.epoch}"
         assert [each.epoch for each in found.checkpoints("val_loss")] == [1, 2, 3]
         assert [each.epoch for each in found.checkpoints("val_pearson_corr")] == [2, 3, 1]
         assert found.warnings == ()
-
-    def test_copies_in_place_of_links(self, read: Any, run_files: RunFiles, two_bests: Any) -> None:
-        kept = read(run_files("r", two_bests, links="copies")).checkpoints()
-        assert [each.epoch for each in kept] == [2, 3, 1]
-        assert kept[0].links == ("best.ckpt",)
 
     def test_links_that_a_copy_lost_are_not_broken(
         self, read: Any, run_files: RunFiles, two_bests: Any
     ) -> None:
         found = read(run_files("r", two_bests, links="none"))
         assert [each.links for each in found.checkpoints()] == [(), (), ()]
+        assert found.best().link == found.best().path
         assert found.shelf.broken == {}
-
-    def test_the_last_is_not_ranked(self, read: Any, run_files: RunFiles) -> None:
-        run = run_files("r")
-        (run / "model_checkpoints" / "last.ckpt").write_text("")
-        assert all(each.path.name != "last.ckpt" for each in read(run).checkpoints())
-
-    def test_a_dangling_link_is_broken(self, read: Any, run_files: RunFiles) -> None:
-        run = run_files("r")
-        link = run / "model_checkpoints" / "best.ckpt"
-        link.unlink()
-        link.symlink_to("gone.chkpt")
-        assert read(run).shelf.broken == {"best.ckpt": "gone.chkpt"}
 
     def test_without_the_metric_it_comes_last(
         self, read: Any, run_files: RunFiles, epoch: Any
@@ -248,9 +201,7 @@ class TestMovedMeanwhile:
         found = read(run)
         assert found.paths.root == moved
         assert len(found.rows) == 4
-        best = found.best()
-        assert best is not None
-        assert best.path.is_file()
+        assert found.best().path.is_file()
 
     def test_a_deleted_run_is_a_request_error(
         self, read: Any, run_files: RunFiles, monkeypatch: pytest.MonkeyPatch
