@@ -124,11 +124,6 @@ class TestOfFinished:
         assert selected.base == "ours"
         assert selected.notes[0].startswith("Skipped, runs of another program")
 
-    def test_with_none_the_error_has_the_hint(self, run_files: Any, clock: Any) -> None:
-        with pytest.raises(NoFinishedRunError, match="no finished run") as caught:
-            of_finished(run_files, clock)
-        assert caught.value.hint == HINT
-
 
 class TestOfSweep:
     def test_by_what_ranks_it_or_by_another_column(
@@ -147,25 +142,22 @@ class TestOfSweep:
 
 
 class TestOfSession:
-    def test_what_was_selected_is_used_again(self, run_files: Any, clock: Any) -> None:
-        run_files("mine")
+    @pytest.mark.parametrize("archived", [False, True])
+    def test_it_is_used_again_also_from_history(
+        self, run_files: Any, clock: Any, archived: bool
+    ) -> None:
+        run = run_files("mine")
         selected = of_finished(run_files, clock)
+        if archived:
+            run = run.rename(run_files("x", folder="history").parent / "mine")
         read = checkpoint_selection.of_session(
             SelectedCheckpoint.model_validate_json(selected.model_dump_json())
         )
         assert read is not None
+        assert read.checkpoint == run / "model_checkpoints" / selected.checkpoint.name
         assert read.notes == ("Fine-tuning starts from mine, as before.",)
-        assert read.model_copy(update={"notes": selected.notes}) == selected
-
-    def test_also_from_history(self, run_files: Any, clock: Any) -> None:
-        run_files("mine")
-        selected = of_finished(run_files, clock)
-        (run_files.root / "history").mkdir()
-        (run_files.root / "mine").rename(run_files.root / "history" / "mine")
-        read = checkpoint_selection.of_session(selected)
-        assert read is not None
-        assert read.checkpoint.is_file()
-        assert "history" in read.checkpoint.parts
+        changed = {"notes": selected.notes, "checkpoint": selected.checkpoint}
+        assert read.model_copy(update=changed) == selected
 
     def test_what_is_gone_is_none(self, run_files: Any, clock: Any) -> None:
         run_files("mine")

@@ -80,10 +80,6 @@ class TestMakeJob:
         assert make(manifest).output_root == root / "manifest"
         assert make(manifest, output_root=root / "option").output_root == root / "option"
 
-    def test_a_fast_dev_run_has_one_epoch(self, plan: MakePlan, make: Any) -> None:
-        job = make(plan(fast_dev_run=True))
-        assert (job.options.fast_dev_run, job.config.trainer.num_epochs) == (True, 1)
-
     def test_weights_are_absolute_and_recorded(
         self, plan: MakePlan, make: Any, project: Any
     ) -> None:
@@ -91,8 +87,8 @@ class TestMakeJob:
         job = make(plan(weights_from=Path("w.ckpt")), started_from={"run_id": "r", "epoch": 3})
         assert job.options.weights_from == project.root / "w.ckpt"
         assert job.started_from is not None
-        told = {"checkpoint": str(project.root / "w.ckpt"), "run_id": "r", "epoch": 3}
-        assert job.started_from.items() >= told.items()
+        start = {"checkpoint": str(project.root / "w.ckpt"), "run_id": "r", "epoch": 3}
+        assert job.started_from.items() >= start.items()
 
     @pytest.mark.parametrize("name", ["gone.ckpt", "configs"])
     def test_a_checkpoint_that_is_no_file_is_refused(
@@ -147,10 +143,10 @@ class TestCheckAndShow:
         bad = plan("paths.val_labels=bad.csv", config="two")
         with pytest.raises(RequestError) as caught:
             check(plan(), bad, plan("paths.graph=nowhere", config="three"))
-        told = "\n".join([caught.value.message, *caught.value.details])
+        text = "\n".join([caught.value.message, *caught.value.details])
         for part in ("9ZZZ_001", "nowhere", "two", "three"):
-            assert part in told
-        assert "one" not in [word.strip(",") for word in told.split()]
+            assert part in text
+        assert "one" not in [word.strip(",") for word in text.split()]
 
 
 def test_each_data_set_is_checked_once(plan: MakePlan, make: Any, project: Any) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from topoqa_train.config.job_plan import JobPlan
 from topoqa_train.config.load import load_config
 from topoqa_train.config.run_options import RunOptions
 from topoqa_train.errors import RequestError, TopoqaTrainError, TrainingError
-from topoqa_train.launch.job import Check, Job
+from topoqa_train.launch.job import Job
 from topoqa_train.runs import ledger
 from topoqa_train.runs.events import RunEnded
 from topoqa_train.workflows import job_factory as job_steps
@@ -42,8 +41,8 @@ def runner(launcher: Any, recorder: Any, clock: Any, project: Any) -> Callable[[
             root, "pipeline", MANIFEST, clock, identities={}, resume=resume
         )
         clock.advance(10)
-        with previous.new_ledger(root, clock, takes_over=resume) as begun:
-            return JobRunner(launcher, recorder, clock, begun, previous if resume else None)
+        with previous.new_ledger(root, clock, takes_over=resume) as new:
+            return JobRunner(launcher, recorder, clock, new, previous if resume else None)
 
     return _runner
 
@@ -215,44 +214,8 @@ class TestResume:
         runner().run("sweep", [job("a")], keep_going=False)
         assert launcher.did == []
 
-    def test_a_job_whose_run_was_deleted_is_restarted(
-        self, runner: Any, job: Any, launcher: Any
-    ) -> None:
-        (run,) = runner().run("sweep", [job("a")], keep_going=False)
-        shutil.rmtree(run.root)
-        launcher.did.clear()
-        runner().run("sweep", [job("a")], keep_going=False)
-        assert [task.resume_run for task in launcher.jobs()] == [None]
-
-    def test_a_job_that_changed_is_restarted(
-        self, runner: Any, job: Any, launcher: Any, project: Any
-    ) -> None:
-        runner().run("sweep", [job("a")], keep_going=False)
-        launcher.did.clear()
-        project.labels("val", {"2XYZ_000": 0.7})
-        runner().run("sweep", [job("a")], keep_going=False)
-        assert len(launcher.jobs()) == 1
-
-    def test_without_resume_it_starts_over(self, runner: Any, job: Any, launcher: Any) -> None:
-        runner().run("sweep", [job("a")], keep_going=False)
-        launcher.did.clear()
-        runner(resume=False).run("sweep", [job("a")], keep_going=False)
-        assert len(launcher.jobs()) == 1
-
 
 class TestCheckGraphs:
-    def test_each_data_set_is_read_once_before_any_job(
-        self, recorder: Any, job: Any, launcher: Any
-    ) -> None:
-        module.check_graphs(launcher, recorder, [job("a"), job("bb")])
-        assert [type(task) for task in launcher.did] == [Check]
-
-    def test_an_error_is_raised_as_what_it_is(self, recorder: Any, job: Any, launcher: Any) -> None:
-        (check,) = job_steps.graph_checks([job("a")])
-        launcher.outcomes[check.name] = "failed"
-        with pytest.raises(TopoqaTrainError, match="it was failed"):
-            module.check_graphs(launcher, recorder, [job("a")])
-
     def test_a_wrong_request_stays_one(self, recorder: Any, job: Any, launcher: Any) -> None:
         def refuse(tasks: Any, on_event: Any, *, keep_going: bool) -> list[RunEnded]:
             error = RequestError("3 graphs can't be used", details=["a.pt"]).to_json()

@@ -36,11 +36,11 @@ def stopped(run_files: Any, clock: Any) -> Ledger:
     """A batch that did one job and was stopped in another."""
     run_files("a_1")
     run_files("b_1", status="interrupted")
-    begun = ledger.begin(run_files.root, "batch", MANIFEST, clock)
+    new = ledger.begin(run_files.root, "batch", MANIFEST, clock)
     for job in ("a", "b", "gone"):
-        record(begun, job, f"{job}_1")
-    begun.leave()
-    return begun
+        record(new, job, f"{job}_1")
+    new.leave()
+    return new
 
 
 def test_without_a_session_before_there_is_nothing_to_resume(find: Any) -> None:

@@ -71,7 +71,7 @@ def refusal(rerun: Rerun, *arguments: Any, **options: Any) -> str:
     return "\n".join([caught.value.message, *caught.value.details, caught.value.hint or ""])
 
 
-class TestTheSame:
+class TestSameJob:
     @pytest.mark.parametrize("status", ["completed", "failed", "interrupted"])
     def test_a_new_run_of_the_same_job(
         self, make: Any, rerun: Rerun, project: Any, status: str
@@ -89,17 +89,14 @@ class TestTheSame:
         assert plan.notes == ("Rerun of mine, with its config and options.", AS_THEN)
 
     def test_its_source_and_overrides_stay_what_they_were(self, make: Any, rerun: Rerun) -> None:
-        job = rerun(make(), "dataloader.seed=7").job
-        assert job.original_yaml == SOURCE.decode()
-        assert job.source_config == "configs/mine.yaml"
-        assert job.overrides == {"trainer.num_epochs": 4, "dataloader.seed": 7}
-
-    def test_a_source_that_is_lost_gives_way_to_the_config(self, make: Any, rerun: Rerun) -> None:
         run = make()
+        job = rerun(run, "dataloader.seed=7").job
+        assert (job.original_yaml, job.source_config) == (SOURCE.decode(), "configs/mine.yaml")
+        assert job.overrides == {"trainer.num_epochs": 4, "dataloader.seed": 7}
+        # Without the source, config.yaml takes its place.
         (run / "config" / "original_config.yaml").unlink()
-        job = rerun(run).job
-        assert job.original_yaml == (run / "config" / "config.yaml").read_text()
-        assert job.source_config == str(run / "config" / "config.yaml")
+        job, config = rerun(run).job, run / "config" / "config.yaml"
+        assert (job.original_yaml, job.source_config) == (config.read_text(), str(config))
         assert job.overrides == {}
 
     def test_its_options(self, make: Any, rerun: Rerun) -> None:
@@ -114,7 +111,7 @@ class TestTheSame:
         assert plan.notes[-1] == AS_THEN
 
     @pytest.mark.parametrize(("recorded", "epochs"), [(1, 1), (4, 4)])
-    def test_a_try_out_goes_as_far_as_it_went(
+    def test_a_fast_dev_run_has_the_recorded_epochs(
         self, make: Any, rerun: Rerun, recorded: int, epochs: int
     ) -> None:
         run = make(training_parameters={"fast_dev_run": True, "num_epochs": recorded})
@@ -131,13 +128,13 @@ class TestTheSame:
             ("../../up", "mine", "run_.._.._up"),
         ],
     )
-    def test_a_name_can_be_made_of_whatever_its_job_was_called(
+    def test_the_job_is_named_like_the_run_s_or_like_the_run(
         self, make: Any, rerun: Rerun, job: str | None, name: str, called: str
     ) -> None:
         assert rerun(make(name, job=job)).job.name == called
 
 
-class TestOtherwise:
+class TestDifferences:
     def test_requested_changes_are_made_and_reported(
         self, make: Any, rerun: Rerun, tmp_path: Path
     ) -> None:
@@ -163,7 +160,7 @@ class TestOtherwise:
             "limit_val_batches",
         ]
 
-    def test_a_config_that_was_edited_by_hand_is_found_out(self, make: Any, rerun: Rerun) -> None:
+    def test_a_config_edited_by_hand_is_reported(self, make: Any, rerun: Rerun) -> None:
         run = make()
         config = run / "config" / "config.yaml"
         config.write_text(config.read_text() + "optimizer: {learning_rate: 0.5}\n")
@@ -185,58 +182,56 @@ class TestOtherwise:
         text = [note for note in rerun(make(), "trainer.threads=2").notes if "threads" in note]
         assert text == ["  trainer.threads: 1 then, 2 now"]
 
-    def test_more_epochs_and_another_place_make_no_other_numbers(
-        self, make: Any, rerun: Rerun
-    ) -> None:
+    def test_more_epochs_and_workers_do_not_affect_results(self, make: Any, rerun: Rerun) -> None:
         notes = rerun(make(), "trainer.num_epochs=9", "dataloader.num_workers=2").notes
         assert notes[-1] == "None of these affects results: they should be equal, epoch by epoch."
 
-    def test_many_are_counted(self, make: Any, rerun: Rerun) -> None:
+    def test_many_differences_are_counted(self, make: Any, rerun: Rerun) -> None:
         versions = {**environment.versions(), **{f"p{number}": "1" for number in range(20)}}
         notes = rerun(make(versions=versions)).notes
         assert len(notes) < 20
         assert "  and 8 more: see rerun_of in run_metadata.json" in notes
 
-    def test_a_run_that_went_on_elsewhere_is_the_work_of_both(
+    def test_a_run_resumed_in_another_environment_is_reported(
         self, make: Any, rerun: Rerun
     ) -> None:
         differs = [
             {"what": "torch", "then": "1", "now": "2", "kind": "numbers"},
             {"what": "host", "then": "a", "now": "b", "kind": "place"},
         ]
-        sittings = [
+        sessions = [
             {"epochs_done": 2, "differs": []},
             {"epochs_done": 3, "differs": differs},
             {"epochs_done": None, "differs": "odd"},
         ]
-        (note,) = [note for note in rerun(make(resumed=sittings)).notes if "resumed" in note]
+        (note,) = [note for note in rerun(make(resumed=sessions)).notes if "resumed" in note]
         assert note.startswith("It was resumed after 3 epochs with other torch: ")
 
-    def test_a_run_of_before_is_compared_by_its_config_file(self, make: Any, rerun: Rerun) -> None:
+    def test_an_older_run_is_compared_by_its_config_file(self, make: Any, rerun: Rerun) -> None:
         plan = rerun(make(config={}), "dataloader.seed=7")
         assert "  dataloader.seed: 222 then, 7 now" in plan.notes
         assert rerun(make("other", config={})).notes[-1] == AS_THEN
 
 
 class TestWeights:
-    def begun(self, make: Any, base: Path, **more: Any) -> Path:
+    def started(self, make: Any, base: Path, **more: Any) -> Path:
         digest = hashlib.sha256(base.read_bytes()).hexdigest()
         start = {"checkpoint": str(base), "sha256": digest, "run_id": "base", "epoch": 1}
         run: Path = make(started_from={**start, **more})
         return run
 
-    def test_it_starts_from_them_rerun(self, make: Any, rerun: Rerun, base: Path) -> None:
-        plan = rerun(self.begun(make, base))
+    def test_the_rerun_starts_from_them(self, make: Any, rerun: Rerun, base: Path) -> None:
+        plan = rerun(self.started(make, base))
         assert plan.job.options.weights_from == base
         assert plan.job.started_from is not None
         assert (plan.job.started_from["run_id"], plan.job.started_from["epoch"]) == ("base", 1)
         assert plan.notes[0].endswith(f"and options, from the weights of {base.name}.")
         assert plan.notes[-1] == AS_THEN
 
-    def test_wherever_they_are_by_now(
+    def test_they_are_found_where_they_were_moved_to(
         self, make: Any, rerun: Rerun, base: Path, run_files: Any, tmp_path: Path
     ) -> None:
-        run = self.begun(make, base)
+        run = self.started(make, base)
         (run_files.root / "history").mkdir()
         (run_files.root / "base").rename(run_files.root / "history" / "base")
         moved = run_files.root / "history" / "base" / "model_checkpoints" / base.name
@@ -250,35 +245,37 @@ class TestWeights:
         )
         assert plan.notes[-1] == AS_THEN
 
-    def test_of_two_of_the_name_the_one_with_the_content(
+    def test_of_two_of_one_name_the_one_with_the_recorded_content_is_used(
         self, make: Any, rerun: Rerun, base: Path, run_files: Any, tmp_path: Path
     ) -> None:
         elsewhere = tmp_path / "elsewhere" / "base" / "model_checkpoints" / base.name
         elsewhere.parent.mkdir(parents=True)
         elsewhere.write_text("of another training")
-        run = self.begun(make, base, checkpoint=str(elsewhere))
+        run = self.started(make, base, checkpoint=str(elsewhere))
         assert rerun(run).job.options.weights_from == base
 
-    def test_another_content_is_reported(self, make: Any, rerun: Rerun, base: Path) -> None:
-        run = self.begun(make, base)
+    def test_changed_content_is_reported(self, make: Any, rerun: Rerun, base: Path) -> None:
+        run = self.started(make, base)
         base.write_text("of another training")
         plan = rerun(run)
         text = [note for note in plan.notes if note.startswith("  starting weights: ")]
         assert len(text) == 1
         assert plan.notes[-1] == "Results are not expected to be equal."
 
-    def test_gone_they_are_named(self, make: Any, rerun: Rerun, base: Path) -> None:
-        run = self.begun(make, base)
+    def test_missing_weights_are_named(self, make: Any, rerun: Rerun, base: Path) -> None:
+        run = self.started(make, base)
         base.unlink()
         text = refusal(rerun, run)
         assert "the checkpoint that mine started from is gone" in text
         assert str(base) in text
         assert "--resume-from" in text
 
-    def test_others_can_be_named(self, make: Any, rerun: Rerun, base: Path, run_files: Any) -> None:
+    def test_other_weights_can_be_given(
+        self, make: Any, rerun: Rerun, base: Path, run_files: Any
+    ) -> None:
         other = run_files("other") / "model_checkpoints" / "best.ckpt"
         other.resolve().write_text("of another training")
-        run = self.begun(make, base)
+        run = self.started(make, base)
         base.unlink()
         plan = rerun(run, options=RunOptions(weights_from=other))
         assert plan.job.options.weights_from == other.resolve()
@@ -286,9 +283,7 @@ class TestWeights:
         assert "run_id" not in plan.job.started_from
         assert any(note.startswith("  starting weights: ") for note in plan.notes)
 
-    def test_a_run_of_before_has_a_path_and_no_hash(
-        self, make: Any, rerun: Rerun, base: Path
-    ) -> None:
+    def test_an_older_run_has_a_path_and_no_hash(self, make: Any, rerun: Rerun, base: Path) -> None:
         run = make(started_from={"checkpoint": str(base)})
         assert rerun(run).notes[-1] == AS_THEN
 
@@ -304,20 +299,8 @@ class TestRefusals:
         (run / "config" / "config.yaml").unlink()
         assert "mine can't be repeated: it has no config/config.yaml" in refusal(rerun, run)
 
-    def test_a_folder_that_is_no_run(self, rerun: Rerun, tmp_path: Path) -> None:
-        assert "is not a run" in refusal(rerun, tmp_path)
-
-    def test_labels_that_are_gone(self, make: Any, rerun: Rerun, project: Any) -> None:
-        (project.root / "val.csv").unlink()
-        assert "val.csv" in refusal(rerun, make())
-
-    def test_a_name_that_is_taken(self, make: Any, rerun: Rerun, run_files: Any) -> None:
-        run = make()
-        text = refusal(rerun, run, run_name="mine", output_root=run_files.root)
-        assert "'mine' exists already" in text
-
     @pytest.mark.parametrize("invalid", [{"limit_val_batches": "many"}, {"trainer_args": [1]}])
-    def test_options_that_are_none(self, make: Any, rerun: Rerun, invalid: dict[str, Any]) -> None:
+    def test_invalid_options(self, make: Any, rerun: Rerun, invalid: dict[str, Any]) -> None:
         text = refusal(rerun, make(training_parameters=invalid))
         assert f"training_parameters.{next(iter(invalid))}" in text
         assert "run_metadata.json" in text
@@ -329,7 +312,7 @@ class TestRefusals:
 
 
 class TestOfThePreviousPipeline:
-    """Its numbers came of another loader: they are not to be had again, its settings are."""
+    """Its metrics can't be reproduced, because its loader differed; its settings can be reused."""
 
     def config(self, project: Any) -> str:
         kept = [line for line in FLAT_CONFIG.splitlines() if "some_key" not in line]
@@ -347,7 +330,7 @@ class TestOfThePreviousPipeline:
         assert any("only the first graph of each batch" in note for note in plan.notes)
         assert not any("should be equal" in note or "differ" in note for note in plan.notes)
 
-    def test_what_it_started_from_is_asked_for(
+    def test_the_user_is_asked_for_its_starting_checkpoint(
         self, rerun: Rerun, project: Any, tmp_path: Path
     ) -> None:
         from legacy_runs import metadata
@@ -357,10 +340,7 @@ class TestOfThePreviousPipeline:
         run = write_legacy_run(tmp_path, "x", document=document, config=self.config(project))
         assert any("--resume-from" in note for note in rerun(run).notes)
 
-    def test_without_a_config_it_is_refused(self, rerun: Rerun, tmp_path: Path) -> None:
-        assert "it has no config/config.yaml" in refusal(rerun, write_legacy_run(tmp_path))
-
-    def test_a_key_that_is_unknown_here_is_named(self, rerun: Rerun, tmp_path: Path) -> None:
+    def test_an_unknown_key_is_named(self, rerun: Rerun, tmp_path: Path) -> None:
         run = write_legacy_run(tmp_path, config=FLAT_CONFIG)
         with pytest.raises(ConfigError) as caught:
             rerun(run)
