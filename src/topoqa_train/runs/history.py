@@ -55,6 +55,8 @@ def held(
     creates or needs. The starting points of runs that are `leaving` are free; without
     `interrupted`, so are interrupted runs, unless there is another reason.
     """
+    # A run can have several reasons. Each group overwrites the ones before it, so the one that is
+    # reported is the one that the user must deal with first: the state of the run itself.
     unreadable: dict[str, str] = {}
     reasons: dict[str, str] = {}
     glances: list[Glance] = []
@@ -115,7 +117,9 @@ def _renamed(run: RunPaths, folder: Path) -> RunPaths:
     except OSError as error:
         reason = error.strerror or error
         raise RequestError(f"{run.run_id} can't be moved to {folder.name}/: {reason}") from error
-    with suppress(OSError):  # it is moved, even if a power cut could undo that
+    # The run is moved, even if a flush fails. The new folder is flushed first, so that a power cut
+    # in between leaves the run in both places at worst, never in none.
+    with suppress(OSError):
         for changed in (target.root.parent, run.root.parent):
             atomic.flush_folder(changed)
     return target
@@ -149,6 +153,7 @@ def tidy(
 
 def _beyond(store: RunStore, clock: Clock, keep: int, spare: Collection[str]) -> list[Glance]:
     """Return the finished runs beyond the newest `keep`, without those that must stay."""
+    # Interrupted runs stay without counting against `keep`: they are waiting to be resumed.
     stay = {*held(store, clock), *spare}
     finished = [glance for glance in _glances(store.here(), clock) if glance.status in _FINISHED]
     finished.sort(key=lambda glance: (_created(glance), glance.paths.run_id), reverse=True)
@@ -178,7 +183,8 @@ def _moved(
     for glance in glances:
         try:
             with writing(glance):
-                # It may have been resumed in the meantime.
+                # The status is checked again under the lock: a run that was resumed since the first
+                # look must not move, and nobody can resume it now.
                 if summary.glance(glance.paths, clock).status in _FINISHED:
                     yield move(store, glance.paths)
         except lock.BusyRunError:

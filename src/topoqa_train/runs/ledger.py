@@ -144,9 +144,12 @@ def begin(
 
     With `previous` it takes over, in its first write, all that the previous one knows.
     """
+    # The empty file reserves the name. A kill before the first write leaves it unreadable, and
+    # `unreadable` then answers for it with what the previous ledger knows.
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     path = atomic.new_file(folder, f"{kind}_{manifest.stem}_{stamp(clock.now())}", ".json")
+    # The previous ledger may be in another folder of runs, where `every` does not look.
     before = [*([] if previous is None else [previous]), *every(root, manifest, kind)]
     ledger = Ledger(
         path=path,
@@ -177,7 +180,7 @@ def _is_running(ledger: Ledger, clock: Clock) -> bool:
     alive = status.process_lives(ledger.process) if ledger.process.get("host") else False
     if alive is not None:
         return alive
-    return clock.now().timestamp() - _modified(ledger.path) < FOREIGN_DAYS * 24 * 3600
+    return clock.now().timestamp() - status.modified(ledger.path) < FOREIGN_DAYS * 24 * 3600
 
 
 def last(root: Path, kind: str, manifest: Path) -> Ledger | None:
@@ -190,32 +193,27 @@ def unreadable(root: Path, kind: str, manifest: Path) -> Ledger | None:
 
     It knows what the one before it knew, because it may have taken that over.
     """
+    # Its number can't be read either, so the times of the files decide which one is the newest.
     found = [
-        (_modified(path), path)
+        (status.modified(path), path)
         for path in (root / FOLDER).glob(f"{kind}_{glob.escape(manifest.stem)}_[0-9]*.json")
         if _read(path) is None
     ]
     before = last(root, kind, manifest)
     moment, path = max(found, default=(0.0, None))
-    if path is None or (before is not None and _modified(before.path) > moment):
+    if path is None or (before is not None and status.modified(before.path) > moment):
         return None
     known = before or Ledger(path=path, kind=kind, manifest=_name(manifest), started="")
     changes = {"path": path, "number": known.number + 1, "completed": None, "process": {}}
     return known.model_copy(update=changes, deep=True)
 
 
-def _modified(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
 def every(root: Path, manifest: Path, kind: str = "*") -> list[Ledger]:
     """Return all readable ledgers of this manifest, and of this kind, newest first."""
     read = [_read(path) for path in (root / FOLDER).glob(f"{kind}_*.json")]
     found = [each for each in read if each is not None and each.manifest == _name(manifest)]
-    # Of one second, the longer name has the greater number.
+    # By number first, because a clock that was set back would make an older session the newest.
+    # Ledgers of earlier versions have no number; of one second, the longer name is the later one.
     return sorted(
         found,
         key=lambda each: (each.number, each.started, len(each.path.name), each.path.name),

@@ -4,7 +4,7 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from legacy_runs import metadata, training, write_legacy_run
 from topoqa_train.errors import RequestError
 from topoqa_train.runs import history, ledger, lock, status, summary
 from topoqa_train.runs.paths import RunPaths
-from topoqa_train.runs.status import Status
 from topoqa_train.runs.store import RunStore
 
 Make = Callable[..., Path]
@@ -67,131 +66,93 @@ class TestTidy:
     def test_finished_runs_beyond_the_newest_move(
         self, make: Make, store: RunStore, clock: Any
     ) -> None:
-        # By when they were made, neither by name nor by when they were last touched.
+        # By when they were created, neither by name nor by when they were last touched.
         for name, day in (("e", 1), ("a", 5), ("c", 2), ("b", 4), ("d", 3)):
-            make(name, day)
+            make(name, day, status="failed" if name == "c" else "completed")
         moved = history.tidy(store, clock, keep=2)
         assert {run.run_id for run in moved} == {"c", "d", "e"}
         assert all(run.root == store.root / "history" / run.run_id for run in moved)
         assert {run.run_id for run in store.here()} == {"a", "b"}
         assert [run.run_id for run in store.all()] == ["a", "b", "c", "d", "e"]
+        for keep in (2, 20):
+            assert history.tidy(store, clock, keep=keep) == []
+        assert history.tidy(RunStore(store.root / "no"), clock, keep=0) == []
 
     def test_a_moved_run_reads_as_before(self, make: Make, store: RunStore, clock: Any) -> None:
         before = summary.read(RunPaths(make("old")), clock)
         (after,) = history.tidy(store, clock, keep=0)
         found = summary.read(after, clock)
         assert found.rows == before.rows
-        best, earlier = found.best(), before.best()
-        assert best is not None
-        assert earlier is not None
-        assert best.path.read_text() == f"weights of epoch {earlier.epoch}"
+        assert found.best().path.read_text() == f"weights of epoch {before.best().epoch}"
         assert summary.read(before.paths, clock).paths == after
 
-    @pytest.mark.parametrize("keep", [3, 4, 20])
-    def test_no_more_than_are_kept_stay(
-        self, make: Make, store: RunStore, clock: Any, keep: int
-    ) -> None:
-        for day in (1, 2, 3):
-            make(f"run_{day}", day)
-        assert history.tidy(store, clock, keep=keep) == []
-        assert names(store.root) == {"run_1", "run_2", "run_3"}
-
-    def test_failed_runs_are_finished(self, make: Make, store: RunStore, clock: Any) -> None:
-        make("failed", 1, status="failed")
-        make("new", 2)
-        assert [run.run_id for run in history.tidy(store, clock, keep=1)] == ["failed"]
-
-    @pytest.mark.parametrize("state", ["running", "created", "interrupted"])
+    @pytest.mark.parametrize(
+        ("state", "process"),
+        [
+            ("running", {}),
+            ("created", {}),
+            ("interrupted", {}),
+            ("running", {"started": 1.0, "ticks": 1}),  # its process died
+        ],
+    )
     def test_an_unfinished_run_stays_and_does_not_count(
-        self, make: Make, store: RunStore, clock: Any, state: str
+        self, make: Make, store: RunStore, clock: Any, state: str, process: dict[str, Any]
     ) -> None:
-        alive = status.this_process() if state != "interrupted" else {}
-        make("unfinished", 1, status=state, process=alive)
+        make("unfinished", 1, status=state, process={**status.this_process(), **process})
         make("old", 2)
         make("new", 3)
         assert [run.run_id for run in history.tidy(store, clock, keep=1)] == ["old"]
-        assert "unfinished" in names(store.root)
+        assert names(store.root) == {"unfinished", "new", "history", ".history.lock"}
 
-    def test_one_whose_process_died_stays(self, make: Make, store: RunStore, clock: Any) -> None:
-        dead = {**status.this_process(), "started": 1.0, "ticks": 1}
-        make("died", 1, status="running", process=dead)
-        make("new", 2)
-        assert history.tidy(store, clock, keep=0) != []
-        assert names(store.root) == {"died", "history", ".history.lock"}
-
-    @pytest.mark.parametrize("how", ["run_id", "checkpoint", "both"])
-    @pytest.mark.parametrize("folder", ["", "history"])
-    def test_a_starting_point_of_any_run_stays(
-        self, make: Make, store: RunStore, clock: Any, how: str, folder: str
-    ) -> None:
-        base = make("base", 1)
-        start = {"checkpoint": str(base / "model_checkpoints" / "best.ckpt"), "run_id": "base"}
-        if how != "both":
-            start = {how: start[how]}
-        make("tuned", 2, started_from=start, folder=folder)
-        make("other", 3)
-        assert {run.run_id for run in history.tidy(store, clock, keep=0)} <= {"tuned", "other"}
-        assert (store.root / "base").is_dir()
-
-    def test_what_latest_points_at_stays(self, make: Make, store: RunStore, clock: Any) -> None:
-        make("old", 1)
-        make("new", 2)
-        (store.root / "latest").symlink_to("old")
-        assert [run.run_id for run in history.tidy(store, clock, keep=0)] == ["new"]
-
-    def test_a_spared_run_stays(self, make: Make, store: RunStore, clock: Any) -> None:
-        make("old", 1)
-        make("new", 2)
-        assert [run.run_id for run in history.tidy(store, clock, keep=0, spare={"old"})] == ["new"]
-
-    def test_one_that_can_t_be_read_stays(self, make: Make, store: RunStore, clock: Any) -> None:
-        (make("broken", 1) / "run_metadata.json").write_text("{")
-        make("new", 2)
-        assert [run.run_id for run in history.tidy(store, clock, keep=0)] == ["new"]
+    def test_spared_and_held_runs_stay(self, make: Make, store: RunStore, clock: Any) -> None:
+        """`TestHeld` has all reasons to hold a run."""
+        for day, name in enumerate(("spared", "latest_one", "broken", "new"), start=1):
+            make(name, day)
+        (store.root / "broken" / "run_metadata.json").write_text("{")
+        (store.root / "latest").symlink_to("latest_one")
+        moved = history.tidy(store, clock, keep=0, spare={"spared"})
+        assert [run.run_id for run in moved] == ["new"]
 
     def test_one_that_is_being_written_stays(self, make: Make, store: RunStore, clock: Any) -> None:
-        said: list[str] = []
+        warnings: list[str] = []
         run = RunPaths(make("resumed", 1))
         with lock.writing(run):
-            assert history.tidy(store, clock, keep=0, warn=said.append) == []
-        assert said == []
+            assert history.tidy(store, clock, keep=0, warn=warnings.append) == []
+        assert warnings == []
         assert [run.run_id for run in history.tidy(store, clock, keep=0)] == ["resumed"]
 
     def test_a_run_that_was_resumed_in_the_meantime_stays(
         self, make: Make, store: RunStore, clock: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        run = make("resumed", 1)
-        held = history.held
+        file = make("resumed", 1) / "run_metadata.json"
+        running = {"status": "running", "process": status.this_process()}
+        beyond = history._beyond
 
-        def resume_meanwhile(*arguments: Any) -> dict[str, str]:
-            document = json.loads((run / "run_metadata.json").read_text())
-            found = held(*arguments)
-            document |= {"status": "running", "process": status.this_process()}
-            (run / "run_metadata.json").write_text(json.dumps(document))
+        def resume_meanwhile(*arguments: Any) -> Any:
+            found = beyond(*arguments)
+            file.write_text(json.dumps(json.loads(file.read_text()) | running))
             return found
 
-        monkeypatch.setattr(history, "held", resume_meanwhile)
-        glances = history._glances
-
-        def before(runs: Any, now: Any) -> Any:
-            found = list(glances(runs, now))
-            return [replace(each, status=Status.COMPLETED) for each in found]
-
-        monkeypatch.setattr(history, "_glances", before)
+        monkeypatch.setattr(history, "_beyond", resume_meanwhile)
         assert history.tidy(store, clock, keep=0) == []
-        assert run.is_dir()
+        assert file.exists()
 
+    @pytest.mark.parametrize("taken", ["run", "dangling link"])
     def test_a_name_that_is_taken_in_history_is_reported(
-        self, make: Make, store: RunStore, clock: Any
+        self, make: Make, store: RunStore, clock: Any, taken: str
     ) -> None:
         make("twice", 1)
-        make("twice", 1, folder="history")
         make("once", 2)
-        said: list[str] = []
-        moved = history.tidy(store, clock, keep=0, warn=said.append)
+        make("other", 3, folder="history")
+        if taken == "run":
+            make("twice", 1, folder="history")
+        else:
+            (store.root / "history" / "twice").symlink_to("nowhere")
+        warnings: list[str] = []
+        moved = history.tidy(store, clock, keep=0, warn=warnings.append)
         assert [run.run_id for run in moved] == ["once"]
         assert (store.root / "twice").is_dir()
-        assert "twice stays where it is" in said[0]
+        assert "twice stays where it is" in warnings[0]
 
     @pytest.mark.parametrize("fault", [PermissionError(13, "Permission denied"), OSError(18, "x")])
     def test_a_run_that_can_t_be_moved_is_reported_and_the_others_move(
@@ -212,19 +173,19 @@ class TestTidy:
             return rename(self, target)
 
         monkeypatch.setattr(Path, "rename", refuse)
-        said: list[str] = []
-        moved = history.tidy(store, clock, keep=0, warn=said.append)
+        warnings: list[str] = []
+        moved = history.tidy(store, clock, keep=0, warn=warnings.append)
         assert [run.run_id for run in moved] == ["free"]
-        assert said == [f"stuck can't be moved to history/: {fault.strerror}"]
+        assert warnings == [f"stuck can't be moved to history/: {fault.strerror}"]
 
     def test_a_file_called_history_is_reported(
         self, make: Make, store: RunStore, clock: Any
     ) -> None:
         make("old", 1)
         (store.root / "history").write_text("")
-        said: list[str] = []
-        assert history.tidy(store, clock, keep=0, warn=said.append) == []
-        assert "old can't be moved" in said[0]
+        warnings: list[str] = []
+        assert history.tidy(store, clock, keep=0, warn=warnings.append) == []
+        assert "old can't be moved" in warnings[0]
 
     def test_while_another_process_archives_nothing_is_moved(
         self, make: Make, store: RunStore, clock: Any
@@ -237,26 +198,19 @@ class TestTidy:
     def test_many_at_once_move_each_run_once(self, make: Make, store: RunStore, clock: Any) -> None:
         for day in range(1, 13):
             make(f"run_{day:02d}", day)
-        moved: list[str] = []
-        said: list[str] = []
+        warnings: list[str] = []
         gate = threading.Barrier(6)
 
-        def tidy() -> None:
+        def tidy(_: int) -> list[str]:
             gate.wait()
-            found = history.tidy(store, clock, keep=4, warn=said.append)
-            moved.extend(run.run_id for run in found)
+            found = history.tidy(store, clock, keep=4, warn=warnings.append)
+            return [run.run_id for run in found]
 
-        threads = [threading.Thread(target=tidy) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(6) as pool:
+            moved = [run_id for found in pool.map(tidy, range(6)) for run_id in found]
         assert sorted(moved) == [f"run_{day:02d}" for day in range(1, 9)]
-        assert said == []
+        assert warnings == []
         assert names(store.root / "history") == set(moved)
-
-    def test_a_missing_folder_of_runs_is_no_error(self, tmp_path: Path, clock: Any) -> None:
-        assert history.tidy(RunStore(tmp_path / "no"), clock, keep=0) == []
 
 
 class TestReadOnly:
@@ -313,12 +267,14 @@ class TestHeld:
             "picked": "belongs to a pipeline in progress",
         }
 
+    @pytest.mark.parametrize("how", ["run_id", "checkpoint"])
     def test_starting_points_of_leaving_runs_alone_are_free(
-        self, make: Make, store: RunStore, clock: Any
+        self, make: Make, store: RunStore, clock: Any, how: str
     ) -> None:
-        make("base", 1)
-        make("one", 2, started_from={"run_id": "base"})
-        make("two", 3, started_from={"run_id": "base"})
+        checkpoint = make("base", 1) / "model_checkpoints" / "best.ckpt"
+        start = {"run_id": "base", "checkpoint": str(checkpoint)}
+        make("one", 2, started_from={how: start[how]})
+        make("two", 3, started_from={how: start[how]}, folder="history")
         assert history.held(store, clock, leaving=["one", "two"]) == {}
         held = history.held(store, clock, leaving=["one"])
         assert held == {"base": "is the starting point of two"}
@@ -332,24 +288,20 @@ class TestHeld:
         held = history.held(store, clock, interrupted=False)
         assert held == {"base": "is the starting point of tuned"}
 
-    def test_a_finished_ledger_holds_nothing(self, make: Make, store: RunStore, clock: Any) -> None:
-        make("swept")
-        begun = ledger.begin(store.root, "batch", Path("/m.yaml"), clock)
-        begun.add("job", "identity", "swept", store.root)
-        begun.write()
-        assert set(history.held(store, clock)) == {"swept"}
-        begun.finish(clock)
-        assert history.held(store, clock) == {}
-
-    def test_neither_does_one_whose_process_died(
-        self, make: Make, store: RunStore, clock: Any
+    @pytest.mark.parametrize("how", ["finished", "died"])
+    def test_a_ledger_that_is_over_holds_nothing(
+        self, make: Make, store: RunStore, clock: Any, how: str
     ) -> None:
         make("swept")
-        begun = ledger.begin(store.root, "batch", Path("/m.yaml"), clock)
-        begun.add("job", "identity", "swept", store.root)
-        begun.write()
-        begun.process = {**begun.process, "started": 1.0, "ticks": 1}
-        begun.write()
+        session = ledger.begin(store.root, "batch", Path("/m.yaml"), clock)
+        session.add("job", "identity", "swept", store.root)
+        session.write()
+        assert set(history.held(store, clock)) == {"swept"}
+        if how == "finished":
+            session.finish(clock)
+        else:
+            session.process = {**session.process, "started": 1.0, "ticks": 1}
+            session.write()
         assert history.held(store, clock) == {}
 
     def test_one_of_another_host_holds_for_a_week(
@@ -368,30 +320,13 @@ class TestHeld:
         assert history.held(store, clock) == {}
 
 
-class TestMove:
-    def test_the_new_place_is_returned(self, make: Make, store: RunStore) -> None:
-        run = RunPaths(make("old"))
-        assert history.move(store, run).root == store.root / "history" / "old"
-        assert not run.root.exists()
-
-    def test_a_dangling_link_in_its_place_is_a_name_that_is_taken(
-        self, make: Make, store: RunStore
-    ) -> None:
-        run = RunPaths(make("old"))
-        (store.root / "history").mkdir()
-        (store.root / "history" / "old").symlink_to("nowhere")
-        with pytest.raises(RequestError, match="is there already"):
-            history.move(store, run)
-
-    def test_a_lock_that_was_held_while_it_moved_is_released(
-        self, make: Make, store: RunStore
-    ) -> None:
-        run = RunPaths(make("old"))
-        with lock.writing(run):
-            moved = history.move(store, run)
-        assert not run.root.exists()
-        with lock.writing(moved):
-            pass
+def test_a_lock_that_was_held_while_a_run_moved_is_released(make: Make, store: RunStore) -> None:
+    run = RunPaths(make("old"))
+    with lock.writing(run):
+        moved = history.move(store, run)
+    assert not run.root.exists()
+    with lock.writing(moved):
+        pass
 
 
 def test_runs_can_be_read_while_they_are_moved(make: Make, store: RunStore, clock: Any) -> None:
@@ -400,7 +335,7 @@ def test_runs_can_be_read_while_they_are_moved(make: Make, store: RunStore, cloc
     for day in days:
         make(f"run_{day:02d}", day)
     stop = threading.Event()
-    faults: list[str] = []
+    errors: list[str] = []
 
     def look() -> None:
         while not stop.is_set():
@@ -408,7 +343,7 @@ def test_runs_can_be_read_while_they_are_moved(make: Make, store: RunStore, cloc
             ids = [run.paths.run_id for run in good]
             whole = all(run.rows and run.best() is not None for run in good)
             if bad or len(ids) != len(days) or len(set(ids)) != len(days) or not whole:
-                faults.append(f"{bad} {ids}")
+                errors.append(f"{bad} {ids}")
             for run_id in ("run_01", "run_28"):
                 summary.read(store.find(run_id), clock)
 
@@ -420,5 +355,5 @@ def test_runs_can_be_read_while_they_are_moved(make: Make, store: RunStore, cloc
     stop.set()
     for reader in readers:
         reader.join()
-    assert faults == []
+    assert errors == []
     assert len(names(store.root / "history")) == len(days)

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from topoqa_train.errors import MachineError
 from topoqa_train.runs import ledger
 from topoqa_train.runs.ledger import Ledger, SelectedCheckpoint
+from topoqa_train.runs.store import RunStore
 
 MANIFEST = Path("/manifests/run_core.yaml")
 
@@ -26,14 +28,13 @@ def add(to: Ledger, job: str, identity: str, run_id: str, root: Path | None = No
     to.write()
 
 
-def last(root: Path) -> Ledger | None:
+def last(root: Path) -> Any:
     return ledger.last(root, "pipeline", MANIFEST)
 
 
 def test_an_added_run_is_on_the_disk(begun: Ledger, tmp_path: Path) -> None:
     add(begun, "a", "identity-of-a", "a_2026")
     found = last(tmp_path)
-    assert found is not None
     assert found == begun
     assert found.run_of("a", "identity-of-a") == "a_2026"
 
@@ -53,7 +54,6 @@ def test_a_run_in_another_folder_is_recorded_with_it(
     add(begun, "a", "id", "a_2026", tmp_path)
     add(begun, "b", "id", "b_2026", tmp_path / "elsewhere")
     found = last(tmp_path)
-    assert found is not None
     assert (found.root_of("a"), found.root_of("b")) == (tmp_path, tmp_path / "elsewhere")
     assert found.root_of("c") == tmp_path
     # Moved together, the one is found where it is now.
@@ -70,7 +70,6 @@ def test_one_that_resumes_takes_over_what_the_previous_one_knew(
     next_one = ledger.begin(tmp_path, "pipeline", MANIFEST, clock, begun)
     add(next_one, "c", "identity-of-c", "c_2026")
     found = last(tmp_path)
-    assert found is not None
     assert found == next_one
     assert found.completed is None
     assert (set(found.jobs), found.selected) == ({"a", "c"}, begun.selected)
@@ -89,14 +88,17 @@ def test_a_manifest_is_the_same_from_wherever_it_is_named(
 
 
 def test_every_ledger_of_a_manifest_newest_first(tmp_path: Path, clock: Any) -> None:
+    assert last(tmp_path) is None
     made = []
-    for kind in ("batch", "pipeline", "batch"):
+    for kind in ("pipeline", "batch", "pipeline", "batch"):
         made.append(ledger.begin(tmp_path, kind, MANIFEST, clock).path)
         clock.advance(60)
-    ledger.begin(tmp_path, "batch", Path("/elsewhere/run_core.yaml"), clock)
+    ledger.begin(tmp_path, "pipeline", Path("/elsewhere/run_core.yaml"), clock)
     assert [found.path for found in ledger.every(tmp_path, MANIFEST)] == made[::-1]
     batches = ledger.every(tmp_path, MANIFEST, "batch")
-    assert [found.path for found in batches] == [made[2], made[0]]
+    assert [found.path for found in batches] == [made[3], made[1]]
+    assert last(tmp_path).path == made[2]
+    assert RunStore(tmp_path).all() == []  # ledgers are no runs
 
 
 def test_the_newest_is_the_newest_though_the_clock_went_back(
@@ -118,7 +120,6 @@ def test_the_newest_is_the_newest_though_the_clock_went_back(
 def test_other_folders_are_recorded_before_a_run_is_in_them(begun: Ledger, tmp_path: Path) -> None:
     begun.require([], [tmp_path, tmp_path / "a", tmp_path / "b", tmp_path / "a"])
     found = last(tmp_path)
-    assert found is not None
     assert found.run_folders == [str(tmp_path / "a"), str(tmp_path / "b")]
 
 
@@ -142,7 +143,7 @@ def test_a_failed_write_is_a_machine_error_and_leaves_the_file_as_it_was(
 
 
 class TestUnreadable:
-    def substitute(self, root: Path) -> Ledger | None:
+    def substitute(self, root: Path) -> Any:
         return ledger.unreadable(root, "pipeline", MANIFEST)
 
     def test_cut_anywhere_it_is_substituted(self, begun: Ledger, tmp_path: Path) -> None:
@@ -152,7 +153,6 @@ class TestUnreadable:
             begun.path.write_bytes(whole[:length])
             assert last(tmp_path) is None
             found = self.substitute(tmp_path)
-            assert found is not None
             assert (found.path, found.jobs) == (begun.path, {})
 
     def test_the_substitute_knows_what_the_one_before_knew(
@@ -165,7 +165,6 @@ class TestUnreadable:
         second.path.write_text("{")
         os.utime(begun.path, (0, 0))
         found = self.substitute(tmp_path)
-        assert found is not None
         assert (found.path, found.number, found.completed) == (second.path, 2, None)
         assert found.run_of("a", "id") == "a_2026"
 
@@ -183,62 +182,22 @@ class TestUnreadable:
             assert self.substitute(tmp_path) is None
 
 
-def test_after_leave_it_is_not_in_progress(begun: Ledger, clock: Any, tmp_path: Path) -> None:
-    assert [found.path for found in ledger.in_progress(tmp_path, clock)] == [begun.path]
-    begun.leave()
-    assert ledger.in_progress(tmp_path, clock) == []
-    found = last(tmp_path)
-    assert found is not None
-    assert found.completed is None
-
-
-def test_a_finished_session_is_recorded_and_not_in_progress(
-    begun: Ledger, clock: Any, tmp_path: Path
-) -> None:
-    assert begun.completed is None
-    begun.finish(clock)
-    found = last(tmp_path)
-    assert found is not None
-    assert found.completed == "2026-01-31T12:00:00.000+00:00"
-    assert ledger.in_progress(tmp_path, clock) == []
-
-
-def test_the_last_is_the_newest_of_its_kind_and_manifest(tmp_path: Path, clock: Any) -> None:
-    assert last(tmp_path) is None
-    first = ledger.begin(tmp_path, "pipeline", MANIFEST, clock)
-    clock.advance(3600)
-    newest = ledger.begin(tmp_path, "pipeline", MANIFEST, clock)
-    clock.advance(3600)
-    ledger.begin(tmp_path, "batch", MANIFEST, clock)
-    ledger.begin(tmp_path, "pipeline", Path("/elsewhere/run_core.yaml"), clock)
-    assert first.path != newest.path
-    found = last(tmp_path)
-    assert found is not None
-    assert found.path == newest.path
-
-
 def test_of_several_within_a_second_the_newest_is_the_last(tmp_path: Path, clock: Any) -> None:
     ledgers = [ledger.begin(tmp_path, "pipeline", MANIFEST, clock) for _ in range(11)]
     assert len({each.path for each in ledgers}) == 11
     found = last(tmp_path)
-    assert found is not None
     assert found.path == ledgers[-1].path
 
 
 def test_threads_get_a_ledger_each(tmp_path: Path, clock: Any) -> None:
-    made: list[Path] = []
     gate = threading.Barrier(6)
 
-    def begin() -> None:
+    def begin(_: int) -> Path:
         gate.wait()
-        made.append(ledger.begin(tmp_path, "pipeline", MANIFEST, clock).path)
+        return ledger.begin(tmp_path, "pipeline", MANIFEST, clock).path
 
-    threads = [threading.Thread(target=begin) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(set(made)) == 6
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(begin, range(6)))) == 6
 
 
 @pytest.mark.parametrize(
@@ -249,36 +208,34 @@ def test_threads_get_a_ledger_each(tmp_path: Path, clock: Any) -> None:
 def test_an_unreadable_one_is_skipped(tmp_path: Path, begun: Ledger, content: str) -> None:
     (begun.path.parent / "pipeline_zzz.json").write_text(content)
     found = last(tmp_path)
-    assert found is not None
     assert found.path == begun.path
-
-
-def test_ledgers_are_no_runs(tmp_path: Path, begun: Ledger) -> None:
-    from topoqa_train.runs.store import RunStore
-
-    assert RunStore(tmp_path).all() == []
-    assert json.loads(begun.path.read_text())["kind"] == "pipeline"
 
 
 def test_required_runs_are_on_the_disk_once(begun: Ledger) -> None:
     begun.require(["a", "b", "a"], [])
     begun.require(["b"], [])
     found = last(begun.path.parent.parent)
-    assert found is not None
     assert found.required == ["a", "b"]
     add(begun, "job", "identity", "c")
     begun.selected = SelectedCheckpoint(base="b", checkpoint=Path("b"), run_id="d", epoch=1)
     assert begun.runs() == {"a", "b", "c", "d"}
 
 
-def test_one_is_in_progress_while_its_process_is_alive(
+def test_one_is_in_progress_until_it_is_left_or_finished_or_its_process_died(
     begun: Ledger, tmp_path: Path, clock: Any
 ) -> None:
+    alive = begun.process
     assert ledger.in_progress(tmp_path, clock) == [begun]
-    assert begun.process["pid"] == os.getpid()
-    begun.process = {**begun.process, "started": 1.0, "ticks": 1}
+    begun.process = {**alive, "started": 1.0, "ticks": 1}
     begun.write()
     assert ledger.in_progress(tmp_path, clock) == []
+    begun.leave()
+    assert ledger.in_progress(tmp_path, clock) == []
+    assert last(tmp_path).completed is None
+    begun.process = alive
+    begun.finish(clock)
+    assert ledger.in_progress(tmp_path, clock) == []
+    assert last(tmp_path).completed == "2026-01-31T12:00:00.000+00:00"
 
 
 @pytest.mark.parametrize(
@@ -323,7 +280,6 @@ def test_one_with_the_keys_of_earlier_versions_is_read(begun: Ledger, tmp_path: 
     document["jobs"] = {"a": {"identity": "id", "run_id": "a_1"}}
     begun.path.write_text(json.dumps(document))
     found = last(tmp_path)
-    assert found is not None
     assert (found.required, found.run_folders) == (["x"], ["x"])
     assert found.selected == SelectedCheckpoint.model_validate(pick)
     assert found.run_of("a", "id") == "a_1"
