@@ -119,6 +119,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class of a module that is slow to import
+    # Written out, because an import with a computed name escapes type checkers and the check that
+    # imports point only downwards.
     match name:
         case "ChildLauncher":
             from topoqa_train.launch.children import ChildLauncher

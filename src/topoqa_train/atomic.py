@@ -46,6 +46,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with translate_disk_full(path), _naming(path, temporary):
             yield temporary
+            # Before the rename: some file systems write it to the disk first, and a power cut in
+            # between would leave the name with an empty file.
             flush_file(temporary)
             temporary.replace(path)
             flush_folder(path.parent)
@@ -55,6 +57,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _temporary(path: Path) -> Path:
+    # The process id tells `delete_leftovers` whether the writer still runs; the random part
+    # separates threads of one process. In the same folder, because a rename across file systems
+    # is a copy.
     return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
 
 
@@ -149,6 +154,7 @@ def write_json(path: Path, document: Mapping[str, Any] | list[Any]) -> None:
 
 def append_line(path: Path, line: str) -> None:
     """Append one line to `path` and flush it; a full disk leaves no part of the line."""
+    # With O_APPEND the lines of several processes follow each other and none is overwritten.
     with translate_disk_full(path), _naming(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
@@ -166,6 +172,7 @@ def _write_all(descriptor: int, content: bytes) -> None:
         while written < len(content):
             written += os.write(descriptor, content[written:])
     except OSError:
+        # The next line would be joined to a partial one, and both would be lost to readers.
         if written:
             os.ftruncate(descriptor, before)
         raise
@@ -191,6 +198,7 @@ def replace_link(link: Path, target: str) -> None:
     On a file system without links, a target file is copied, and for a folder `link` becomes a
     pointer file: a text file with the target's name, which `link_target` reads.
     """
+    # A link can't be changed in place, and deleting it first would leave a moment without one.
     temporary = _temporary(link)
     with translate_disk_full(link), _naming(link, temporary):
         try:
@@ -255,11 +263,12 @@ def flush_folder(folder: Path) -> None:
     """Flush the entries of `folder` to the disk, if the file system supports it."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except PermissionError:
+    except PermissionError:  # Windows opens no folders
         return
     try:
         os.fsync(descriptor)
     except OSError as error:
+        # Some network file systems can't flush a folder. Then the rename is still atomic.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:

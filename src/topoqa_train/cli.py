@@ -58,6 +58,7 @@ def build_menu() -> Menu:
 
 def main() -> NoReturn:
     """Run the command line; print a traceback only with `--debug`."""
+    # First, because errors in all later steps are printed to these streams.
     console.guard_streams()
     signal.signal(signal.SIGINT, _interrupted)
     signal.signal(signal.SIGTERM, _terminated)
@@ -70,6 +71,8 @@ def main() -> NoReturn:
 
 
 def _status() -> int:
+    # No other function catches an error only to print it: commands, workflows and plugins raise,
+    # so each error has one text and one exit status wherever it comes from.
     commands = build_menu()
     try:
         status = _call(commands)

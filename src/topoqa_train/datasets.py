@@ -96,7 +96,9 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = _lock(folder)
     with lock:
+        # Checked again: another process may have built it while this one waited for the lock.
         if not folder.is_dir():
+            # A fixed name, so that the remains of an interrupted build are found and deleted.
             part = folder.with_name(f"{folder.name}.part")
             with _explain_unwritable(folder.parent):
                 if part.exists():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+# A damaged file can have thousands of problems; the message of an error stays readable.
 _MOST_PROBLEMS = 50
 _LONGEST_KEY = 120
 
@@ -108,6 +109,7 @@ class TerminatedRunError(TopoqaTrainError):
 
 def from_json(document: Mapping[str, Any]) -> TopoqaTrainError:
     """Restore an error from `to_json`; its class follows from the exit status."""
+    # The receiver needs only the exit status, and may not have the plugin that raised the error.
     by_status: dict[int, type[TopoqaTrainError]] = {
         2: RequestError,
         130: InterruptedRunError,
@@ -143,9 +145,9 @@ def combine_errors(failed: Sequence[tuple[str, RequestError]]) -> RequestError:
     )
 
 
-def shown_path(path: Path) -> str:
-    """Return `path` as users read it: relative to the working directory if it is below it."""
+def shown_path(path: Path, here: Path | None = None) -> str:
+    """Return `path` as users read it: relative to `here` (the working directory) if below it."""
     try:
-        return str(path.absolute().relative_to(Path.cwd()))
+        return str(path.absolute().relative_to(here or Path.cwd()))
     except (ValueError, OSError):
         return str(path)

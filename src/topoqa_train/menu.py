@@ -55,6 +55,7 @@ class Entry(TyperCommand):
         completing = bool(extra.get("resilient_parsing"))
         if not completing:
             _report_shadowed([self.plugin])
+        # While a shell completes, a broken plugin must not write into the line being typed.
         try:
             command = typer_command.build(self.plugin)
         except PluginError:

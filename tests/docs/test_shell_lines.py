@@ -156,7 +156,7 @@ class TestTheChecksThemselves:
             parse(arguments)
 
     def test_a_wrong_key_is_found(self) -> None:
-        wrong = Override("trainer.epochs", 1, REPOSITORY)
+        wrong = Override.given("trainer.epochs", 1, REPOSITORY)
         with pytest.raises(Exception, match=r"trainer\.epochs"):
             load_config(Path("sched_boost_seed222"), [wrong])
 

@@ -67,6 +67,8 @@ def to_sections(flat: Tree) -> tuple[Tree, list[Problem]]:
 
     Keys without effect (declared schemas, profiling) are put in the section `reference`.
     """
+    # Moved into sections rather than checked by a model of its own: both layouts then have the same
+    # types, bounds and defaults.
     tree = Tree({}, {(): flat.places[()]}, {where: key for key, where in FLAT_KEYS.items()})
     problems: list[Problem] = []
     for key, value in flat.data.items():

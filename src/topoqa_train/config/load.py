@@ -73,7 +73,7 @@ class LoadedConfig:
 def _as_applied(override: Override) -> Any:  # noqa: ANN401
     section, _, name = override.key.partition(".")
     if section == "paths" and name in DATA_PATHS and isinstance(override.value, str):
-        return str(absolute(override.value, override.base))
+        return str(absolute(override.value, override.place.base))
     return override.value
 
 
@@ -103,6 +103,7 @@ def config_from_bytes(
     for override in overrides:
         problems += overriding.apply(tree, override)
     problems += _make_paths_absolute(tree)
+    # Validated even after problems, so that all errors are reported at once.
     config, invalid_values = validate(TrainingConfig, tree)
     if config is None or problems:
         raise invalid(path, KIND, [*problems, *invalid_values])
@@ -137,6 +138,9 @@ def _in_sections(content: bytes, path: Path) -> tuple[Tree, list[Problem]]:
 
 
 def _make_paths_absolute(tree: Tree) -> list[Problem]:
+    # Done before validation, where the place of each value, and so its base, is known. A run keeps
+    # a copy of its config, which has to name the same data from there. `save_dir` is where the
+    # user of the command wants the runs, and stays relative to that user's working directory.
     problems = []
     for name in (*DATA_PATHS, "save_dir"):
         location = ("paths", name)

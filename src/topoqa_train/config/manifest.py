@@ -47,6 +47,7 @@ def load_manifest(source: Path, overrides: Sequence[Override] = ()) -> LoadedMan
     content = read_bytes(path, KIND)
     tree = Tree.of(parse_bytes(content, path, KIND), path)
     reader = _Reader(tree, path, [each for each in overrides if not _is_edit(each)])
+    # Edits come before validation: they may add what is missing, and their values are checked too.
     for override in overrides:
         if _is_edit(override):
             reader.edit(override)
@@ -186,6 +187,7 @@ class _Reader:
         try:
             return load_config(path, overrides)
         except ConfigError as error:
+            # A file that can't be read has no lines: the line that names it is to be corrected.
             self.problems += error.problems or [self.tree.problem(at, error.message)]
             return None
 
@@ -204,12 +206,12 @@ class _Reader:
                 overrides.append(self._override((*at, key), key, value))
         # An edit from the command line is stronger than the manifest's own value, whether that is
         # written as a dotted key or in a section.
-        return sorted(overrides, key=lambda override: override.file is None)
+        return sorted(overrides, key=lambda override: override.place.file is None)
 
     def _override(self, at: Location, key: str, value: Any) -> Override:  # noqa: ANN401
         place = self.tree.place(at)[0]
         origin = f"{shown_path(place.file)}:{place.line}" if place.file else COMMAND_LINE
-        return Override(key, value, place.base, origin, place.key, place.file, place.line)
+        return Override(key, value, place, origin)
 
     def _trainer_args(self, at: Location) -> dict[str, Any]:
         arguments: dict[str, Any] = {}

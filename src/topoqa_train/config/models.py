@@ -55,6 +55,8 @@ def _tag(value: Any) -> Any:  # noqa: ANN401
 class Section(BaseModel):
     """Base of all sections: frozen and strict, with no other keys."""
 
+    # YAML has given each value its type already: conversion would only hide mistakes, such as
+    # `num_epochs: true`, and without `extra="forbid"` a misspelt key would leave the default.
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 

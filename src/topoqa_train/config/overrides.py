@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from topoqa_train.config.legacy import FLAT_KEYS
 from topoqa_train.config.models import SECTIONS
@@ -23,23 +23,19 @@ _KEY = re.compile(r"[^\s=.\[\]]+(?:\.[^\s=.\[\]]+)*")
 class Override:
     """One value to set.
 
-    `base` is the folder that relative paths in `value` start from. `origin` is where the override
-    was given: 'command line', the name of an environment variable, 'manifests/x.yaml:12'. `label`
-    is its name in messages; `file` and `line` are set if it was read from a file.
+    `origin` is where it was given: 'command line', the name of an environment variable,
+    'manifests/x.yaml:12'. Messages name its `place`.
     """
 
     key: str
     value: Any
-    base: Path
+    place: Place
     origin: str = COMMAND_LINE
-    label: str = ""
-    file: Path | None = None
-    line: int | None = None
 
-    @property
-    def place(self) -> Place:
-        """Return the place that messages about the value name."""
-        return Place(self.label or f"{self.origin}: {self.key}", self.base, self.file, self.line)
+    @classmethod
+    def given(cls, key: str, value: Any, base: Path, origin: str = COMMAND_LINE) -> Self:  # noqa: ANN401
+        """Build an override of a command or variable; relative paths start from `base`."""
+        return cls(key, value, Place(f"{origin}: {key}", base), origin)
 
 
 def parse_override(text: str, *, base: Path, origin: str = COMMAND_LINE) -> Override:
@@ -52,7 +48,7 @@ def parse_override(text: str, *, base: Path, origin: str = COMMAND_LINE) -> Over
     key, value = _split_assignment(text, label, "-o trainer.num_epochs=10")
     if not _KEY.fullmatch(key):
         raise _invalid(label, f"'{shorten(key)}' is not a dotted key such as trainer.num_epochs")
-    return Override(key, value, base, origin, label)
+    return Override(key, value, Place(label, base), origin)
 
 
 def parse_trainer_args(
@@ -103,6 +99,7 @@ def apply(tree: Tree, override: Override) -> list[Problem]:
 
 
 def _merge(tree: Tree, location: Location, value: Any, place: Place) -> None:  # noqa: ANN401
+    # Merged, so that setting one key of a section leaves the section's other keys to the file.
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             _merge(tree, (*location, key), item, place)

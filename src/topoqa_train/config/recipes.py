@@ -18,6 +18,8 @@ _SUFFIXES = (".yaml", ".yml")
 
 def shipped_folder(kind: Kind) -> Path | None:
     """Return the folder of shipped files: inside the package, or at the top of its checkout."""
+    # A wheel carries the files inside the package; an editable install finds those of its checkout,
+    # so that there is one copy to edit. `pyproject.toml` distinguishes it from any other folder.
     package = Path(topoqa_train.__file__).resolve().parent
     inside = package / "_recipes" / kind
     if inside.is_dir():

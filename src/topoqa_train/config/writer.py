@@ -52,6 +52,7 @@ class _Representer(SafeRepresenter):
     """Quotes every text that this package or another YAML reader could take for another type."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401, ARG002 - ruamel's signature
+        # Anchors would tie together values that a user may want to change one by one.
         return True
 
     def represent_str(self, data: str) -> ScalarNode:

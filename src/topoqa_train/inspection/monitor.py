@@ -15,7 +15,7 @@ from topoqa_train.runs.store import current_place, is_run
 from topoqa_train.views import diagnostics, eta, json_models
 from topoqa_train.views.json_models import LearningRate, MonitorDocument
 
-Shown = Callable[[Path], Path]
+Shown = Callable[[Path], Path | str]
 Wait = Callable[[float], None]
 _SEARCHES = 5
 _SEARCH_SECONDS = 0.2

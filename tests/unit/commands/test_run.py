@@ -124,7 +124,7 @@ class TestFromRun:
         assert status == 0
         assert output_root == Path("out")
         (override,) = request.overrides
-        assert (override.key, override.value, override.base) == (
+        assert (override.key, override.value, override.place.base) == (
             "trainer.num_epochs",
             7,
             tmp_path,

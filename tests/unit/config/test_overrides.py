@@ -26,7 +26,7 @@ DEMO = "paths: {dataset: demo}\n"
 def test_key_and_yaml_value(text: str, key: str, value: object) -> None:
     override = parse_override(text, base=Path("/somewhere"))
     assert (override.key, override.value) == (key, value)
-    assert (override.base, override.origin) == (Path("/somewhere"), "command line")
+    assert (override.place.base, override.origin) == (Path("/somewhere"), "command line")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_several_invalid_overrides(write, over, error_of) -> None:
 
 def test_an_override_of_the_environment_is_named_by_its_variable(write, error_of) -> None:
     path = write("x.yaml", DEMO)
-    override = Override("dataloader.num_workers", "two", Path(), "NUM_WORKERS_OVERRIDE")
+    override = Override.given("dataloader.num_workers", "two", Path(), "NUM_WORKERS_OVERRIDE")
     error = error_of(lambda: load_config(path, [override]))
     assert error.message == (
         "NUM_WORKERS_OVERRIDE: dataloader.num_workers: should be a valid integer, not 'two'"
@@ -134,7 +134,7 @@ def test_document_of_what_was_applied(write, over, here: Path) -> None:
     path = write("configs/x.yaml", DEMO)
     overrides = [
         *over("paths.graph=g", "trainer.num_epochs=5"),
-        Override("trainer.num_epochs", 6, here, "EPOCHS"),
+        Override.given("trainer.num_epochs", 6, here, "EPOCHS"),
     ]
     assert load_config(path, overrides).applied_overrides() == {
         "paths.graph": str(here.resolve() / "g"),

@@ -119,7 +119,7 @@ def test_any_config_reads_back_from_anywhere(
         source = Path(folder) / "configs" / "x.yaml"
         source.parent.mkdir()
         source.write_text(as_yaml(values), encoding="utf-8", newline="")
-        given_over = [Override(key, value, Path(folder)) for key, value in overrides.items()]
+        given_over = [Override.given(key, value, Path(folder)) for key, value in overrides.items()]
         loaded = load_config(source, given_over)
         copy = Path(folder) / "run" / "config" / "config.yaml"
         copy.parent.mkdir(parents=True)

@@ -42,10 +42,10 @@ def overrides(
     given = []
     if graph_dir is not None:
         origin = "--graph-dir or GRAPH_DIR"
-        given.append(Override("paths.graph", str(graph_dir), here, origin))
+        given.append(Override.given("paths.graph", str(graph_dir), here, origin))
     if num_workers is not None:
         origin = "--num-workers or NUM_WORKERS_OVERRIDE"
-        given.append(Override("dataloader.num_workers", num_workers, here, origin))
+        given.append(Override.given("dataloader.num_workers", num_workers, here, origin))
     return (*given, *(parse_override(text, base=here) for text in texts or ()))
 
 

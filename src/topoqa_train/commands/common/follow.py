@@ -8,19 +8,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NoReturn
 
 import typer
 
 from topoqa_train.clock import SystemClock
-from topoqa_train.errors import InterruptedRunError, RequestError, TerminatedRunError
+from topoqa_train.errors import InterruptedRunError, RequestError, TerminatedRunError, shown_path
 from topoqa_train.inspection import monitor as workflow
 from topoqa_train.launch import signals
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.ui import console
 from topoqa_train.ui.live import monitor
-from topoqa_train.ui.tables import leaderboard
 from topoqa_train.views import json_models
 
 # time.sleep refuses much longer times.
@@ -41,7 +39,7 @@ def show(
 
 
 def _look(run: RunPaths, rows: int, *, to_json: bool) -> None:
-    document = workflow.look(run, SystemClock(), _shown)
+    document = workflow.look(run, SystemClock(), shown_path)
     if to_json:
         typer.echo(json_models.to_json(document.recent(rows), indent=2))
     else:
@@ -49,7 +47,7 @@ def _look(run: RunPaths, rows: int, *, to_json: bool) -> None:
 
 
 def _follow(run: RunPaths, interval: float, rows: int, *, to_json: bool) -> None:
-    looks = workflow.follow(run, SystemClock(), _shown, interval=interval, wait=_wait)
+    looks = workflow.follow(run, SystemClock(), shown_path, interval=interval, wait=_wait)
     with _until_interrupted(run):
         if to_json:
             for document in looks:
@@ -62,10 +60,6 @@ def _follow(run: RunPaths, interval: float, rows: int, *, to_json: bool) -> None
 
 def _wait(seconds: float) -> None:
     time.sleep(min(seconds, _MAX_SLEEP))
-
-
-def _shown(path: Path) -> Path:
-    return leaderboard.shown_path(path, Path.cwd())
 
 
 @contextmanager
@@ -83,6 +77,6 @@ def _until_interrupted(run: RunPaths) -> Iterator[None]:
         # The usual way to leave a running run is no error, so it is not printed in red.
         console.notify(
             "The run is not affected. To follow it again: "
-            f"topoqa-train monitor --follow --run-dir {shlex.quote(str(_shown(run.root)))}"
+            f"topoqa-train monitor --follow --run-dir {shlex.quote(shown_path(run.root))}"
         )
         raise typer.Exit(error.exit_status) from None

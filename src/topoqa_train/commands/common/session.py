@@ -16,10 +16,10 @@ from topoqa_train.errors import (
     TerminatedRunError,
     TopoqaTrainError,
     TrainingError,
+    shown_path,
 )
 from topoqa_train.ui.live import screen as job_screen
 from topoqa_train.ui.live.plain import PlainJobs
-from topoqa_train.ui.tables.leaderboard import shown_path
 from topoqa_train.views.progress import Reporter, Reporters
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def train(plan: RunPlan) -> None:
         run_dir = screen.views[plan.job.name].run_dir
         if run_dir is None:
             return "the same command"
-        return f"topoqa-train resume --run-dir {shown_path(Path(run_dir), Path.cwd())}"
+        return f"topoqa-train resume --run-dir {shown_path(Path(run_dir))}"
 
     with hint_to_resume(command), screen:
         board = workflow.carry_out(plan, screen, clock, arguments.launcher_name())

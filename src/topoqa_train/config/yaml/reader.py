@@ -24,6 +24,8 @@ from topoqa_train.config.yaml.errors import invalid
 from topoqa_train.config.yaml.scalars import Scalar, is_printable, resolve, shorten
 from topoqa_train.errors import ConfigError, Problem, shown_path
 
+# Far above what a config or manifest needs, and low enough that a hostile file is refused within
+# seconds and little memory: YAML's aliases let a few lines stand for billions of values.
 MAX_BYTES = 1 << 20
 MAX_LINE = 1 << 16
 MAX_NODES = 20_000
@@ -81,6 +83,7 @@ def parse_bytes(content: bytes, path: Path, kind: str) -> Document:
             every error that does not hide others (duplicate keys, unsupported tags).
     """
     try:
+        # Some editors begin a file with a byte order mark.
         document, problems = parse_text(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
@@ -116,6 +119,7 @@ def _compose(text: str) -> Node | None:
         # The scanner's time grows with the square of some lines' length.
         if len(line) > MAX_LINE:
             raise _UnreadableError(f"a line of more than {MAX_LINE} characters", number)
+    # The optional C parser knows only YAML 1.1, and it would bypass the bounded composer.
     yaml = YAML(typ="safe", pure=True)
     yaml.Composer, yaml.Resolver = _BoundedComposer, _Resolver
     try:
@@ -191,6 +195,7 @@ class _Converter:
         # An alias is the same node again, and may be part of itself: bounded here once more.
         self.nodes += 1
         _check_bounds(self.nodes, len(at), node)
+        # The line of a key is there already; its value may begin lines below it.
         self.lines.setdefault(at, _line(node))
         if str(node.tag) not in _TAGS:
             self._problem(node, f"the tag {shorten(str(node.tag))} is not supported")
@@ -219,6 +224,7 @@ class _Converter:
                 self._problem(key_node, f"duplicate key, first in line {entries[key][0]}", key)
             elif key is not None:
                 entries[key] = (_line(key_node), value)
+        # A mapping's own keys override merged ones, and the first of several mappings wins.
         for source in merged:
             if isinstance(source, MappingNode):
                 entries = self._entries(source, depth + 1) | entries

@@ -80,6 +80,7 @@ class Tree:
                 holder[part] = child
                 self.places[location[:depth]] = place
             holder = child
+        # One override is set in the trees of many jobs; none may change the value of another.
         holder[location[-1]] = copy.deepcopy(value)
         depth = len(location)
         # The lines of what was written below belong to the replaced value.

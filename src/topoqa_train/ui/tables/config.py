@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from topoqa_train.config.value_sources import Value, ValueSource
-from topoqa_train.ui.tables.leaderboard import shown_path
+from topoqa_train.errors import shown_path
 
 
 def config_table(title: Sequence[str], values: Sequence[Value], here: Path) -> RenderableType:
@@ -32,7 +32,7 @@ def _value(value: Any, here: Path) -> str:  # noqa: ANN401 - any value of a conf
     if value is None:
         return "-"
     if isinstance(value, Path):
-        return str(shown_path(value, here))
+        return shown_path(value, here)
     if isinstance(value, bool | dict | list | tuple):
         return json.dumps(value)
     if isinstance(value, float) and value.is_integer():

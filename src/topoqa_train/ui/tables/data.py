@@ -9,9 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from topoqa_train.errors import shown_path
 from topoqa_train.labels.label_file import LeftOut, Reason
 from topoqa_train.ui import formatting
-from topoqa_train.ui.tables.leaderboard import shown_path
 from topoqa_train.views.data import DataStats, FilterReport, SplitStats, Spread
 
 _NAMED = 6

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from topoqa_train.errors import shown_path
 from topoqa_train.runs.leaderboard import Entry, Leaderboard
 from topoqa_train.runs.paths import HISTORY
 from topoqa_train.runs.ranking import SELECTION, VAL_LOSS
@@ -95,12 +96,7 @@ def _root_option(folder: Path, here: Path, usual: Path) -> str:
     root = folder.parent if folder.name == HISTORY else folder
     if root == usual:
         return ""
-    return f" --run-root {shlex.quote(str(shown_path(root, here)))}"
-
-
-def shown_path(path: Path, here: Path) -> Path:
-    """Return `path` relative to `here` if it lies below it."""
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    return f" --run-root {shlex.quote(shown_path(root, here))}"
 
 
 def heading_of(metric: str, *, short: bool = False) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from rich.text import Text
 
+from topoqa_train.errors import shown_path
 from topoqa_train.ui import formatting
-from topoqa_train.ui.tables.leaderboard import heading_of, shown_path
+from topoqa_train.ui.tables.leaderboard import heading_of
 from topoqa_train.views.progress import JobOutcome, JobState
 
 _STYLES: dict[JobState, str] = {
@@ -32,9 +33,7 @@ def outcome_lines(outcomes: Sequence[JobOutcome], here: Path, width: int) -> lis
     metric = next((outcome.metric for outcome in outcomes if outcome.metric), None)
     headings = ["job", "state", heading_of(metric) if metric else "best", "epoch", "time"]
     rows = [_cells(outcome) for outcome in outcomes]
-    runs = [
-        str(shown_path(outcome.run_dir, here)) if outcome.run_dir else "" for outcome in outcomes
-    ]
+    runs = [shown_path(outcome.run_dir, here) if outcome.run_dir else "" for outcome in outcomes]
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     full = sum(widths) + len(_GAP) * len(widths) + max(map(len, [*runs, "run"]))
     same_line = full <= width

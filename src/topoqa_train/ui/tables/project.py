@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from topoqa_train.ui.tables.leaderboard import shown_path
+from topoqa_train.errors import shown_path
 
 
 def folder_lines(
