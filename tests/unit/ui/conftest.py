@@ -25,7 +25,7 @@ def lines() -> Callable[[RenderableType, int], list[str]]:
         file = io.StringIO()
         terminal = Console(file=file, force_terminal=True, width=width, color_system="truecolor")
         terminal.print(shown)
-        plain = CONTROL.sub("", file.getvalue()).splitlines()
+        plain = [line.rstrip() for line in CONTROL.sub("", file.getvalue()).splitlines()]
         for line in plain:
             assert cell_len(line) <= width, line
         return plain

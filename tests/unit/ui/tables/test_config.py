@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import io
+from collections.abc import Callable
 from pathlib import Path
-
-from rich.console import Console
 
 from topoqa_train.config.value_sources import Value, ValueSource
 from topoqa_train.ui.tables.config import config_table
@@ -21,16 +19,9 @@ VALUES = [
 ]
 
 
-def drawn(width: int) -> list[str]:
-    console = Console(width=width, file=io.StringIO(), highlight=False)
-    with console.capture() as capture:
-        console.print(config_table(["a.yaml"], VALUES, HERE))
-    return [line.rstrip() for line in capture.get().splitlines()]
-
-
-def test_each_value_with_its_origin() -> None:
-    lines = [line.split() for line in drawn(80)[3:]]
-    assert lines == [
+def test_each_value_with_its_origin_in_eighty_columns(lines: Callable[..., list[str]]) -> None:
+    shown = lines(config_table(["a.yaml"], VALUES, HERE), 80)
+    assert [line.split() for line in shown[3:]] == [
         ["paths.graph", "graphs", "line", "3:", "graph_dir"],
         ["trainer.num_epochs", "9", "-o"],
         ["trainer.accumulate_grad_batches", "1", "manifest,", "line", "12"],
@@ -38,7 +29,3 @@ def test_each_value_with_its_origin() -> None:
         ["coverage.minimum_percent", "100", "line", "8"],
         ["paths.summary", "-", "default"],
     ]
-
-
-def test_eighty_columns_suffice() -> None:
-    assert max(map(len, drawn(80))) <= 80

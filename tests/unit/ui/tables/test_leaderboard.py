@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from legacy_runs import Measured, write_legacy_run
+from rich.table import Table
 
 from topoqa_train.runs import leaderboard, summary
 from topoqa_train.runs.leaderboard import Leaderboard
@@ -15,18 +16,13 @@ from topoqa_train.runs.paths import RunPaths
 from topoqa_train.ui.tables import leaderboard as leaderboard_table
 
 Lines = Callable[..., list[str]]
+Ranked = Callable[..., Leaderboard]
 LONG = "large_batch_sched_boost_lr035_seed1337_2026-01-31_12-00-00"
-METRICS = (
-    None,
-    "val_loss",
-    "val_spearman_corr",
-    "val_target_spearman",
-    "val_target_ranking_loss_of_length",
-)
+METRICS = (None, "val_loss", "val_target_spearman", "val_target_ranking_loss_of_length")
 
 
 @pytest.fixture
-def ranked(run_files: Any, epoch: Any, clock: Any) -> Callable[..., Leaderboard]:
+def ranked(run_files: Any, epoch: Any, clock: Any) -> Ranked:
     """Runs with long names and every kind of end, ranked."""
     extra = {"val_target_spearman": 0.78, "val_target_ranking_loss_of_length": 0.1304}
     for number, status in enumerate(("completed", "failed", "interrupted", "completed")):
@@ -34,17 +30,21 @@ def ranked(run_files: Any, epoch: Any, clock: Any) -> Callable[..., Leaderboard]
         run_files(f"{LONG}_phase2_seed70{number}", history, status=status)
     run_files(f"{LONG}_phase2_seed704", [], status="failed")
 
-    def _ranked(metric: str | None = None, **options: Any) -> Leaderboard:
-        runs = [summary.read(RunPaths(run), clock) for run in run_files.root.iterdir()]
-        return leaderboard.rank(runs, metric=metric, **options)
+    return lambda metric=None: ranked_by(clock, *run_files.root.iterdir(), metric=metric)
 
-    return _ranked
+
+def ranked_by(clock: Any, *runs: Path, metric: str | None = None) -> Leaderboard:
+    return leaderboard.rank([summary.read(RunPaths(run), clock) for run in runs], metric=metric)
+
+
+def board(clock: Any, *runs: Path, width: int = 80) -> Table:
+    return leaderboard_table.board_table(ranked_by(clock, *runs), limit=None, width=width)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("width", [80, 99, 100, 120, 200])
 def test_one_line_per_run_with_the_end_of_its_name_and_its_metrics(
-    ranked: Callable[..., Leaderboard], lines: Lines, width: int, metric: str | None
+    ranked: Ranked, lines: Lines, width: int, metric: str | None
 ) -> None:
     table = leaderboard_table.board_table(ranked(metric), limit=None, width=width)
     heading, *rows = lines(table, width)
@@ -65,17 +65,11 @@ def test_one_line_per_run_with_the_end_of_its_name_and_its_metrics(
     assert rows[-1].split()[0] == "-"
 
 
-def test_a_wide_board_has_every_column(ranked: Callable[..., Leaderboard], lines: Lines) -> None:
-    heading = lines(leaderboard_table.board_table(ranked(), limit=None, width=200), 200)[0]
-    assert re.split(r"\s{2,}", heading.strip()) == [
-        "run",
-        "selection",
-        "val_loss",
-        "rho",
-        "per-target rho",
-        "epoch",
-        "time",
-    ]
+def test_a_wide_board_has_every_column(ranked: Ranked, lines: Lines) -> None:
+    heading, *rows = lines(leaderboard_table.board_table(ranked(), limit=2, width=200), 200)
+    columns = "run  selection  val_loss  rho  per-target rho  epoch  time"
+    assert re.split(r"\s{2,}", heading.strip()) == columns.split("  ")
+    assert len(rows) == 2  # the limit
 
 
 @pytest.mark.parametrize("width", [80, 200])
@@ -83,10 +77,7 @@ def test_rho_replaces_a_missing_per_target_metric(
     run_files: Any, epoch: Any, clock: Any, lines: Lines, width: int
 ) -> None:
     run_files(f"{LONG}_theirs", [epoch(0.05, 0.25)], ranking_metric="val_loss")
-    runs = [summary.read(RunPaths(run), clock) for run in run_files.root.iterdir()]
-    heading, row = lines(
-        leaderboard_table.board_table(leaderboard.rank(runs), limit=None, width=width), width
-    )
+    heading, row = lines(board(clock, *run_files.root.iterdir(), width=width), width)
     assert "rho" in heading.split()
     assert "t. rho" not in heading
     assert "per-target" not in heading
@@ -97,34 +88,24 @@ def test_unknown_values_are_dashes(tmp_path: Path, clock: Any, lines: Lines) -> 
     history = [Measured(0.25, 0.5), Measured(0.25, 0.6)]
     document = {"completed": True, "selection": {"use_val_spearman": False}}
     run = write_legacy_run(tmp_path, "theirs", history, document=document, names="bare")
-    ranked = leaderboard.rank([summary.read(RunPaths(run), clock)])
-    (row,) = lines(leaderboard_table.board_table(ranked, limit=None, width=80), 80)[1:]
+    (row,) = lines(board(clock, run), 80)[1:]
     assert row.split() == ["1", "theirs", "0.2500", "-", "-", "-", "-"]
 
 
 def test_control_characters_are_replaced(tmp_path: Path, clock: Any, lines: Lines) -> None:
     run = write_legacy_run(tmp_path, "a\nb\x1b[31mc", [Measured(0.25)])
-    ranked = leaderboard.rank([summary.read(RunPaths(run), clock)])
-    table = leaderboard_table.board_table(ranked, limit=None, width=80)
-    assert lines(table, 80)[1].split()[1] == "a?b?[31mc"
+    assert lines(board(clock, run), 80)[1].split()[1] == "a?b?[31mc"
 
 
 def test_a_short_name_is_not_cut(run_files: Any, clock: Any, lines: Lines) -> None:
     run = run_files("sched_boost_seed222_2026")
-    ranked = leaderboard.rank([summary.read(RunPaths(run), clock)])
     for width in (80, 200):
-        table = leaderboard_table.board_table(ranked, limit=None, width=width)
-        assert any("sched_boost_seed222_2026 " in line for line in lines(table, width))
-
-
-def test_a_limit(ranked: Callable[..., Leaderboard], lines: Lines) -> None:
-    table = leaderboard_table.board_table(ranked(), limit=2, width=80)
-    assert len(lines(table, 80)) == 3
+        assert "sched_boost_seed222_2026 " in lines(board(clock, run, width=width), width)[1]
 
 
 class TestClosingLines:
     def test_the_winner_s_path_is_the_checkpoint_shown(
-        self, ranked: Callable[..., Leaderboard], run_files: Any
+        self, ranked: Ranked, run_files: Any
     ) -> None:
         for metric in ("val_loss", "selection_metric", "val_spearman_corr"):
             shown = ranked(metric)
@@ -139,7 +120,7 @@ class TestClosingLines:
         self, run_files: Any, epoch: Any, clock: Any
     ) -> None:
         run = run_files("r", [epoch(0.04, 0.1), epoch(0.06, 0.8)])
-        ranked = leaderboard.rank([summary.read(RunPaths(run), clock)], metric="val_loss")
+        ranked = ranked_by(clock, run, metric="val_loss")
         first, *_ = leaderboard_table.closing_lines(ranked, run)
         assert first == "Winner: model_checkpoints/best_val_loss.ckpt"
 
@@ -155,8 +136,7 @@ class TestClosingLines:
         run_files.root = here / name
         run_files.root.mkdir(exist_ok=True)
         run = run_files("r", [epoch(0.04)], folder=folder)
-        ranked = leaderboard.rank([summary.read(RunPaths(run), clock)])
-        assert leaderboard_table.closing_lines(ranked, here)[1:] == [
+        assert leaderboard_table.closing_lines(ranked_by(clock, run), here)[1:] == [
             f"Next:   topoqa-train monitor --run-id r{option}",
             f"        topoqa-train leaderboard{option}",
         ]
@@ -164,27 +144,24 @@ class TestClosingLines:
     def test_a_folder_that_the_environment_names_needs_no_option(
         self, run_files: Any, clock: Any
     ) -> None:
-        ranked = leaderboard.rank([summary.read(RunPaths(run_files("r")), clock)])
+        ranked = ranked_by(clock, run_files("r"))
         here = run_files.root.parent
         lines = leaderboard_table.closing_lines(ranked, here, usual=run_files.root)
         assert lines[1] == "Next:   topoqa-train monitor --run-id r"
         run_files.root = here / "training_runs"
-        other = leaderboard.rank([summary.read(RunPaths(run_files("s")), clock)])
+        other = ranked_by(clock, run_files("s"))
         lines = leaderboard_table.closing_lines(other, here, usual=here / "mine")
         assert lines[1].endswith("--run-id s --run-root training_runs")
 
     def test_names_are_quoted_for_a_shell(self, run_files: Any, clock: Any) -> None:
-        ranked = leaderboard.rank([summary.read(RunPaths(run_files("my run; rm")), clock)])
+        ranked = ranked_by(clock, run_files("my run; rm"))
         line = leaderboard_table.closing_lines(ranked, run_files.root.parent)[1]
         assert shlex.split(line)[3:5] == ["--run-id", "my run; rm"]
 
-    def test_a_path_outside_this_folder_is_absolute(
-        self, ranked: Callable[..., Leaderboard], run_files: Any
-    ) -> None:
+    def test_a_path_outside_this_folder_is_absolute(self, ranked: Ranked, run_files: Any) -> None:
         first, *_ = leaderboard_table.closing_lines(ranked(), Path("/elsewhere"))
         assert str(run_files.root) in first
 
     def test_without_a_winner_there_are_none(self, run_files: Any, clock: Any) -> None:
-        run = run_files("r", [], status="failed")
-        ranked = leaderboard.rank([summary.read(RunPaths(run), clock)])
+        ranked = ranked_by(clock, run_files("r", [], status="failed"))
         assert leaderboard_table.closing_lines(ranked, Path("/")) == []

@@ -12,21 +12,14 @@ from topoqa_train.views.progress import Change, Plan, PlannedJob, PlannedPhase
 NAME = "large_batch_sched_boost_lr035_seed1337"
 EPOCHS = Change("trainer.num_epochs", "260", "10", "command line")
 GRAPHS = Change("paths.graph", None, "/data/[graphs]/of/long/path", "manifests/x.yaml:6")
+OPTIONS = ("limit_train_batches: 3",)
 COUNTS = {"train": 256, "val": 64, "test": 64}
 
 
 @pytest.fixture
 def plan() -> Plan:
     jobs = (
-        PlannedJob(
-            "sweep",
-            NAME,
-            "/here/configs/x.yaml",
-            260,
-            COUNTS,
-            (EPOCHS, GRAPHS),
-            ("limit_train_batches: 3",),
-        ),
+        PlannedJob("sweep", NAME, "/here/configs/x.yaml", 260, COUNTS, (EPOCHS, GRAPHS), OPTIONS),
         PlannedJob("phase 1", "…_finetune_phase1", "/elsewhere/y.yaml", 320, {"val": 5}, (EPOCHS,)),
     )
     phases = (PlannedPhase("sweep", (NAME,)), PlannedPhase("phase 1", ("…",)))
@@ -52,16 +45,13 @@ def test_it_shows_jobs_configs_graphs_epochs_and_every_change(
         assert "/elsewhere" not in whole
 
 
-def test_without_changes_there_is_no_table_of_them(
+def test_without_changes_or_jobs_there_is_no_table_of_them(
     plan: Plan, lines: Callable[..., list[str]]
 ) -> None:
     plain = replace(plan, jobs=tuple(replace(job, changes=(), options=()) for job in plan.jobs))
     written = lines(plan_table(plain, Path("/here"), 80), 80)
     assert not any("overrides" in line for line in written)
     assert "y.yaml" in written[-1]
-
-
-def test_a_plan_of_nothing_is_its_headline(lines: Callable[..., list[str]]) -> None:
     nothing = Plan("run_core", (), (), (), 1)
     assert lines(plan_table(nothing, Path("/here"), 80), 80) == [
         "run_core: nothing to train; 1 at once"
