@@ -7,25 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from rich.table import Table
 
-from topoqa_train.errors import ConfigError, MachineError, Problem, RequestError
+from topoqa_train.errors import ConfigError, MachineError, Problem, RequestError, TopoqaTrainError
 from topoqa_train.ui import console
 
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-def test_results_and_notices_go_to_different_streams(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    console.out().print("result")
-    console.notify("word")
-    captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("result\n", "word\n")
 
 
 LONG = "[bold]a[/bold] :smile: x.yaml:100: [/x] " + "long " * 100 + "/path/to/a"
@@ -37,30 +27,28 @@ def test_a_line_is_neither_wrapped_nor_read_as_markup(capsys: pytest.CaptureFixt
     assert capsys.readouterr().err == f"{LONG}\n{LONG}:\n  {LONG}\n{LONG}\n"
 
 
-@pytest.mark.parametrize("message", ["what now?", "It ended.", "as follows:"])
-def test_no_colon_follows_a_punctuation_mark(
-    capsys: pytest.CaptureFixture[str], message: str
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (MachineError("disk full"), "disk full\n"),
+        *(
+            (MachineError(message, details=["x"]), f"{message}\n  x\n")
+            for message in ("what now?", "It ended.", "as follows:")
+        ),
+        (
+            ConfigError("x is not valid", [Problem("no", "a", 1), Problem("no", "b", 22)]),
+            "x is not valid:\n  line 1: a: no\n  line 22: b: no\n",
+        ),
+    ],
+)
+def test_a_colon_comes_before_details_unless_a_punctuation_mark_does(
+    capsys: pytest.CaptureFixture[str], error: TopoqaTrainError, text: str
 ) -> None:
-    console.show_error(MachineError(message, details=["x"]))
-    assert capsys.readouterr().err == f"{message}\n  x\n"
+    console.show_error(error)
+    assert capsys.readouterr() == ("", text)
 
 
-def test_an_error_without_details_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    console.show_error(MachineError("disk full"))
-    assert capsys.readouterr() == ("", "disk full\n")
-
-
-def test_the_problems_of_a_config_are_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
-    problems = [Problem("no", "a", 1), Problem("no", "b", 22)]
-    console.show_error(ConfigError("x is not a valid config", problems))
-    assert capsys.readouterr().err.splitlines() == [
-        "x is not a valid config:",
-        "  line 1: a: no",
-        "  line 22: b: no",
-    ]
-
-
-def test_a_pipe_is_wide_and_has_no_colours(
+def test_a_pipe_is_wide_and_plain(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
@@ -68,26 +56,24 @@ def test_a_pipe_is_wide_and_has_no_colours(
     console.out().print("x", style="bold red")
     assert capsys.readouterr().out == "x\n"
     assert not console.is_live(console.err())
-
-
-def test_names_in_tables_are_not_markup(capsys: pytest.CaptureFixture[str]) -> None:
-    table = Table("[x]", box=None)
-    table.add_row("/data/[red]/x.yaml:100: [/b]")
-    console.out().print(table)
-    assert capsys.readouterr().out.split("\n")[1].strip() == "/data/[red]/x.yaml:100: [/b]"
+    monkeypatch.setenv("COLUMNS", "80")
+    assert console.out().width == 80
 
 
 HOSTILE = "a\x1b[2J\x07\r\x9b31m\u202eb\x1b]0;title\x07\u2028"
 
 
-def test_control_characters_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_in_tables_are_literal_and_control_characters_escaped(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     console.notify(HOSTILE)
     console.show_error(RequestError(HOSTILE, details=[HOSTILE], hint=HOSTILE))
     table = Table("name", box=None)
     table.add_row(HOSTILE)
+    table.add_row("/data/[red]/x.yaml:100: [/b]")
     console.out().print(table)
     captured = capsys.readouterr()
-    assert captured.err.startswith("a\\u001b[2J")
+    assert "/data/[red]/x.yaml:100: [/b]" in captured.out
     for text in (captured.out, captured.err):
         assert text.replace("\n", "").isprintable()
         assert "a\\u001b[2J" in text
@@ -105,11 +91,6 @@ def test_on_a_terminal_errors_are_red_and_names_still_escaped(
     assert terminal.getvalue() == "\x1b[1;31ma\\u001b[0m\x1b[0m\n"
 
 
-def test_columns_sets_the_width_of_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    assert console.out().width == 80
-
-
 @pytest.mark.parametrize(("kind", "live"), [("xterm-256color", True), ("dumb", False)])
 def test_a_dumb_terminal_is_not_live(
     monkeypatch: pytest.MonkeyPatch, kind: str, live: bool
@@ -119,10 +100,6 @@ def test_a_dumb_terminal_is_not_live(
     monkeypatch.setenv("TERM", kind)
     monkeypatch.setattr(sys, "stderr", Terminal())
     assert console.is_live(console.err()) is live
-
-
-def test_a_file_is_not_live() -> None:
-    assert not console.is_live(Console(file=io.StringIO()))
 
 
 @pytest.mark.parametrize("number", [5, 32], ids=["closed terminal", "reader that left"])

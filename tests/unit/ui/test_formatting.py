@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -10,60 +10,38 @@ from rich.cells import cell_len
 
 from topoqa_train.ui import formatting
 
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (-5, "0:00"),
-        (0, "0:00"),
-        (6.6, "0:07"),
-        (59.6, "1:00"),
-        (754, "12:34"),
-        (3599.7, "1:00:00"),
-        (3723, "1:02:03"),
-        (360000, "100:00:00"),
-    ],
-)
-def test_durations(seconds: float, shown: str) -> None:
-    assert formatting.duration(seconds) == shown
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (0, "1 s"),
-        (50, "50 s"),
-        (89.4, "89 s"),
-        (90, "2 min"),
-        (360, "6 min"),
-        (5940, "99 min"),
-        (6000, "1 h 40 min"),
-        (7800, "2 h 10 min"),
-    ],
-)
-def test_rough_durations(seconds: float, shown: str) -> None:
-    assert formatting.approximate(seconds) == shown
+NUMBERS: dict[Callable[..., str], dict[float | None, str]] = {
+    formatting.duration: {
+        -5: "0:00", 0: "0:00", 6.6: "0:07", 59.6: "1:00", 754: "12:34",
+        3599.7: "1:00:00", 3723: "1:02:03", 360_000: "100:00:00",
+    },
+    formatting.approximate: {
+        0: "1 s", 50: "50 s", 89.4: "89 s", 90: "2 min", 360: "6 min", 5940: "99 min",
+        6000: "1 h 40 min", 7800: "2 h 10 min",
+    },
+    formatting.number: {
+        None: "-", math.nan: "-", math.inf: "-", 0.5: "0.500", -0.67149: "-0.671",
+    },
+    # Rounded down: only all is 100 %.
+    formatting.percent: {100.0: "100 %", 99.999: "99.99 %", 95.3125: "95.31 %", 0.0: "0 %"},
+    formatting.size: {
+        0: "0 B", 999: "999 B", 1000: "1.0 KiB", 3.5 * 2**20: "3.5 MiB", 250 * 2**20: "250 MiB",
+        2**60: "1048576 TiB",
+    },
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
-    [(None, "-"), (math.nan, "-"), (math.inf, "-"), (0.5, "0.500"), (-0.67149, "-0.671")],
+    ("format_", "value", "shown"),
+    [(format_, *case) for format_, cases in NUMBERS.items() for case in cases.items()],
 )
-def test_numbers(value: float | None, shown: str) -> None:
-    assert formatting.number(value) == shown
+def test_numbers(format_: Callable[..., str], value: float | None, shown: str) -> None:
+    assert format_(value) == shown
 
 
 def test_splits_are_added_up_in_their_order() -> None:
     assert formatting.splits({"test": 64, "train": 256, "val": 64}) == "384 graphs (256/64/64)"
     assert formatting.splits({"train": 10, "val": 2}) == "12 graphs (10/2)"
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [(100.0, "100 %"), (99.999, "99.99 %"), (95.3125, "95.31 %"), (0.0, "0 %")],
-)
-def test_percent_never_rounds_up_to_all(value: float, shown: str) -> None:
-    assert formatting.percent(value) == shown
 
 
 @given(done=st.floats(-0.5, 1.5), width=st.integers(1, 40))
@@ -131,18 +109,3 @@ def test_columns_stay_while_values_are_appended() -> None:
     values = [float(number % 5) for number in range(40)]
     before, after = sparkline(values[:33], 10), sparkline(values[:36], 10)
     assert before[:8] == after[:8]
-
-
-@pytest.mark.parametrize(
-    ("count", "said"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 KiB"),
-        (3 * 2**20 + 2**19, "3.5 MiB"),
-        (250 * 2**20, "250 MiB"),
-        (2**60, "1048576 TiB"),
-    ],
-)
-def test_size(count: int, said: str) -> None:
-    assert formatting.size(count) == said

@@ -46,11 +46,10 @@ def test_states_follow_the_events(epoch_ended: Ended) -> None:
     ("status", "state"),
     [("completed", "done"), ("failed", "failed"), ("interrupted", "stopped")],
 )
-def test_every_end_is_final(status: str, state: str) -> None:
-    view = after(RunEnded.model_validate({"job": "j", "status": status}))
-    assert view.state == state
-    assert view.finished
-    assert not view.running
+def test_every_end_is_final_and_keeps_the_directory(status: str, state: str) -> None:
+    view = after(CREATED, RunEnded.model_validate({"job": "j", "status": status}))
+    assert (view.state, view.finished, view.running) == (state, True, False)
+    assert view.run_dir == "/runs/j"
 
 
 def test_the_fraction_counts_epochs_and_batches(epoch_ended: Ended) -> None:
@@ -59,11 +58,7 @@ def test_the_fraction_counts_epochs_and_batches(epoch_ended: Ended) -> None:
     assert after(epoch_ended("j", 2, of=10), half).fraction == pytest.approx(0.25)
     assert after(epoch_ended("j", 10, of=10)).fraction == 1.0
     assert after(epochs=0).fraction == 0.0
-
-
-def test_a_new_epoch_resets_the_batches(epoch_ended: Ended) -> None:
-    half = StepsDone(job="j", epoch=2, batches_done=2, batches=4)
-    assert after(epoch_ended("j", 1, of=10), half, epoch_ended("j", 2, of=10)).fraction == 0.2
+    assert after(half, epoch_ended("j", 3, of=10)).fraction == 0.3
 
 
 def test_time_left_is_the_mean_of_the_last_epochs(epoch_ended: Ended) -> None:
@@ -83,7 +78,3 @@ def test_elapsed_time_stops_at_the_end() -> None:
 def test_a_notice_changes_no_state() -> None:
     view = after(CREATED, Notice(job="j", text="x"))
     assert view.state == "loading"
-
-
-def test_an_end_without_a_directory_keeps_the_known_one() -> None:
-    assert after(CREATED, RunEnded(job="j", status="failed")).run_dir == "/runs/j"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,13 +22,11 @@ def jobs(clock: Any, make_plan: MakePlan) -> Jobs:
 
 
 class TestHeadline:
-    def test_jobs_data_and_parallel_jobs(self, make_plan: MakePlan) -> None:
+    def test_it_names_jobs_data_and_parallel_jobs(self, make_plan: MakePlan) -> None:
         assert plan_summary(make_plan(PHASES)) == [
             "run_core: 2 in sweep, 1 in phase 1, 2 in phase 2; 2 at once",
             "data: demo, 24 complexes, 384 graphs (256/64/64), coverage 100 %",
         ]
-
-    def test_an_empty_plan(self, make_plan: MakePlan) -> None:
         assert plan_summary(make_plan({}))[0] == "run_core: nothing to train; 2 at once"
 
 
@@ -39,30 +38,19 @@ class TestPhases:
         assert list(jobs.views) == ["a", "b", "a_1", "BASE_2", "BASE_3"]
         jobs.phase("phase 2", ["a_2", "a_3"])
         assert list(jobs.views) == ["a", "b", "a_1", "a_2", "a_3"]
-        assert [view.phase for view in jobs.views.values()] == [
-            "sweep",
-            "sweep",
-            "phase 1",
-            "phase 2",
-            "phase 2",
-        ]
+        phases = ["sweep", "sweep", "phase 1", "phase 2", "phase 2"]
+        assert [view.phase for view in jobs.views.values()] == phases
 
     def test_each_job_keeps_the_epochs_that_were_planned_for_it(
         self, clock: Any, make_plan: MakePlan
     ) -> None:
-        from dataclasses import replace
-
         plan = make_plan({"sweep": ["a", "b"]})
-        plan = replace(
-            plan,
-            jobs=tuple(replace(job, epochs=n) for job, n in zip(plan.jobs, (10, 20), strict=True)),
-        )
+        first, second = plan.jobs
         jobs = Jobs(clock)
-        jobs.plan(plan)
-        jobs.phase("sweep", ["a", "b"])
-        assert [view.epochs for view in jobs.views.values()] == [10, 20]
-        jobs.phase("sweep", ["x", "y"])
-        assert [view.epochs for view in jobs.views.values()] == [10, 20]
+        jobs.plan(replace(plan, jobs=(replace(first, epochs=10), replace(second, epochs=20))))
+        for names in (["a", "b"], ["x", "y"]):
+            jobs.phase("sweep", names)
+            assert [view.epochs for view in jobs.views.values()] == [10, 20]
 
     def test_an_unplanned_phase_follows_the_started_jobs(self, jobs: Jobs) -> None:
         jobs.phase("check", ["data"])
@@ -81,13 +69,11 @@ class TestPhases:
 
 
 class TestTimeLeft:
-    def test_no_estimate_before_the_first_epoch(self, jobs: Jobs) -> None:
-        jobs.event(RunCreated(job="a", run_dir="/r"))
-        assert jobs.seconds_left() is None
-
     def test_remaining_epochs_are_divided_by_the_parallel_jobs(
         self, jobs: Jobs, epoch_ended: Callable[..., EpochEnded]
     ) -> None:
+        jobs.event(RunCreated(job="a", run_dir="/r"))
+        assert jobs.seconds_left() is None
         jobs.event(epoch_ended("a", 50, of=100, seconds=2.0))
         # 50 of a, and 400 of the four others, at 2 s, two at once.
         assert jobs.seconds_left() == pytest.approx(450 * 2.0 / 2)
@@ -101,13 +87,7 @@ class TestTimeLeft:
             jobs.event(RunEnded(job=name, status="completed"))
         jobs.event(epoch_ended("BASE_3", 10, of=100, seconds=1.0))
         assert jobs.seconds_left() == pytest.approx(90.0)
-
-    def test_no_estimate_after_the_last_job(
-        self, jobs: Jobs, epoch_ended: Callable[..., EpochEnded]
-    ) -> None:
-        jobs.event(epoch_ended("a", 50, of=100, seconds=2.0))
-        for name in jobs.views:
-            jobs.event(RunEnded(job=name, status="completed"))
+        jobs.event(RunEnded(job="BASE_3", status="completed"))
         assert jobs.seconds_left() is None
 
 

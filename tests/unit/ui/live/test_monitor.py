@@ -46,7 +46,7 @@ def terminal(width: int = 80, height: int = 24) -> tuple[Console, io.StringIO]:
 
 
 class TestScreen:
-    def test_the_last_picture_remains_with_the_path_of_the_best(self, document: Document) -> None:
+    def test_the_last_picture_remains_below_the_commands_before(self, document: Document) -> None:
         console, file = terminal()
         with MonitorScreen(console, 5) as screen:
             screen.show(document(1))
@@ -56,13 +56,7 @@ class TestScreen:
         assert last.splitlines()[-1] == (
             "Best: model_checkpoints/checkpoint.sel--0.45000_val-0.05000_epoch0.chkpt"
         )
-
-    def test_the_alternate_screen_is_not_used_and_the_cursor_is_restored(
-        self, document: Document
-    ) -> None:
-        console, file = terminal()
-        with MonitorScreen(console, 5) as screen:
-            screen.show(document(3))
+        # The alternate screen would take the picture away; the cursor is shown again.
         assert "\x1b[?1049" not in file.getvalue()
         assert file.getvalue().rindex("\x1b[?25h") > file.getvalue().rindex("\x1b[?25l")
 
@@ -78,15 +72,9 @@ class TestScreen:
 
     def test_the_display_closes_with_the_command(self, document: Document) -> None:
         console, file = terminal()
-        screen = MonitorScreen(console, 5)
-
-        def left() -> None:
-            with screen:
-                screen.show(document(3))
-                raise KeyboardInterrupt
-
-        with pytest.raises(KeyboardInterrupt):
-            left()
+        with pytest.raises(KeyboardInterrupt), MonitorScreen(console, 5) as screen:  # noqa: PT012
+            screen.show(document(3))
+            raise KeyboardInterrupt
         assert "\x1b[?25h" in file.getvalue()
         assert "Best: " in file.getvalue()
 
@@ -98,16 +86,9 @@ class TestScreen:
 
 
 class TestLines:
-    @pytest.fixture
-    def plain(self) -> tuple[Console, io.StringIO]:
+    def test_a_picture_a_line_an_epoch_and_a_picture(self, document: Document) -> None:
         file = io.StringIO()
-        return Console(file=file, width=80), file
-
-    def test_a_picture_a_line_an_epoch_and_a_picture(
-        self, document: Document, plain: tuple[Console, io.StringIO]
-    ) -> None:
-        console, file = plain
-        with MonitorLines(console, 5) as lines:
+        with MonitorLines(Console(file=file, width=80), 5) as lines:
             for number in (1, 1, 2, 2, 3):
                 lines.show(document(number))
             lines.show(document(3, status="completed"))
@@ -117,44 +98,36 @@ class TestLines:
         assert text.count("selection  val_loss     rho  epoch\n") == 2
         assert text.splitlines()[-1].startswith("Best: ")
 
-    def test_one_that_is_over_is_shown_once(
-        self, document: Document, plain: tuple[Console, io.StringIO]
-    ) -> None:
-        console, file = plain
-        with MonitorLines(console, 5) as lines:
+    def test_one_that_is_over_is_shown_once(self, document: Document) -> None:
+        file = io.StringIO()
+        with MonitorLines(Console(file=file, width=80), 5) as lines:
             lines.show(document(3, status="failed"))
         assert file.getvalue().count("epoch 3 of 9") == 1
 
 
 @pytest.mark.parametrize(
-    ("term", "kind"), [("xterm-256color", MonitorScreen), ("dumb", MonitorLines)]
+    ("is_terminal", "term", "kind"),
+    [
+        (True, "xterm-256color", MonitorScreen),
+        (True, "dumb", MonitorLines),
+        (False, "xterm-256color", MonitorLines),
+    ],
 )
-def test_a_dumb_terminal_gets_lines(
-    monkeypatch: pytest.MonkeyPatch, term: str, kind: type[object]
+def test_only_a_capable_terminal_is_redrawn(
+    monkeypatch: pytest.MonkeyPatch, is_terminal: bool, term: str, kind: type[object]
 ) -> None:
     monkeypatch.setenv("TERM", term)
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    monkeypatch.setattr("sys.stdout", Terminal())
+    stdout = io.StringIO()
+    monkeypatch.setattr(stdout, "isatty", lambda: is_terminal, raising=False)
+    monkeypatch.setattr("sys.stdout", stdout)
     assert isinstance(monitor.make(5), kind)
 
 
-def test_a_pipe_gets_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    assert isinstance(monitor.make(5), MonitorLines)
-
-
 def test_one_picture(document: Document, capsys: pytest.CaptureFixture[str]) -> None:
-    monitor.show(document(3), 2)
+    monitor.show(document(3).model_copy(update={"run_id": "[red]x:smile:"}), 2)
     out, err = capsys.readouterr()
     assert err == ""
     assert "epoch 3 of 9" in out
+    assert "[red]x:smile:" in out  # a name is no markup
     assert "\x1b" not in out
     assert re.findall(r"^(\d)     ", out, re.MULTILINE) == ["1", "2"]
-
-
-def test_paths_are_no_markup(document: Document, capsys: pytest.CaptureFixture[str]) -> None:
-    monitor.show(document(1).model_copy(update={"run_id": "[red]x:smile:"}), 0)
-    assert "[red]x:smile:" in capsys.readouterr().out

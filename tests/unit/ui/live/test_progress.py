@@ -19,17 +19,11 @@ def test_a_pipe_gets_a_line_at_each_tenth(capsys: pytest.CaptureFixture[str]) ->
         *(f"building demo: {4 * tenth} of 40" for tenth in range(1, 10)),
         "building demo: done (40)",
     ]
-
-
-def test_large_steps(capsys: pytest.CaptureFixture[str]) -> None:
     with progress("reading", 10) as advance:
         advance(5)
         advance(5)
-    assert capsys.readouterr().err.splitlines() == [
-        "reading: 0 of 10",
-        "reading: 5 of 10",
-        "reading: done (10)",
-    ]
+    lines = ["reading: 0 of 10", "reading: 5 of 10", "reading: done (10)"]
+    assert capsys.readouterr().err.splitlines() == lines
 
 
 @pytest.mark.parametrize("total", [None, 0])
@@ -42,13 +36,9 @@ def test_unknown_and_zero_totals(capsys: pytest.CaptureFixture[str], total: int 
 
 
 def test_an_error_is_not_reported_as_done(capsys: pytest.CaptureFixture[str]) -> None:
-    def fail() -> None:
-        with progress("reading", 10) as advance:
-            advance(3)
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail()
+    with pytest.raises(KeyError), progress("reading", 10) as advance:  # noqa: PT012
+        advance(3)
+        raise KeyError
     assert "done" not in capsys.readouterr().err
 
 

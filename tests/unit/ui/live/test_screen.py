@@ -26,6 +26,8 @@ from topoqa_train.views.progress import Plan
 MakePlan = Callable[..., Plan]
 Ended = Callable[..., EpochEnded]
 Lines = Callable[..., list[str]]
+Screen = Callable[[int], JobsScreen]
+Planned = Callable[..., JobsScreen]
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 LONG = "large_batch_sched_boost_lr035_seed1337_2026-01-31_12-00-00"
 STATES = ("waiting", "starting", "loading", "training", "done", "done before", "failed", "stopped")
@@ -62,65 +64,58 @@ def take_to(screen: JobsScreen, job: str, state: str, epoch_ended: Ended, of: in
 
 
 @pytest.fixture
-def screen(clock: Any) -> Callable[[int], JobsScreen]:
+def screen(clock: Any) -> Screen:
     return lambda width: JobsScreen(terminal(width), clock)
+
+
+@pytest.fixture
+def planned(screen: Screen, make_plan: MakePlan) -> Planned:
+    """A screen with a plan, not started: what is drawn here is drawn once, by the test."""
+
+    def _planned(width: int, phases: dict[str, list[str]], **options: int) -> JobsScreen:
+        shown = screen(width)
+        super(JobsScreen, shown).plan(make_plan(phases, **options))
+        return shown
+
+    return _planned
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
 @pytest.mark.parametrize("epochs", [3, 260, 10_000])
-class TestEveryWidth:
-    def test_one_line_per_job_with_the_end_of_its_name(
-        self,
-        screen: Callable[[int], JobsScreen],
-        make_plan: MakePlan,
-        epoch_ended: Ended,
-        lines: Lines,
-        clock: Any,
-        width: int,
-        epochs: int,
-    ) -> None:
-        shown = screen(width)
-        names = [f"{LONG}_phase2_seed{number}" for number in range(len(STATES))]
-        # Not started: what is drawn here is drawn once, by the test.
-        super(JobsScreen, shown).plan(make_plan({"phase 2": names}, epochs=epochs))
-        for name, state in zip(names, STATES, strict=True):
-            take_to(shown, name, state, epoch_ended, epochs)
-        clock.advance(40_000.0)
-        drawn = lines(shown._render(), width)
-        for name, state in zip(names, STATES, strict=True):
-            (line,) = [each for each in drawn if f"{name[-20 if width >= 80 else -7 :]} " in each]
-            if state == "training":
-                assert f" {epochs - 1}/{epochs} " in line
-                assert f"-0.648 @ {epochs - 2}" in line
-                assert "11:06:40" in line
-            else:
-                assert f" {state}" in line
-            if state in ("done", "failed", "stopped"):
-                assert f"-0.648 @ {epochs - 2}" in line
-        assert sum("phase 2" in line for line in drawn) == 1
-        assert "elapsed" in drawn[-1]
+def test_one_line_per_job_with_the_end_of_its_name(
+    planned: Planned, epoch_ended: Ended, lines: Lines, clock: Any, width: int, epochs: int
+) -> None:
+    names = [f"{LONG}_phase2_seed{number}" for number in range(len(STATES))]
+    shown = planned(width, {"phase 2": names}, epochs=epochs)
+    for name, state in zip(names, STATES, strict=True):
+        take_to(shown, name, state, epoch_ended, epochs)
+    clock.advance(40_000.0)
+    drawn = lines(shown._render(), width)
+    for name, state in zip(names, STATES, strict=True):
+        (line,) = [each for each in drawn if f"{name[-20 if width >= 80 else -7 :]} " in each]
+        if state == "training":
+            assert f" {epochs - 1}/{epochs} " in line
+            assert f"-0.648 @ {epochs - 2}" in line
+            assert "11:06:40" in line
+        else:
+            assert f" {state}" in line
+        if state in ("done", "failed", "stopped"):
+            assert f"-0.648 @ {epochs - 2}" in line
+    assert sum("phase 2" in line for line in drawn) == 1
+    assert "elapsed" in drawn[-1]
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
-def test_a_short_name_is_not_cut(
-    screen: Callable[[int], JobsScreen], make_plan: MakePlan, lines: Lines, width: int
-) -> None:
-    shown = screen(width)
-    super(JobsScreen, shown).plan(make_plan({"sweep": ["large_batch_sched_boost_seed222"]}))
-    drawn = lines(shown._table(), width)
-    assert any("large_batch_sched_boost_seed222 " in line for line in drawn)
+def test_a_short_name_is_not_cut(planned: Planned, lines: Lines, width: int) -> None:
+    shown = planned(width, {"sweep": ["large_batch_sched_boost_seed222"]})
+    assert "large_batch_sched_boost_seed222 " in lines(shown._table(), width)[0]
 
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_lines_do_not_move_as_metrics_arrive(
-    screen: Callable[[int], JobsScreen],
-    make_plan: MakePlan,
-    epoch_ended: Ended,
-    lines: Lines,
-    width: int,
+    planned: Planned, epoch_ended: Ended, lines: Lines, width: int
 ) -> None:
-    shown = screen(width)
-    super(JobsScreen, shown).plan(make_plan({"sweep": ["a", "b"]}))
+    shown = planned(width, {"sweep": ["a", "b"]})
     shown.event(epoch_ended("b", 7))
     before = lines(shown._table(), width)[1]
     for number in (1, 12, 141):
@@ -131,10 +126,9 @@ def test_lines_do_not_move_as_metrics_arrive(
 
 
 def test_a_wide_terminal_shows_losses_and_rank_correlation(
-    screen: Callable[[int], JobsScreen], make_plan: MakePlan, epoch_ended: Ended, lines: Lines
+    planned: Planned, epoch_ended: Ended, lines: Lines
 ) -> None:
-    shown = screen(200)
-    super(JobsScreen, shown).plan(make_plan({"sweep": ["a"]}))
+    shown = planned(200, {"sweep": ["a"]})
     shown.event(epoch_ended("a", 141, seconds=0.5))
     (line,) = [each for each in lines(shown._table(), 200) if "141/260" in each]
     for part in ("━━━", "-0.648 @ 140", "val 0.0541", "rho 0.70", "1:00 left"):
@@ -142,10 +136,9 @@ def test_a_wide_terminal_shows_losses_and_rank_correlation(
 
 
 def test_the_footer_shows_elapsed_and_remaining_time(
-    screen: Callable[[int], JobsScreen], make_plan: MakePlan, epoch_ended: Ended, clock: Any
+    planned: Planned, epoch_ended: Ended, clock: Any
 ) -> None:
-    shown = screen(80)
-    super(JobsScreen, shown).plan(make_plan({"sweep": ["a"]}, at_once=1))
+    shown = planned(80, {"sweep": ["a"]}, at_once=1)
     clock.advance(299)
     assert shown._footer().plain == "4:59 elapsed"
     shown.event(epoch_ended("a", 100, of=260, seconds=2.25))
@@ -154,10 +147,7 @@ def test_the_footer_shows_elapsed_and_remaining_time(
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_a_live_terminal_is_not_overfilled_and_restored(
-    screen: Callable[[int], JobsScreen],
-    make_plan: MakePlan,
-    epoch_ended: Ended,
-    width: int,
+    screen: Screen, make_plan: MakePlan, epoch_ended: Ended, width: int
 ) -> None:
     shown = screen(width)
     with shown:
@@ -181,9 +171,7 @@ def test_a_live_terminal_is_not_overfilled_and_restored(
     assert "done, 3 epochs" in plain if width >= 100 else "done" in plain
 
 
-def test_the_terminal_is_restored_after_an_error(
-    screen: Callable[[int], JobsScreen], make_plan: MakePlan
-) -> None:
+def test_the_terminal_is_restored_after_an_error(screen: Screen, make_plan: MakePlan) -> None:
     shown = screen(80)
 
     def fail() -> None:
@@ -197,17 +185,17 @@ def test_the_terminal_is_restored_after_an_error(
     assert written(shown).rstrip("\n").endswith("\x1b[?25h")
 
 
-def test_a_check_without_a_plan_is_shown_too(screen: Callable[[int], JobsScreen]) -> None:
+def test_the_display_starts_with_the_first_job(screen: Screen, make_plan: MakePlan) -> None:
     shown = screen(80)
     with shown:
-        shown.phase("check", ["graphs of demo"])
+        shown.plan(make_plan({}))
+        assert not shown._live.is_started
+        shown.phase("check", ["graphs of demo"])  # not planned
         assert shown._live.is_started
     assert "graphs of demo" in written(shown)
 
 
-def test_a_failure_is_shown_while_other_jobs_continue(
-    screen: Callable[[int], JobsScreen], make_plan: MakePlan
-) -> None:
+def test_a_failure_is_shown_while_other_jobs_continue(screen: Screen, make_plan: MakePlan) -> None:
     shown = screen(80)
     error = MachineError("no space left").to_json()
     with shown:
@@ -223,12 +211,11 @@ def test_a_failure_is_shown_while_other_jobs_continue(
 
 @pytest.mark.parametrize("height", [8, 12, 24])
 def test_more_jobs_than_lines_are_folded(
-    clock: Any, make_plan: MakePlan, epoch_ended: Ended, lines: Lines, height: int
+    planned: Planned, epoch_ended: Ended, lines: Lines, height: int
 ) -> None:
-    target = Console(file=io.StringIO(), force_terminal=True, width=80, height=height)
-    shown = JobsScreen(target, clock)
     names = [f"job_{number:02d}" for number in range(40)]
-    super(JobsScreen, shown).plan(make_plan({"sweep": names[:30], "phase 2": names[30:]}))
+    shown = planned(80, {"sweep": names[:30], "phase 2": names[30:]})
+    shown.target = Console(file=io.StringIO(), force_terminal=True, width=80, height=height)
     for name in names[:20]:
         shown.event(epoch_ended(name, 5))
         shown.event(RunEnded(job=name, status="completed"))
@@ -245,21 +232,9 @@ def test_more_jobs_than_lines_are_folded(
     assert "-0.648 @ 4" in next(line for line in drawn if "…" in line)
 
 
-def test_a_plan_of_nothing_starts_no_display(
-    screen: Callable[[int], JobsScreen], make_plan: MakePlan
-) -> None:
-    shown = screen(80)
-    with shown:
-        shown.plan(make_plan({}))
-        assert not shown._live.is_started
-
-
-def test_events_and_drawing_in_different_threads(
-    screen: Callable[[int], JobsScreen], make_plan: MakePlan, epoch_ended: Ended
-) -> None:
-    shown = screen(80)
-    super(JobsScreen, shown).plan(make_plan({"sweep": [str(n) for n in range(20)]}))
-    faults: list[BaseException] = []
+def test_events_and_drawing_in_different_threads(planned: Planned, epoch_ended: Ended) -> None:
+    shown = planned(80, {"sweep": [str(n) for n in range(20)]})
+    errors: list[BaseException] = []
     over = threading.Event()
 
     def draw() -> None:
@@ -267,7 +242,7 @@ def test_events_and_drawing_in_different_threads(
             while not over.is_set():
                 shown.target.print(shown._render())
         except BaseException as error:  # noqa: BLE001
-            faults.append(error)
+            errors.append(error)
 
     thread = threading.Thread(target=draw)
     thread.start()
@@ -276,7 +251,7 @@ def test_events_and_drawing_in_different_threads(
         shown.event(epoch_ended(f"{round_}_3", 1))
     over.set()
     thread.join()
-    assert faults == []
+    assert errors == []
 
 
 def test_standard_error_decides(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
