@@ -2,15 +2,18 @@
 
 `torch.load(weights_only=True)` runs no code from a file, but by itself it still accepts files that
 exhaust the memory, take for ever or crash the process: compressed archives, `bytearray(2**40)`,
-tuples nested a million deep as dict keys. So the archive and its pickle are checked first, and
-torch reads a copy that holds only what was checked: its own zip reader could find other content in
-a manipulated archive.
+tuples nested a million deep as dict keys. So the archive and its pickle are checked first.
+
+torch has its own zip reader, which could find other content in a manipulated archive than the
+checked one. So torch reads the file itself only if its directory has, byte for byte, the form that
+`torch.save` gives it, in which all readers agree; otherwise it reads a copy of what was checked.
 """
 
 from __future__ import annotations
 
 import io
 import pickletools
+import struct
 import zipfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -22,10 +25,20 @@ from torch import Tensor
 from topoqa_train import bounded_read
 
 MAX_VALUES = 2**20
-_MAX_MEMBERS: Final = 2**16
+_MAX_MEMBERS: Final = 2**16 - 1
 _MAX_DEPTH: Final = 32
 _MAX_NAME: Final = 100
 _ENTRY_SIGNATURE: Final = b"PK\x01\x02"
+# The zip records of torch.save: an entry of the directory, and the three that end the file.
+_ENTRY: Final = struct.Struct("<4s6H3L5H2L")
+_ENTRY_FLAGS: Final = 0x808
+_END: Final = struct.Struct("<4sQHHLLQQQQ 4sLQL 4s4H2LH")
+_LARGEST: Final = 2**32 - 1
+# torch writes the last three, and reads none of them here.
+_PARTS: Final = {
+    *("data.pkl", "byteorder", "version"),
+    *(".data/serialization_id", ".format_version", ".storage_alignment"),
+}
 
 _PROTOCOL: Final = 2
 _TUPLE: Final = "TUPLE"
@@ -48,9 +61,12 @@ _OPCODES: Final = {
     *(_INTEGERS | _DICTS | _TUPLES | _PUTS | _GETS),
 }
 
+_FROM_MARK: Final = {
+    opcode.name for opcode in pickletools.opcodes if pickletools.markobject in opcode.stack_before
+}
 # How many values an instruction takes from the stack, besides those since the last mark.
 _POPS: Final = {
-    opcode.name: len(opcode.stack_before) - 2 * (pickletools.markobject in opcode.stack_before)
+    opcode.name: len(opcode.stack_before) - 2 * (opcode.name in _FROM_MARK)
     for opcode in pickletools.opcodes
 }
 
@@ -88,8 +104,7 @@ def load(path: Path, limits: Limits, classes: Sequence[type] = ()) -> Any:  # no
     content = bounded_read.content(path, limits.file_bytes)
     allowed = _GLOBALS | {f"{each.__module__}.{each.__qualname__}" for each in classes}
     try:
-        archive = _checked_copy(content, limits, allowed)
-        del content
+        archive = _checked_archive(content, limits, allowed)
         with torch.serialization.safe_globals(list(classes)):
             return torch.load(archive, map_location="cpu", weights_only=True)
     except (InvalidFileError, MemoryError):
@@ -128,25 +143,57 @@ def check_tensor(tensor: Tensor) -> None:
         raise InvalidFileError("the shape of a tensor in it goes beyond its bytes")
 
 
-def _checked_copy(content: bytes, limits: Limits, allowed: Collection[str]) -> io.BytesIO:
+def _checked_archive(content: bytes, limits: Limits, allowed: Collection[str]) -> io.BytesIO:
     """Return an archive of the pickle and the tensors in `content`, after checking them."""
     if not content.startswith(b"PK"):
         _refuse_bare(content, limits, allowed)
-    # zipfile keeps some hundred bytes for each of these 46.
-    if content.count(_ENTRY_SIGNATURE) > _MAX_MEMBERS:
+    # zipfile keeps some hundred bytes for each entry. Only a file this large can have too many.
+    most = _MAX_MEMBERS
+    if len(content) > most * _ENTRY.size and content.count(_ENTRY_SIGNATURE) > most:
         raise InvalidFileError("it has too many parts")
     with zipfile.ZipFile(io.BytesIO(content)) as source:
         folder = _checked_folder(source, limits, len(content))
-        # Reading a member also checks its CRC, which torch does not.
-        pickled = source.read(f"{folder}/data.pkl")
-        _check_pickle(pickled, allowed, limits.instructions)
-        copy = io.BytesIO()
-        with zipfile.ZipFile(copy, "w") as target:
-            target.writestr("archive/data.pkl", pickled)
-            for name in source.namelist():
-                short = name.removeprefix(f"{folder}/")
-                if short in ("byteorder", "version") or short.startswith("data/"):
-                    target.writestr(f"archive/{short}", source.read(name))
+        _check_pickle(source.read(f"{folder}/data.pkl"), allowed, limits.instructions)
+        if not _is_as_torch_writes(content, source.infolist(), folder):
+            return _copy(source, folder)
+        for name in source.namelist():
+            if name.startswith(f"{folder}/data/"):
+                source.read(name)  # checks the CRC, which torch does not
+        return io.BytesIO(content)
+
+
+def _is_as_torch_writes(content: bytes, members: Sequence[zipfile.ZipInfo], folder: str) -> bool:
+    """Return whether the end of `content` is what `torch.save` writes after these `members`."""
+    parts = [member.filename.removeprefix(f"{folder}/") for member in members]
+    if not all(part in _PARTS or part.startswith("data/") for part in parts):
+        return False
+    if len(content) > _LARGEST:
+        return False
+    directory = b""
+    for member in members:
+        name, size = member.filename.encode(), member.file_size
+        head = (_ENTRY_SIGNATURE, 0, 0, _ENTRY_FLAGS, 0, 0, 0, member.CRC, size, size, len(name))
+        directory += _ENTRY.pack(*head, 0, 0, 0, 0, 0, member.header_offset) + name
+    end = len(content) - _END.size
+    where = (len(members), len(members), len(directory), end - len(directory))
+    return content.endswith(
+        directory
+        + _END.pack(
+            *(b"PK\x06\x06", 44, 0x31E, 45, 0, 0, *where),
+            *(b"PK\x06\x07", 0, end, 1),
+            *(b"PK\x05\x06", 0, 0, *where, 0),
+        )
+    )
+
+
+def _copy(source: zipfile.ZipFile, folder: str) -> io.BytesIO:
+    """Return an archive of the parts of `source` that torch reads."""
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w") as target:
+        for name in source.namelist():
+            short = name.removeprefix(f"{folder}/")
+            if short in ("data.pkl", "byteorder", "version") or short.startswith("data/"):
+                target.writestr(f"archive/{short}", source.read(name))
     copy.seek(0)
     return copy
 
@@ -203,8 +250,7 @@ def _check_pickle(content: bytes, allowed: Collection[str], most: int) -> None:
         elif name == "GLOBAL":
             stack.append(_allowed_global(argument, allowed))
         else:
-            start = marks.pop() if pickletools.markobject in opcode.stack_before else len(stack)
-            start -= _POPS[name]
+            start = (marks.pop() if name in _FROM_MARK else len(stack)) - _POPS[name]
             operands = stack[start:]
             del stack[start:]
             _check_step(name, operands)

@@ -173,6 +173,32 @@ def test_parts_that_claim_more_than_the_file_has(graph_file: Path, tmp_path: Pat
     assert "claim more bytes" in refusal(path)
 
 
+def test_an_archive_that_two_zip_readers_read_differently(
+    graph_file: Path, tmp_path: Path, make_graph: Callable[..., Graph]
+) -> None:
+    """zipfile looks for the last directory before the end; torch goes where a pointer says."""
+    other = make_graph(2)
+    graphs.write_graph(tmp_path / "other.pt", other.x, other.edge_index, other.edge_attr)
+    hidden, checked = (tmp_path / "other.pt").read_bytes(), bytearray(graph_file.read_bytes())
+    pointer = len(checked) - 34
+    assert struct.unpack_from("<Q", checked, pointer) == (len(checked) - 98,)
+    for record in range(len(checked)):
+        if checked.startswith(b"PK\x01\x02", record):
+            shift(checked, "<L", record + 42, len(hidden))
+    shift(checked, "<Q", len(checked) - 50, len(hidden))
+    shift(checked, "<L", len(checked) - 6, len(hidden))
+    struct.pack_into("<Q", checked, pointer, len(hidden) - 98)
+    expected = read_graph(graph_file).x
+    graph_file.write_bytes(hidden + checked)
+    assert torch.equal(torch.load(graph_file, weights_only=False).x, other.x)
+    found = outcome(graph_file)
+    assert isinstance(found, DataError) or torch.equal(found.x, expected)
+
+
+def shift(content: bytearray, kind: str, place: int, by: int) -> None:
+    struct.pack_into(kind, content, place, struct.unpack_from(kind, content, place)[0] + by)
+
+
 def test_a_flipped_bit_in_a_tensor_is_noticed(graph_file: Path) -> None:
     content = bytearray(graph_file.read_bytes())
     with zipfile.ZipFile(io.BytesIO(bytes(content))) as file:

@@ -18,6 +18,8 @@ from topoqa_train.training.determinism import (
 )
 from topoqa_train.training.lit_module import DockQModule
 
+_STATES = ("optimizer_states", "lr_schedulers", "random_states")
+
 
 def restore(
     document: Mapping[str, Any], optimizer: torch.optim.Optimizer, scheduler: ReduceLROnPlateau
@@ -42,8 +44,9 @@ def rehearse(document: Mapping[str, Any], module: DockQModule, path: Path) -> No
     scheduler = ReduceLROnPlateau(optimizer)
     before = random_states()
     try:
-        # Loaded states share their tensors with `document`, and the step would change them.
-        restore(copy.deepcopy(dict(document)), optimizer, scheduler)
+        # Loaded states share their tensors with `document`, and the step would change them. The
+        # run resumes from the same document afterwards, so the rehearsal works on copies.
+        restore({key: copy.deepcopy(document[key]) for key in _STATES}, optimizer, scheduler)
         for parameter in trial.parameters():
             parameter.grad = torch.zeros_like(parameter)
         optimizer.step()

@@ -58,7 +58,7 @@ def check_resumable(path: Path) -> None:
 def test_a_rehearsal_leaves_the_states_as_they_were() -> None:
     document = after_an_epoch()
     before = copy.deepcopy(document["optimizer_states"])
-    restore.rehearse(document, DockQModule(engine.network_as(NETWORK), 0.01), Path("a.chkpt"))
+    restore.rehearse(document, DockQModule(engine.build_network(NETWORK), 0.01), Path("a.chkpt"))
     torch.testing.assert_close(document["optimizer_states"], before, rtol=0, atol=0)
 
 
