@@ -44,6 +44,8 @@ class GraphIndex:
             path = folder / relative
             stem = relative.removesuffix(SUFFIX)
             whole[stem] = path
+            # Labels may name a decoy without its folder, with a part of it, or with `__` for `/`.
+            # Indexing every ending makes each look-up one step.
             for name in _endings(stem):
                 by_name.setdefault(_flat(name), []).append(path)
         if not whole:
@@ -77,6 +79,8 @@ class GraphIndex:
         # `a__b` is the full name of `a/b.pt`, but only the end of `x/a/b.pt`.
         full = [path for path in found if _flat(self._stem(path)) == _flat(model)]
         candidates = full or list(found)
+        # Links to one graph are no conflict. Different files are, even with equal content: which
+        # one was meant would change if one of them is rebuilt.
         if all(path.samefile(candidates[0]) for path in candidates):
             return candidates[0]
         raise DataError(

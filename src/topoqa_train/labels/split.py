@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from topoqa_train.errors import DataError
 from topoqa_train.labels.label_file import Label
 
-# The held-out splits, in the order in which they draw targets.
+# The held-out splits, in the order in which they draw targets. Test is first, so that another
+# share of val leaves the test set as it was.
 _HELD_OUT = ("test", "val")
 
 
@@ -35,6 +36,7 @@ def split_by_target(
     targets = sorted({row.target for row in rows})
     chosen = _named(wishes, targets)
     left = [target for target in targets if target not in chosen]
+    # The targets are sorted first, so that rows in another order give the same split.
     random.Random(seed).shuffle(left)  # noqa: S311 - no secret
     for split in _HELD_OUT:
         wish = wishes.get(split, Wish())

@@ -149,7 +149,7 @@ def begin(
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     path = atomic.new_file(folder, f"{kind}_{manifest.stem}_{stamp(clock.now())}", ".json")
-    # The previous ledger may be in another folder of runs, where `every` does not look.
+    # The previous ledger may be a substitute for an unreadable one, which `every` does not return.
     before = [*([] if previous is None else [previous]), *every(root, manifest, kind)]
     ledger = Ledger(
         path=path,

@@ -67,6 +67,8 @@ def _progress(runtime: Runtime) -> str:
 
 
 def _stalled(run: RunSummary, runtime: Runtime) -> Iterator[str]:
+    # A process that hangs in a driver or on a network disk looks alive, so time is the only sign.
+    # The bounds are wide, because a shared machine can slow an epoch down by several times.
     seconds = [row["epoch_seconds"] for row in run.rows if row.get("epoch_seconds", 0.0) > 0]
     silent = runtime.open_epoch_seconds or 0.0
     if seconds and silent > max(_LONG_SECONDS, _SLOWER * max(seconds)):
@@ -93,9 +95,12 @@ def _lost_best(run: RunSummary, metric: str) -> Iterator[str]:
     kept = run.checkpoints(metric)
     if row is None or not kept or (run.read_only and metric != run.ranking_metric):
         return
+    # A row is written just before the checkpoint of its epoch, so the newest one of a live run
+    # may have none yet.
     if run.status in _ALIVE and row is run.rows[-1]:
-        return  # a row is written just before the checkpoint of its epoch
+        return
     value = kept[0].metrics.get(metric, math.nan)
+    # A NaN compares as false, so a checkpoint without the metric is reported too.
     if not value <= row[metric]:
         epoch = "" if kept[0].epoch is None else f", of epoch {kept[0].epoch}"
         yield (

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,24 @@ class TestHowMany:
         assert f"TOPOQA_TRAIN_KEEP_RUNS: '{text}'" in caught.value.message
 
 
+@dataclass
+class Tidy:
+    """Moves the runs beyond the newest `keep` and returns the names of those that moved."""
+
+    store: RunStore
+    clock: Any
+    warnings: list[str] = field(default_factory=list)
+
+    def __call__(self, keep: int = 0, **options: Any) -> list[str]:
+        options["warn"] = self.warnings.append
+        return [run.run_id for run in history.tidy(self.store, self.clock, keep=keep, **options)]
+
+
+@pytest.fixture
+def tidy(store: RunStore, clock: Any) -> Tidy:
+    return Tidy(store, clock)
+
+
 class TestTidy:
     def test_finished_runs_beyond_the_newest_move(
         self, make: Make, store: RunStore, clock: Any
@@ -96,33 +115,31 @@ class TestTidy:
         ],
     )
     def test_an_unfinished_run_stays_and_does_not_count(
-        self, make: Make, store: RunStore, clock: Any, state: str, process: dict[str, Any]
+        self, make: Make, store: RunStore, tidy: Tidy, state: str, process: dict[str, Any]
     ) -> None:
         make("unfinished", 1, status=state, process={**status.this_process(), **process})
         make("old", 2)
         make("new", 3)
-        assert [run.run_id for run in history.tidy(store, clock, keep=1)] == ["old"]
+        assert tidy(1) == ["old"]
         assert names(store.root) == {"unfinished", "new", "history", ".history.lock"}
 
-    def test_spared_and_held_runs_stay(self, make: Make, store: RunStore, clock: Any) -> None:
+    def test_spared_and_held_runs_stay(self, make: Make, store: RunStore, tidy: Tidy) -> None:
         """`TestHeld` has all reasons to hold a run."""
         for day, name in enumerate(("spared", "latest_one", "broken", "new"), start=1):
             make(name, day)
         (store.root / "broken" / "run_metadata.json").write_text("{")
         (store.root / "latest").symlink_to("latest_one")
-        moved = history.tidy(store, clock, keep=0, spare={"spared"})
-        assert [run.run_id for run in moved] == ["new"]
+        assert tidy(spare={"spared"}) == ["new"]
 
-    def test_one_that_is_being_written_stays(self, make: Make, store: RunStore, clock: Any) -> None:
-        warnings: list[str] = []
+    def test_one_that_is_being_written_stays(self, make: Make, tidy: Tidy) -> None:
         run = RunPaths(make("resumed", 1))
         with lock.writing(run):
-            assert history.tidy(store, clock, keep=0, warn=warnings.append) == []
-        assert warnings == []
-        assert [run.run_id for run in history.tidy(store, clock, keep=0)] == ["resumed"]
+            assert tidy() == []
+        assert tidy.warnings == []
+        assert tidy() == ["resumed"]
 
     def test_a_run_that_was_resumed_in_the_meantime_stays(
-        self, make: Make, store: RunStore, clock: Any, monkeypatch: pytest.MonkeyPatch
+        self, make: Make, tidy: Tidy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         file = make("resumed", 1) / "run_metadata.json"
         running = {"status": "running", "process": status.this_process()}
@@ -134,12 +151,12 @@ class TestTidy:
             return found
 
         monkeypatch.setattr(history, "_beyond", resume_meanwhile)
-        assert history.tidy(store, clock, keep=0) == []
+        assert tidy() == []
         assert file.exists()
 
     @pytest.mark.parametrize("taken", ["run", "dangling link"])
     def test_a_name_that_is_taken_in_history_is_reported(
-        self, make: Make, store: RunStore, clock: Any, taken: str
+        self, make: Make, store: RunStore, tidy: Tidy, taken: str
     ) -> None:
         make("twice", 1)
         make("once", 2)
@@ -148,20 +165,13 @@ class TestTidy:
             make("twice", 1, folder="history")
         else:
             (store.root / "history" / "twice").symlink_to("nowhere")
-        warnings: list[str] = []
-        moved = history.tidy(store, clock, keep=0, warn=warnings.append)
-        assert [run.run_id for run in moved] == ["once"]
+        assert tidy() == ["once"]
         assert (store.root / "twice").is_dir()
-        assert "twice stays where it is" in warnings[0]
+        assert "twice stays where it is" in tidy.warnings[0]
 
-    @pytest.mark.parametrize("fault", [PermissionError(13, "Permission denied"), OSError(18, "x")])
+    @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(18, "x")])
     def test_a_run_that_can_t_be_moved_is_reported_and_the_others_move(
-        self,
-        make: Make,
-        store: RunStore,
-        clock: Any,
-        monkeypatch: pytest.MonkeyPatch,
-        fault: OSError,
+        self, make: Make, tidy: Tidy, monkeypatch: pytest.MonkeyPatch, error: OSError
     ) -> None:
         make("stuck", 1)
         make("free", 2)
@@ -169,31 +179,28 @@ class TestTidy:
 
         def refuse(self: Path, target: Path) -> Path:
             if self.name == "stuck":
-                raise fault
+                raise error
             return rename(self, target)
 
         monkeypatch.setattr(Path, "rename", refuse)
-        warnings: list[str] = []
-        moved = history.tidy(store, clock, keep=0, warn=warnings.append)
-        assert [run.run_id for run in moved] == ["free"]
-        assert warnings == [f"stuck can't be moved to history/: {fault.strerror}"]
+        assert tidy() == ["free"]
+        assert tidy.warnings == [f"stuck can't be moved to history/: {error.strerror}"]
 
     def test_a_file_called_history_is_reported(
-        self, make: Make, store: RunStore, clock: Any
+        self, make: Make, store: RunStore, tidy: Tidy
     ) -> None:
         make("old", 1)
         (store.root / "history").write_text("")
-        warnings: list[str] = []
-        assert history.tidy(store, clock, keep=0, warn=warnings.append) == []
-        assert "old can't be moved" in warnings[0]
+        assert tidy() == []
+        assert "old can't be moved" in tidy.warnings[0]
 
     def test_while_another_process_archives_nothing_is_moved(
-        self, make: Make, store: RunStore, clock: Any
+        self, make: Make, store: RunStore, tidy: Tidy
     ) -> None:
         make("old", 1)
         with FileLock(store.root / history.LOCK):
-            assert history.tidy(store, clock, keep=0) == []
-        assert [run.run_id for run in history.tidy(store, clock, keep=0)] == ["old"]
+            assert tidy() == []
+        assert tidy() == ["old"]
 
     def test_many_at_once_move_each_run_once(self, make: Make, store: RunStore, clock: Any) -> None:
         for day in range(1, 13):
@@ -226,18 +233,18 @@ class TestReadOnly:
         assert after == before
         assert summary.read(moved, clock).read_only
 
-    def test_those_without_an_end_stay(self, make: Make, store: RunStore, clock: Any) -> None:
+    def test_those_without_an_end_stay(self, make: Make, store: RunStore, tidy: Tidy) -> None:
         document = metadata("theirs", completed=None)
         write_legacy_run(store.root, "theirs", training(5), document=document)
-        assert history.tidy(store, clock, keep=0) == []
+        assert tidy() == []
 
     def test_those_whose_links_would_break_stay(
-        self, make: Make, store: RunStore, clock: Any
+        self, make: Make, store: RunStore, tidy: Tidy
     ) -> None:
         """Their own tools follow the links, which hold the whole path."""
         write_legacy_run(store.root, "theirs", training(5), links="absolute")
         make("ours", 2)
-        assert [run.run_id for run in history.tidy(store, clock, keep=0)] == ["ours"]
+        assert tidy() == ["ours"]
 
 
 class TestHeld:

@@ -36,11 +36,11 @@ def test_every_reporter_gets_every_call_in_order() -> None:
     both.done_before("j", "j_2026")
     both.event(event)
     both.note("hello")
-    told = [
+    expected = [
         ("plan", plan),
         ("phase", "sweep", ("j", "k")),
         ("done", "j", "j_2026"),
         ("event", event),
         ("note", "hello"),
     ]
-    assert calls == [(name, *call) for call in told for name in ("a", "b")]
+    assert calls == [(name, *call) for call in expected for name in ("a", "b")]
