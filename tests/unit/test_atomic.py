@@ -14,8 +14,6 @@ from typing import Any
 
 import flushing
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from topoqa_train import atomic
 from topoqa_train.errors import MachineError, RequestError
@@ -350,15 +348,6 @@ class TestLinks:
         (folder / "a_folder").mkdir()
         assert atomic.link_target(folder / "a_folder") is None
 
-    @given(content=st.one_of(st.binary(max_size=600), st.text(max_size=600).map(str.encode)))
-    def test_a_file_of_any_content_is_a_pointer_or_none(
-        self, tmp_path_factory: pytest.TempPathFactory, content: bytes
-    ) -> None:
-        link = tmp_path_factory.getbasetemp() / "pointer"
-        link.write_bytes(content)
-        found = atomic.link_target(link)
-        assert found is None or "\0" not in str(found)
-
     def test_a_truncated_pointer_has_no_target(self, folder: Path) -> None:
         whole = b"run_2\n"
         for length in range(len(whole) + 1):
@@ -366,9 +355,9 @@ class TestLinks:
             found = atomic.link_target(folder / "latest")
             assert found == (folder / "run_2" if length == len(whole) else None)
 
-    @pytest.mark.parametrize("text", ["a\x00b\n", "", "\n", "x" * 5000])
-    def test_what_can_be_no_name_is_no_pointer(self, folder: Path, text: str) -> None:
-        (folder / "latest").write_text(text)
+    @pytest.mark.parametrize("content", [b"a\0b\n", b"\xff\n", b"", b"\n", b"x" * 4096 + b"\n"])
+    def test_a_file_without_a_name_in_it_is_no_pointer(self, folder: Path, content: bytes) -> None:
+        (folder / "latest").write_bytes(content)
         assert atomic.link_target(folder / "latest") is None
 
 

@@ -26,7 +26,7 @@ import typer
 from topoqa_train import errors
 
 def fail(kind: str) -> None:
-    \"\"\"Fails as it is asked to.\"\"\"
+    \"\"\"Raise the error of a kind.\"\"\"
     raise getattr(errors, kind)("it went wrong", details=["a: [bold]1[/bold]"], hint="Fix it.")
 
 def config() -> None:
@@ -54,7 +54,7 @@ def much() -> None:
         print("line", number)
 
 def do(action: str, value: Annotated[str, typer.Argument()] = "") -> None:
-    \"\"\"Do what a test asks for; one command, for each takes time to make.\"\"\"
+    \"\"\"Do what a test asks for; one command, because each takes time to build.\"\"\"
     actions = {"fail": fail, "system": lambda number: system(int(number)), "leave": leave}
     if action in actions:
         actions[action](value)
@@ -83,7 +83,7 @@ def call(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Call:
     """The command line in this process, without its signal handlers."""
-    # Set and deleted, so that whatever --debug sets is gone after the test.
+    # Set and deleted, so that monkeypatch undoes what --debug sets.
     monkeypatch.setenv(cli.DEBUG_VARIABLE, "1")
     monkeypatch.delenv(cli.DEBUG_VARIABLE)
     monkeypatch.setenv("COLUMNS", "200")
@@ -109,16 +109,14 @@ class TestErrors:
         ("kind", "status"),
         [
             ("TopoqaTrainError", 1),
-            ("MachineError", 1),
-            ("TrainingError", 1),
             ("RequestError", 2),
-            ("DataError", 2),
-            ("InterruptedRunError", 130),
             ("TerminatedRunError", 143),
         ],
     )
     @pytest.mark.usefixtures("commands")
-    def test_ours_with_its_status(self, call: Call, kind: str, status: int) -> None:
+    def test_an_error_of_the_package_has_its_status(
+        self, call: Call, kind: str, status: int
+    ) -> None:
         ended = call("t", "fail", kind)
         assert ended.status == status
         assert ended.err.splitlines() == ["it went wrong:", "  a: [bold]1[/bold]", "Fix it."]
@@ -131,25 +129,25 @@ class TestErrors:
         assert ended.err.splitlines() == ["x.yaml is not a valid config:", "  line 3: a.b: wrong"]
 
     @pytest.mark.parametrize(
-        ("owner", "said"),
+        ("owner", "message"),
         [
             (discovery.OWN_DISTRIBUTION, "internal error"),
             ("zoo", "internal error in the plugin zoo"),
         ],
     )
     def test_an_internal_error_names_its_origin_without_a_traceback(
-        self, call: Call, install_plugin: Install, owner: str, said: str
+        self, call: Call, install_plugin: Install, owner: str, message: str
     ) -> None:
         modules = {"commands_of_tests": COMMANDS_OF_TESTS}
         install_plugin(owner, COMMANDS, {"t": "commands_of_tests:do"}, modules)
         ended = call("t", "crash")
         assert ended.status == 1
-        assert f"{said}: LookupError: nobody thought of this" in ended.err
+        assert f"{message}: LookupError: nobody thought of this" in ended.err
         assert "--debug" in ended.err
         assert "Traceback" not in ended.err + ended.out
 
     @pytest.mark.parametrize(
-        ("name", "status", "said"),
+        ("name", "status", "message"),
         [
             ("ENOENT", 2, "some/file: so it is"),
             ("EACCES", 2, "some/file: so it is"),
@@ -160,12 +158,12 @@ class TestErrors:
         ],
     )
     @pytest.mark.usefixtures("commands")
-    def test_an_error_of_the_system(self, call: Call, name: str, status: int, said: str) -> None:
+    def test_an_error_of_the_system(self, call: Call, name: str, status: int, message: str) -> None:
         import errno
 
         ended = call("t", "system", str(getattr(errno, name)))
         assert ended.status == status
-        assert said in ended.err
+        assert message in ended.err
         assert "Traceback" not in ended.err
         assert "internal error" not in ended.err
 
@@ -199,9 +197,7 @@ def pass_on(context: typer.Context, mine: bool = False) -> None:
 """
 
 
-def test_a_command_may_hand_options_on_that_it_does_not_know(
-    call: Call, install_plugin: Install
-) -> None:
+def test_a_command_may_forward_unknown_options(call: Call, install_plugin: Install) -> None:
     entries = {"pass-on": "passing:pass_on"}
     install_plugin("passer", COMMANDS, entries, {"passing": PASSING})
     ended = call("pass-on", "-m", "x.yaml", "--mine", "--jobs=2", "-o", "a.b=1")
@@ -296,7 +292,7 @@ def test_messages_name_only_commands_that_there_are() -> None:
         about = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]
         known |= set(about["entry-points"].get(COMMANDS, {}))
     assert {"run", "pipeline", "leaderboard", "graphs"} <= known
-    faults = [
+    unknown = [
         f"{path.relative_to(repository)}: topoqa-train {name}"
         for project in projects
         for path in sorted((project / "src").rglob("*.py"))
@@ -306,20 +302,17 @@ def test_messages_name_only_commands_that_there_are() -> None:
         )
         if name not in known
     ]
-    assert faults == []
+    assert unknown == []
 
 
-class TestUnknownCommands:
-    def test_the_nearest_is_named(self, call: Call) -> None:
-        ended = call("leaderbord", "--limit", "3")
-        assert ended.status == 2
-        assert ended.err.splitlines() == [
-            "unknown command 'leaderbord'; did you mean 'leaderboard'?",
-            "All commands: topoqa-train --help",
-        ]
-
-    def test_where_none_is_near(self, call: Call) -> None:
-        assert call("xyzzy").err.splitlines()[0] == "unknown command 'xyzzy'"
+def test_the_name_nearest_to_an_unknown_command_is_suggested(call: Call) -> None:
+    ended = call("leaderbord", "--limit", "3")
+    assert ended.status == 2
+    assert ended.err.splitlines() == [
+        "unknown command 'leaderbord'; did you mean 'leaderboard'?",
+        "All commands: topoqa-train --help",
+    ]
+    assert call("xyzzy").err.splitlines()[0] == "unknown command 'xyzzy'"
 
 
 LEAVES_A_MARK = """
@@ -343,12 +336,14 @@ class TestCommandsAreImportedWhenUsed:
         [("--help",), ("--version",), ("leaderboard",), ("leaderboard", "--help"), ("no-such",)],
         ids=" ".join,
     )
-    def test_by_other_commands(self, call: Call, mark: Path, arguments: tuple[str, ...]) -> None:
+    def test_other_commands_do_not_import_it(
+        self, call: Call, mark: Path, arguments: tuple[str, ...]
+    ) -> None:
         call(*arguments)
         assert not mark.exists()
 
     @pytest.mark.parametrize("arguments", [("lazy",), ("lazy", "--help"), ("help", "lazy")])
-    def test_only_when_it_is_used(self, call: Call, mark: Path, arguments: tuple[str, ...]) -> None:
+    def test_its_use_imports_it(self, call: Call, mark: Path, arguments: tuple[str, ...]) -> None:
         assert call(*arguments).status == 0
         assert mark.exists()
 
@@ -383,7 +378,7 @@ class TestBrokenPlugins:
             assert name in helped.out
 
     @pytest.mark.parametrize(
-        ("name", "said"),
+        ("name", "message"),
         [
             ("b-import", "ModuleNotFoundError: No module named 'no_such_library'"),
             ("b-exit", "SystemExit: 0"),
@@ -394,13 +389,13 @@ class TestBrokenPlugins:
     )
     @pytest.mark.parametrize("arguments", [(), ("sub", "--option", "value"), ("--help",)], ids=len)
     def test_a_call_reports_the_error(
-        self, call: Call, name: str, said: str, arguments: tuple[str, ...]
+        self, call: Call, name: str, message: str, arguments: tuple[str, ...]
     ) -> None:
         ended = call(name, *arguments)
         assert ended.status == 2
         first, where, repair_hint = ended.err.splitlines()
         assert first.startswith(f"the plugin '{name}' of zoo-parts is broken: ")
-        assert said in first
+        assert message in first
         assert "topoqa_train.commands: " in where
         assert repair_hint == "Fix or remove it: pip uninstall zoo-parts"
         assert ended.out == ""
@@ -435,12 +430,6 @@ class TestShadowedPlugins:
         assert (ended.status, ended.out) == (0, "all is well\n")
         assert ended.err == "'r-same' of ape hides that of zoo\n"
 
-    def test_built_in_commands_can_t_be_replaced(self, call: Call) -> None:
-        ended = call("leaderboard")
-        assert ended.status == 2
-        assert "there are no runs" in ended.err
-        assert "'leaderboard' of topoqa-train hides that of ape" in ended.err
-
     def test_the_help_reports_both(self, call: Call) -> None:
         assert call("--help").err.splitlines() == [
             "'leaderboard' of topoqa-train hides that of ape",
@@ -471,7 +460,7 @@ class TestWithAProcess:
         return _start
 
     @pytest.mark.parametrize(
-        ("number", "status", "said"),
+        ("number", "status", "message"),
         [
             (signal.SIGINT, 130, "interrupted"),
             (signal.SIGTERM, 143, "terminated"),
@@ -483,7 +472,7 @@ class TestWithAProcess:
         start: Callable[..., subprocess.Popen[str]],
         number: signal.Signals,
         status: int,
-        said: str,
+        message: str,
     ) -> None:
         with start("t", "wait") as process:
             assert process.stdout is not None
@@ -491,7 +480,7 @@ class TestWithAProcess:
             process.send_signal(number)
             _, err = process.communicate(timeout=30)
         assert process.returncode == status
-        assert err == f"{said}\n"
+        assert err == f"{message}\n"
 
     @pytest.mark.parametrize("action", ["much", "fine"])
     def test_a_closed_pipe_is_no_error(

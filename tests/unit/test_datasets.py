@@ -28,7 +28,7 @@ def prepare(progress):
     return DataSetPaths(here / "graphs", here / "train.csv", here / "val.csv", None, None, None,
                         name="tiny", version="1")
 
-def of_no_use(progress):
+def wrong_type(progress):
     return "graphs"
 
 def too_short():
@@ -59,7 +59,7 @@ class Watched:
 
 @pytest.fixture(autouse=True)
 def tiny(install_plugin: Install) -> None:
-    entries = {"tiny": "tiny_data:prepare", "wrong": "tiny_data:of_no_use"}
+    entries = {"tiny": "tiny_data:prepare", "wrong": "tiny_data:wrong_type"}
     entries |= {"number": "tiny_data:not_a_function", "gone": "tiny_data:no_such_name"}
     entries |= {"short": "tiny_data:too_short", "refusing": "tiny_data:refusing"}
     install_plugin("tiny-data", DATASETS, entries, {"tiny_data": GOOD})
@@ -83,15 +83,15 @@ def test_an_unknown_name_gives_the_nearest_and_all_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [("wrong", "returned str, not DataSetPaths"), ("gone", "is broken"), ("number", "int")],
 )
-def test_a_plugin_that_breaks_the_contract_is_named(name: str, said: str) -> None:
+def test_a_plugin_that_breaks_the_contract_is_named(name: str, message: str) -> None:
     with pytest.raises(PluginError) as caught:
         datasets.prepare(name, Watched())
     assert caught.value.exit_status == 2
     assert "tiny-data" in caught.value.message
-    assert said in caught.value.message
+    assert message in caught.value.message
 
 
 def test_an_exception_of_a_plugin_is_attributed_to_it() -> None:
@@ -107,7 +107,7 @@ def test_an_error_that_a_plugin_reports_is_passed_on() -> None:
 
 
 class TestBuiltOnce:
-    def test_a_folder_is_built_beside_its_place_and_only_once(self, tmp_path: Path) -> None:
+    def test_a_folder_is_built_next_to_its_place_and_only_once(self, tmp_path: Path) -> None:
         built: list[Path] = []
 
         def build(folder: Path) -> None:
@@ -147,26 +147,26 @@ class TestBuiltOnce:
         made = datasets.build_once(tmp_path / "set", lambda folder: (folder / "whole").touch())
         assert [path.name for path in made.iterdir()] == ["whole"]
 
-    def test_of_two_that_begin_at_once_one_builds(
+    def test_of_two_processes_one_builds(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        begun, go_on = threading.Event(), threading.Event()
+        started, proceed = threading.Event(), threading.Event()
         built: list[str] = []
 
         def slowly(folder: Path) -> None:
-            begun.set()
-            assert go_on.wait(60)
+            started.set()
+            assert proceed.wait(60)
             built.append("slowly")
 
         with ThreadPoolExecutor(2) as pool:
             first = pool.submit(datasets.build_once, tmp_path / "set", slowly)
-            assert begun.wait(60)
+            assert started.wait(60)
             second = pool.submit(
-                datasets.build_once, tmp_path / "set", lambda _: built.append("again")
+                datasets.build_once, tmp_path / "set", lambda _: built.append("second")
             )
             while "waiting for it" not in caplog.text:
                 assert not second.done()
-            go_on.set()
+            proceed.set()
             assert first.result(60) == second.result(60)
         assert built == ["slowly"]
 

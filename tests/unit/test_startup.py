@@ -12,7 +12,7 @@ from typing import Any
 HEAVY = ("torch", "torch_geometric", "lightning", "pytorch_lightning", "pandas", "scipy")
 
 # Runs each command line of the first argument in one fresh process, one after another, and
-# prints what it loaded. The second argument is code carried out before, to test the test.
+# prints what it loaded. The second argument is code to run before, which tests the probe itself.
 PROBE = """
 import io, json, sys
 from contextlib import redirect_stdout, redirect_stderr
@@ -94,7 +94,7 @@ def test_reading_runs_loads_nothing_heavy(run_files: Callable[..., Path]) -> Non
     assert found["loaded"] == []
 
 
-def test_keeping_house_loads_nothing_heavy(run_files: Callable[..., Path], tmp_path: Path) -> None:
+def test_maintenance_loads_nothing_heavy(run_files: Callable[..., Path], tmp_path: Path) -> None:
     root = run_files("run", completed="2020-01-01T00:00:00+00:00").parent
     graphs = tmp_path / "graphs"
     graphs.mkdir()
