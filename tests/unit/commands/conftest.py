@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -22,3 +25,32 @@ def typed(
         return (cli._status(), *capsys.readouterr())
 
     return _typed
+
+
+@pytest.fixture
+def up_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
+    """The program in an empty folder, up to functions of workflows: its status and their arguments.
+
+    Of the arguments the first is kept, and those given by name.
+    """
+    monkeypatch.chdir(tmp_path)
+    for name in (cli.DEBUG_VARIABLE, "TOPOQA_TRAIN_RUNS"):
+        monkeypatch.delenv(name, raising=False)
+    given: list[Any] = []
+
+    def take(request: object, *_: object, **options: object) -> None:
+        given.extend([request, *options.values()])
+        raise SystemExit(0)
+
+    def _up_to(*functions: tuple[ModuleType, str]) -> Callable[..., tuple[int, list[Any]]]:
+        for module, name in functions:
+            monkeypatch.setattr(module, name, take)
+
+        def _call(*arguments: str) -> tuple[int, list[Any]]:
+            given.clear()
+            monkeypatch.setattr(sys, "argv", [cli.PROGRAM, *arguments])
+            return cli._status(), list(given)
+
+        return _call
+
+    return _up_to

@@ -1,45 +1,28 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from topoqa_train import cli
 from topoqa_train.workflows import batch as workflow
 from topoqa_train.workflows.batch import BatchRequest, Only
 
-Call = Callable[..., tuple[int, BatchRequest | None]]
+Call = Callable[..., tuple[int, list[BatchRequest]]]
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
-    """`topoqa-train batch`, up to what it calls: the exit status and the request."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(cli.DEBUG_VARIABLE, raising=False)
-    given: list[BatchRequest] = []
-
-    def take(request: BatchRequest, *_: object) -> None:
-        given.append(request)
-        raise SystemExit(0)
-
-    monkeypatch.setattr(workflow, "plan_batch", take)
-
-    def _call(*arguments: str) -> tuple[int, BatchRequest | None]:
-        given.clear()
-        monkeypatch.setattr(sys, "argv", [cli.PROGRAM, "batch", *arguments])
-        return cli._status(), given[0] if given else None
-
-    return _call
+def call(up_to: Any) -> Call:
+    return partial(up_to((workflow, "plan_batch")), "batch")
 
 
 def test_every_option_reaches_the_request(call: Call) -> None:
     options = "-m m.yaml -o shared.notes=n -o trainer.num_epochs=3 -j 2 --continue-on-error"
     options += " --resume --fast-dev-run --output-root out"
-    status, request = call(*options.split())
+    status, (request,) = call(*options.split())
     assert status == 0
-    assert request is not None
     assert request.manifest == Path("m.yaml")
     assert [(o.key, o.value) for o in request.overrides] == [
         ("shared.notes", "n"),
@@ -50,27 +33,24 @@ def test_every_option_reaches_the_request(call: Call) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "keep_going"),
-    [((), None), (("--continue-on-error",), True), (("--stop-on-error",), False)],
+    ("arguments", "keep_going", "only"),
+    [
+        ((), None, None),
+        (("--continue-on-error",), True, None),
+        (("--stop-on-error",), False, None),
+        *((("--only", only), None, only) for only in Only),
+    ],
 )
-def test_the_manifest_may_decide_whether_to_continue(
-    call: Call, arguments: tuple[str, ...], keep_going: bool | None
+def test_the_manifest_decides_what_no_option_does(
+    call: Call, arguments: tuple[str, ...], keep_going: bool | None, only: Only | None
 ) -> None:
-    _, request = call(*arguments)
-    assert request is not None
+    _, (request,) = call(*arguments)
     assert request.keep_going is keep_going
-    assert (request.only, request.manifest.name) == (None, "run_core.yaml")
-
-
-@pytest.mark.parametrize("only", list(Only))
-def test_which_jobs_only(call: Call, only: Only) -> None:
-    _, request = call("--only", only)
-    assert request is not None
-    assert request.only is only
+    assert (request.only, request.manifest.name) == (only, "run_core.yaml")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "key"),
     [
         (("--only", "some"), "some"),
         (("-j", "0"), "--jobs"),
@@ -79,7 +59,7 @@ def test_which_jobs_only(call: Call, only: Only) -> None:
     ],
 )
 def test_a_wrong_request_reaches_nothing(
-    call: Call, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+    call: Call, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], key: str
 ) -> None:
-    assert call(*arguments) == (2, None)
-    assert said in capsys.readouterr().err
+    assert call(*arguments) == (2, [])
+    assert key in capsys.readouterr().err

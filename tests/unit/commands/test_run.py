@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from topoqa_train import cli
-from topoqa_train.config.job_plan import JobPlan
 from topoqa_train.config.run_options import RunOptions
 from topoqa_train.runs.paths import RunPaths
 from topoqa_train.workflows import rerun
@@ -35,26 +33,9 @@ Call = Callable[..., tuple[int, list[Any]]]
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
-    """`topoqa-train run`, up to what it calls: the exit status, the plan and where runs go."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(cli.DEBUG_VARIABLE, raising=False)
-    given: list[Any] = []
-
-    def take(plan: JobPlan | RerunRequest, *_: object, output_root: Path | None) -> None:
-        given.extend([plan, output_root])
-        raise SystemExit(0)
-
-    monkeypatch.setattr(workflow, "plan_run", take)
-    monkeypatch.setattr(rerun, "plan_rerun", take)
-    monkeypatch.delenv("TOPOQA_TRAIN_RUNS", raising=False)
-
-    def _call(*arguments: str) -> tuple[int, list[Any]]:
-        given.clear()
-        monkeypatch.setattr(sys, "argv", [cli.PROGRAM, "run", *arguments])
-        return cli._status(), given
-
-    return _call
+def call(up_to: Any) -> Call:
+    """`topoqa-train run`, up to a plan or the request to rerun: exit status, it, where runs go."""
+    return partial(up_to((workflow, "plan_run"), (rerun, "plan_rerun")), "run")
 
 
 def test_every_option_reaches_the_plan(call: Call, tmp_path: Path) -> None:
@@ -69,25 +50,26 @@ def test_every_option_reaches_the_plan(call: Call, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "name"), [("my config (2).yaml", "my_config__2_"), ("latest.yaml", "run_latest")]
+    ("config", "name"),
+    [
+        ("my config (2).yaml", "my_config__2_"),
+        ("latest.yaml", "run_latest"),
+        ("sched_boost_seed222", "sched_boost_seed222"),  # a shipped one
+    ],
 )
 def test_a_run_s_directory_has_a_plain_name_whatever_the_config_is_called(
-    call: Call, tmp_path: Path, file: str, name: str
+    call: Call, tmp_path: Path, config: str, name: str
 ) -> None:
-    (tmp_path / file).write_text(CONFIG)
-    status, (plan, _) = call("-c", file)
+    if config.endswith(".yaml"):
+        (tmp_path / config).write_text(CONFIG)
+    status, (plan, _) = call("-c", config)
     assert (status, plan.name) == (0, name)
 
 
-def test_a_shipped_config_is_found_by_name(call: Call) -> None:
-    status, (plan, _) = call("-c", "sched_boost_seed222")
-    assert (status, plan.name) == (0, "sched_boost_seed222")
-
-
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "words"),
     [
-        ((), "give --config, or --from-run"),
+        ((), "give --config, or --from-run with a run to rerun\nShipped configs:\n  large_"),
         (("-c", "x.yaml", "--from-run", "x"), "--config or --from-run, not both"),
         (("--from-run", "gone"), "no run is called 'gone'"),
         (("-c", "gone.yaml"), "gone.yaml"),
@@ -98,23 +80,17 @@ def test_a_shipped_config_is_found_by_name(call: Call) -> None:
     ],
 )
 def test_a_wrong_request_starts_nothing(
-    call: Call,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    arguments: tuple[str, ...],
-    said: str,
+    call: Call, tmp_path: Path, capsys: Any, arguments: tuple[str, ...], words: str
 ) -> None:
     (tmp_path / "x.yaml").write_text(CONFIG)
     status, given = call(*arguments)
     assert (status, given) == (2, [])
     err = capsys.readouterr().err
-    assert said in err
+    assert words in err
     assert "Traceback" not in err
 
 
 class TestFromRun:
-    """`call` gives the request in place of a plan."""
-
     def test_every_option_reaches_the_request(
         self, call: Call, run_files: Any, tmp_path: Path
     ) -> None:
@@ -124,22 +100,15 @@ class TestFromRun:
         assert status == 0
         assert output_root == Path("out")
         (override,) = request.overrides
-        assert (override.key, override.value, override.place.base) == (
-            "trainer.num_epochs",
-            7,
-            tmp_path,
-        )
+        assert (override.key, override.value) == ("trainer.num_epochs", 7)
+        assert override.place.base == tmp_path
         assert request == RerunRequest(
-            run=RunPaths(run),
-            overrides=[override],
-            run_name="mine",
-            options=EVERY_OPTION,
+            run=RunPaths(run), overrides=[override], run_name="mine", options=EVERY_OPTION
         )
-
-    def test_nothing_given_leaves_it_as_it_was(self, call: Call, run_files: Any) -> None:
-        status, (request, output_root) = call("--from-run", str(run_files("old")))
+        # Without options the run is repeated as it was.
+        status, (request, output_root) = call("--from-run", str(run))
         assert (status, output_root) == (0, None)
-        assert request == RerunRequest(run=request.run, overrides=[])
+        assert request == RerunRequest(run=RunPaths(run), overrides=[])
 
     @pytest.mark.parametrize("folder", ["", "history"])
     def test_a_name_is_looked_for_where_runs_are(
@@ -158,8 +127,7 @@ class TestFromRun:
             run_files("old")
         _, (request, _) = call("--from-run", "old", "--output-root", "out")
         assert request.run.root == tmp_path / "out" / "old"
-
-    def test_a_folder_before_a_name(self, call: Call, run_files: Any, tmp_path: Path) -> None:
+        # A folder comes before a name.
         run_files.root = tmp_path
         run = run_files("here")
         _, (request, _) = call("--from-run", "here")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from topoqa_train import cli
 from topoqa_train.workflows import pipeline as workflow
 from topoqa_train.workflows.pipeline import FINE_TUNE, PIPELINE, PipelineRequest
 
@@ -17,51 +15,36 @@ VARIABLES = (
     *("PIPELINE_MANIFEST", "SKIP_SWEEP", "SKIP_FINE", "RESUME_FROM"),
     *("GRAPH_DIR", "NUM_WORKERS_OVERRIDE"),
 )
-Call = Callable[..., tuple[int, PipelineRequest | None]]
+Call = Callable[..., tuple[int, list[PipelineRequest]]]
 
 
 @pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Call:
-    """`topoqa-train pipeline`, up to what it calls: the exit status and the request."""
-    monkeypatch.chdir(tmp_path)
-    for name in (*VARIABLES, cli.DEBUG_VARIABLE):
+def call(up_to: Any, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """`topoqa-train pipeline` with these options and variables: exit status and request."""
+    for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    given: list[PipelineRequest] = []
+    typed = up_to((workflow, "plan_pipeline"))
 
-    def take(request: PipelineRequest, *_: object) -> Any:
-        given.append(request)
-        raise SystemExit(0)
-
-    monkeypatch.setattr(workflow, "plan_pipeline", take)
-
-    def _call(
-        *arguments: str, command: str = "pipeline", **variables: str
-    ) -> tuple[int, PipelineRequest | None]:
-        given.clear()
+    def _call(*arguments: str, command: str = "pipeline", **variables: str) -> Any:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", [cli.PROGRAM, command, *arguments])
-        status = cli._status()
-        return status, given[0] if given else None
+        return typed(command, *arguments)
 
     return _call
 
 
 def asked(call: Call, *arguments: str, **options: str) -> PipelineRequest:
-    status, request = call(*arguments, **options)
+    status, (request,) = call(*arguments, **options)
     assert status == 0
-    assert request is not None
     return request
 
 
 def set_over(request: PipelineRequest) -> dict[str, Any]:
-    """What holds of each key, the last one said."""
+    """The value of each key; the last one wins."""
     return {override.key: override.value for override in request.overrides}
 
 
-def test_without_any_nothing_is_switched(call: Call) -> None:
+def test_the_defaults(call: Call) -> None:
     request = asked(call)
     assert (request.kind, request.manifest.name) == (PIPELINE, "run_core.yaml")
     assert (request.skip_sweep, request.skip_fine, request.resume_from) == (False, False, None)
@@ -70,28 +53,35 @@ def test_without_any_nothing_is_switched(call: Call) -> None:
 
 @pytest.mark.parametrize("name", ["SKIP_SWEEP", "SKIP_FINE"])
 class TestSkips:
-    def value(self, request: PipelineRequest, name: str) -> bool:
-        return bool(getattr(request, name.lower()))
-
-    @pytest.mark.parametrize("text", ["1", "true", "yes", "on", "TRUE"])
-    def test_on(self, call: Call, name: str, text: str) -> None:
-        assert self.value(asked(call, **{name: text}), name)
-
-    @pytest.mark.parametrize("text", ["0", "", "false", "no", "off"])
-    def test_off(self, call: Call, name: str, text: str) -> None:
-        assert not self.value(asked(call, **{name: text}), name)
-
-    @pytest.mark.parametrize("text", ["maybe", "2", "yes please"])
-    def test_nonsense_is_refused_by_the_variable_s_name(
-        self, call: Call, capsys: pytest.CaptureFixture[str], name: str, text: str
-    ) -> None:
-        assert call(**{name: text}) == (2, None)
-        assert name in capsys.readouterr().err
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            *((text, True) for text in ("1", "true", "yes", "on", "TRUE")),
+            *((text, False) for text in ("0", "", "false", "no", "off")),
+        ],
+    )
+    def test_on_and_off(self, call: Call, name: str, text: str, value: bool) -> None:
+        assert getattr(asked(call, **{name: text}), name.lower()) is value
 
     def test_the_command_line_wins(self, call: Call, name: str) -> None:
         option = name.lower().replace("_", "-")
-        assert not self.value(asked(call, f"--no-{option}", **{name: "1"}), name)
-        assert self.value(asked(call, f"--{option}", **{name: "0"}), name)
+        assert not getattr(asked(call, f"--no-{option}", **{name: "1"}), name.lower())
+        assert getattr(asked(call, f"--{option}", **{name: "0"}), name.lower())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("SKIP_SWEEP", text) for text in ("maybe", "2", "yes please")),
+        ("SKIP_FINE", "maybe"),
+        *(("NUM_WORKERS_OVERRIDE", text) for text in ("two", "-1", "1.5")),
+    ],
+)
+def test_nonsense_is_refused_by_the_variable_s_name(
+    call: Call, capsys: pytest.CaptureFixture[str], name: str, text: str
+) -> None:
+    assert call(**{name: text}) == (2, [])
+    assert name in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -102,37 +92,24 @@ class TestSkips:
         ("GRAPH_DIR", "--graph-dir", lambda request: set_over(request)["paths.graph"]),
     ],
 )
-class TestPaths:
-    def test_it_is_taken(self, call: Call, variable: str, option: str, read: Any) -> None:
-        assert read(asked(call, **{variable: "a/b.x"})) == "a/b.x"
-
-    def test_the_command_line_wins(self, call: Call, variable: str, option: str, read: Any) -> None:
-        assert read(asked(call, option, "mine", **{variable: "theirs"})) == "mine"
-
-    def test_empty_is_as_good_as_none(
-        self, call: Call, variable: str, option: str, read: Any
-    ) -> None:
-        assert asked(call, **{variable: ""}) == asked(call)
+def test_a_path_is_taken_unless_it_is_empty_or_on_the_command_line(
+    call: Call, variable: str, option: str, read: Any
+) -> None:
+    default = asked(call)
+    assert read(asked(call, **{variable: "a/b.x"})) == "a/b.x"
+    assert read(asked(call, option, "mine", **{variable: "theirs"})) == "mine"
+    assert asked(call, **{variable: ""}) == default
 
 
-class TestNumWorkers:
-    def test_it_is_taken(self, call: Call) -> None:
-        assert set_over(asked(call, NUM_WORKERS_OVERRIDE="2")) == {"dataloader.num_workers": 2}
-        assert set_over(asked(call, NUM_WORKERS_OVERRIDE="0")) == {"dataloader.num_workers": 0}
-
-    def test_the_command_line_wins(self, call: Call) -> None:
-        request = asked(call, "--num-workers", "1", NUM_WORKERS_OVERRIDE="2")
-        assert set_over(request) == {"dataloader.num_workers": 1}
-
-    def test_empty_is_as_good_as_none(self, call: Call) -> None:
-        assert asked(call, NUM_WORKERS_OVERRIDE="").overrides == ()
-
-    @pytest.mark.parametrize("text", ["two", "-1", "1.5"])
-    def test_nonsense_is_refused_by_its_name(
-        self, call: Call, capsys: pytest.CaptureFixture[str], text: str
-    ) -> None:
-        assert call(NUM_WORKERS_OVERRIDE=text) == (2, None)
-        assert "NUM_WORKERS_OVERRIDE" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "text", "value"),
+    [((), "2", 2), ((), "0", 0), ((), "", None), (("--num-workers", "1"), "2", 1)],
+)
+def test_the_number_of_workers(
+    call: Call, arguments: tuple[str, ...], text: str, value: int | None
+) -> None:
+    request = asked(call, *arguments, NUM_WORKERS_OVERRIDE=text)
+    assert set_over(request).get("dataloader.num_workers") == value
 
 
 def test_of_one_key_what_the_command_line_sets_wins_over_a_variable(call: Call) -> None:
@@ -149,7 +126,7 @@ def test_of_one_key_what_the_command_line_sets_wins_over_a_variable(call: Call) 
     ]
 
 
-def test_fine_tune_hears_those_that_mean_something_to_it(call: Call) -> None:
+def test_fine_tune_reads_those_that_apply_to_it(call: Call) -> None:
     request = asked(
         call,
         command="fine-tune",
@@ -159,11 +136,8 @@ def test_fine_tune_hears_those_that_mean_something_to_it(call: Call) -> None:
         SKIP_SWEEP="nonsense",
         RESUME_FROM="w.ckpt",
     )
-    assert (request.kind, request.manifest, request.resume_from) == (
-        FINE_TUNE,
-        Path("m.yaml"),
-        None,
-    )
+    assert (request.kind, request.manifest) == (FINE_TUNE, Path("m.yaml"))
+    assert request.resume_from is None
     assert set_over(request) == {"paths.graph": "g", "dataloader.num_workers": 1}
     assert (request.skip_sweep, request.skip_fine) == (True, False)
 
@@ -173,6 +147,5 @@ def test_every_other_option_of_fine_tune_reaches_the_request(call: Call) -> None
     request = asked(call, *options.split(), command="fine-tune")
     assert (request.resume_from, request.run_dir) == (Path("w.ckpt"), Path("r"))
     assert (request.jobs, request.resume, request.output_root) == (2, True, Path("out"))
-    assert asked(call, "--metric", "val_pearson_corr", command="fine-tune").metric == (
-        "val_pearson_corr"
-    )
+    by_loss = asked(call, "--metric", "val_loss", command="fine-tune")
+    assert by_loss.metric == "val_loss"
