@@ -16,6 +16,8 @@ from rich.text import Text
 
 from topoqa_train.errors import TopoqaTrainError
 
+# Rich assumes 80 columns where there is no terminal; a log or a pipe has no such limit, and tables
+# must not be cut there.
 PLAIN_WIDTH = 200
 # Control characters except tabs and line ends, and marks that change the reading direction: a run's
 # or a file's name must not be able to clear the screen or set the window's title.
@@ -71,6 +73,8 @@ def guard_streams() -> None:
         stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
         for stream in (sys.stdout, sys.stderr)
     )
+    # A pipe that is closed already raises BrokenPipeError. What can't be written to standard error
+    # is dropped, but results that can't be written are an error.
     results: Any = _GuardedStream(stdout, _raise_as_broken_pipe) if stdout.isatty() else stdout
     guarded: Any = _GuardedStream(stderr, _ignore)
     sys.stdout, sys.stderr = results, guarded
@@ -105,6 +109,7 @@ def err() -> Console:
 
 
 def _console(*, stderr: bool) -> Console:
+    # Created for each use: the streams may be replaced at any time (guards, pytest).
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
     # Names of files and runs are printed literally: `x.yaml:100:` is no emoji, `[a]` no style.

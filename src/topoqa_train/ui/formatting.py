@@ -55,6 +55,7 @@ def percent(value: float) -> str:
 def size(count: int) -> str:
     """Format bytes as `512 B`, `3.4 MiB` or `1.2 GiB`."""
     value, units = float(count), ["TiB", "GiB", "MiB", "KiB", "B"]
+    # The next unit starts at 1000, not 1024: a number has three digits at the most.
     while value >= 1000 and len(units) > 1:
         value /= 1024
         units.pop()
@@ -96,6 +97,8 @@ def plot(
     neighbours, so columns stay as they are while values are appended, until that number grows.
     A column without a finite value is empty.
     """
+    # Equally many per column, not the width divided: otherwise each new epoch would move all
+    # columns, and a curve that is redrawn would flicker.
     per_column = max(1, math.ceil(len(values) / width))
     columns = [
         _mean(values[start : start + per_column]) for start in range(0, len(values), per_column)
@@ -104,6 +107,7 @@ def plot(
     if not finite:
         return [""] * height
     low, high = span or (min(finite), max(finite))
+    # The smallest value gets the lowest block, not an empty cell, which means "no value".
     steps = len(_BLOCKS) * height - 1
     scale = steps / (high - low) if high > low else 0.0
     levels = [
@@ -124,9 +128,20 @@ def _block(level: int | None, row: int) -> str:
     return " " if above < 0 else _BLOCKS[min(above, len(_BLOCKS) - 1)]
 
 
-def table(headings: Iterable[str], left: Collection[str] = ()) -> Table:
-    """Return a table without lines; only the columns in `left` are justified to the left."""
+def table(
+    headings: Iterable[str], left: Collection[str] = (), wrapped: Collection[str] = ()
+) -> Table:
+    """Return a table without lines.
+
+    Only the columns in `left` are justified to the left, and only those in `wrapped` may get
+    several lines in a row: Rich cuts the others where the terminal is too narrow.
+    """
     made = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        made.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
+        made.add_column(
+            heading,
+            justify="left" if heading in left else "right",
+            no_wrap=heading not in wrapped,
+            overflow="fold" if heading in wrapped else "ellipsis",
+        )
     return made

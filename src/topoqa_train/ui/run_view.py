@@ -52,6 +52,7 @@ def picture(document: MonitorDocument, *, width: int, height: int | None, rows: 
     """
     head = [*_head(document, width), Text(), *_checkpoints(document, width), Text()]
     foot = [*_parameters(document.learning_parameters, width), *_warnings(document, width)]
+    # Only the curves and the last epochs shrink: the head and the foot say whether the run is well.
     left = None if height is None else height - len(head) - len(foot)
     # One heading and one blank line each for the plots and for the last epochs.
     fitting = [tall for tall in _PLOT_HEIGHTS if left is not None and tall + rows + 4 <= left]

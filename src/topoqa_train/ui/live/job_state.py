@@ -22,6 +22,7 @@ State = Literal[
     "waiting", "starting", "loading", "training", "done", "done before", "failed", "stopped"
 ]
 _FINAL: dict[str, State] = {"completed": "done", "failed": "failed", "interrupted": "stopped"}
+# The pace of a run changes with the load of the machine: only recent epochs predict the next ones.
 _RECENT = 10
 
 

@@ -42,6 +42,7 @@ class Jobs(ExitStack):
 
     def phase(self, name: str, jobs: Sequence[str]) -> None:
         """See `Reporter.phase`: the jobs' real names replace the planned ones."""
+        # Fine-tuning jobs are named after the run they start from, which the plan can't know.
         views = list(self.views.values())
         planned = [view for view in views if view.phase == name]
         epochs = [view.epochs for view in planned] or [0]

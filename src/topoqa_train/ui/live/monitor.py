@@ -41,11 +41,9 @@ class MonitorScreen(ExitStack):
         self.target = target
         self.rows = rows
         self.document: MonitorDocument | None = None
+        # Drawn only when there is something new: nothing in the picture moves by itself.
         self._live = Live(
-            console=target,
-            auto_refresh=False,
-            redirect_stdout=False,
-            redirect_stderr=False,
+            console=target, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
         )
         self.callback(self._close)
 
@@ -53,6 +51,8 @@ class MonitorScreen(ExitStack):
         """Replace the picture."""
         self._live.start()
         self.document = document
+        # One line less than the terminal has: the cursor's line would scroll the first one away,
+        # and Rich can't redraw what has scrolled away.
         self._draw(document, self.target.height - 1)
 
     def _draw(self, document: MonitorDocument, height: int) -> None:

@@ -12,6 +12,7 @@ from topoqa_train.ui.live.job_state import JobView
 from topoqa_train.ui.live.jobs import Jobs, plan_summary
 from topoqa_train.views.progress import Plan
 
+# A line per epoch would fill a CI log with thousands of lines; ten per job show that it is alive.
 _TENTHS = 10
 
 

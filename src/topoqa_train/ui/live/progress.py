@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -33,20 +32,10 @@ def progress(description: str, total: int | None) -> Iterator[Callable[[int], No
         with _lines(description, total) as advance:
             yield advance
         return
-    with _bar(target) as bar:
+    text, times = TextColumn("{task.description}"), (TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), *times)
+    with Progress(*columns, console=target) as bar:
         yield partial(bar.advance, bar.add_task(description, total=total))
-
-
-def _bar(target: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=target,
-    )
 
 
 @contextmanager
@@ -56,6 +45,7 @@ def _lines(description: str, total: int | None) -> Iterator[Callable[[int], None
     def advance(steps: int = 1) -> None:
         nonlocal done
         before, done = done, done + steps
+        # The last tenth is left to the line "done" below.
         if total and done < total and done * _TENTHS // total > before * _TENTHS // total:
             console.notify(f"{description}: {done} of {total}")
 

@@ -41,6 +41,7 @@ def rows(views: Sequence[JobView], height: int) -> list[Row]:
     if len(views) <= height:
         return list(views)
     order = _by_priority(views)
+    # Showing one job may split a fold in two, so the number of rows is known only when it is tried.
     for count in range(height, -1, -1):
         folded = _folded(views, set(order[:count]))
         if len(folded) <= max(1, height):

@@ -19,7 +19,8 @@ from topoqa_train.ui.live.plain import PlainJobs
 from topoqa_train.ui.live.row_folding import Fold, rows
 from topoqa_train.views.progress import Plan
 
-# The wide layout is used only if it leaves this much for names.
+# The wide layout is used only if it leaves this much for names, the length of a shipped config's:
+# large_batch_sched_boost_seed222. A name matters more than the two metrics of the wide layout.
 _NAME_WIDTH = 31
 _MIN_NAME_WIDTH = 8
 # A blank line above the table, the time below it, and the cursor's line.
@@ -45,8 +46,11 @@ class JobsScreen(Jobs):
     def __init__(self, target: Console, clock: Clock) -> None:
         super().__init__(clock)
         self.target = target
-        # Rich draws from a thread of its own.
+        # Rich draws from a thread of its own, while events change the jobs in this one.
         self._lock = threading.Lock()
+        # Four times a second the clock and the bars look alive, and drawing takes no time from the
+        # training. Nothing is redirected: Rich would print what goes to standard output on this
+        # console, which is standard error.
         self._live = Live(
             console=target,
             get_renderable=self._render,
@@ -72,6 +76,7 @@ class JobsScreen(Jobs):
         """See `Reporter.phase`."""
         with self._lock:
             super().phase(name, jobs)
+        # The display starts here, not with the plan: a plan of nothing has no table to show.
         if self.views:
             self._live.start()
 
@@ -97,6 +102,8 @@ class JobsScreen(Jobs):
     def _table(self) -> Table:
         wide, name_width = self._layout()
         now = self.clock.monotonic()
+        # Rich computes widths from what is in the table now; the widths of the longest possible
+        # cells keep columns in their places when the first metrics arrive.
         table = Table.grid(padding=(0, _gap(wide=wide)))
         phase_width, *widths = [len(cell) for cell in self._widest_cells(wide=wide)]
         for width in (phase_width, 0, *widths):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from topoqa_train.ui import formatting
@@ -15,12 +14,11 @@ _OTHER_COLUMNS = 36
 
 def clean_table(plan: CleanPlan, width: int) -> RenderableType:
     """Return the runs to delete with size and reason, then those that are kept, in `width`."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    # A name is wrapped only if it would leave no room for the other columns.
+    # A name is wrapped only if it would leave no space for the other columns, and never cut: the
+    # user decides by it what is deleted.
     longest = max((len(run.run_id) for run in plan.doomed), default=0)
-    table.add_column("run", overflow="fold", no_wrap=longest <= width - _OTHER_COLUMNS)
-    table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("why")
+    wrapped = ("run", "why") if longest > width - _OTHER_COLUMNS else ("why",)
+    table = formatting.table(("run", "size", "why"), left=("run", "why"), wrapped=wrapped)
     for run in plan.doomed:
         ended = f"{run.status} {run.ended.astimezone():%Y-%m-%d}"
         cells = (run.run_id, formatting.size(run.size), ", ".join([ended, *run.reasons]))

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from topoqa_train.config.value_sources import Value, ValueSource
 from topoqa_train.errors import shown_path
+from topoqa_train.ui import formatting
 
 
 def config_table(title: Sequence[str], values: Sequence[Value], here: Path) -> RenderableType:
     """Return a table of `values` below `title`; defaults are dim, paths relative to `here`."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("key", no_wrap=True)
-    table.add_column("value", overflow="fold")
-    table.add_column("from", overflow="fold", max_width=24)
+    headings = ("key", "value", "from")
+    table = formatting.table(headings, left=headings, wrapped=headings[1:])
+    # Long origins must not squeeze the values, which are what the user looks for.
+    table.columns[-1].max_width = 24
     for value in values:
         style = "dim" if value.source.kind == "default" else ""
         cells = (value.key, _value(value.value, here), _source(value.key, value.source))

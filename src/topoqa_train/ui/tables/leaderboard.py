@@ -26,8 +26,11 @@ _COLUMNS = (
     (_RHO, "rho", "rho", 3),
     (_PER_TARGET, "per-target rho", "t. rho", 2),
 )
+# At most this many metrics beside the ranking one in the narrow layout.
 _NARROW_COLUMNS = 2
 _GAP = 2
+# The wide layout is used only if it leaves this much for names: of a config's name and the time
+# of the start, by which users know a run, the time alone takes 20 columns.
 _MIN_NAME_WIDTH = 32
 _MAX_HEADING = 14
 
@@ -55,7 +58,8 @@ def _cells(
     """Return headings and rows without the column of names."""
     shown = [column for column in _COLUMNS if column[0] != board.metric]
     # Runs of other programs may have no per-target metric; a column of dashes would be useless.
-    if not any(_has(entry, _PER_TARGET) for entry in entries):
+    per_target = [_metric(entry, _PER_TARGET) for entry in entries]
+    if not any(value is not None and math.isfinite(value) for value in per_target):
         shown = [column for column in shown if column[0] != _PER_TARGET]
     if narrow and len(shown) > _NARROW_COLUMNS:
         shown = [column for column in shown if column[0] != _RHO][:_NARROW_COLUMNS]
@@ -116,7 +120,3 @@ def _name(entry: Entry) -> str:
 
 def _metric(entry: Entry, name: str) -> float | None:
     return None if entry.best is None else entry.best.metrics.get(name)
-
-
-def _has(entry: Entry, name: str) -> bool:
-    return (value := _metric(entry, name)) is not None and math.isfinite(value)

@@ -32,11 +32,9 @@ def plan_table(plan: Plan, here: Path, width: int) -> RenderableType:
 
 
 def _jobs(plan: Plan, here: Path, width: int) -> Table:
-    table = formatting.table(
-        ("phase", "job", "epochs", "graphs", "config"), left=("phase", "job", "config")
-    )
-    for column in table.columns:
-        column.no_wrap, column.overflow = False, "fold"
+    headings = ("phase", "job", "epochs", "graphs", "config")
+    # A name that does not fit is wrapped: one must be able to copy it from here.
+    table = formatting.table(headings, left=("phase", "job", "config"), wrapped=headings)
     last_phase = ""
     for job in plan.jobs:
         phase = job.phase if job.phase != last_phase else ""
