@@ -55,16 +55,10 @@ def held(
     creates or needs. The starting points of runs that are `leaving` are free; without
     `interrupted`, so are interrupted runs, unless there is another reason.
     """
+    glances, unreadable = _glances(store.all(), clock)
     # A run can have several reasons. Each group overwrites the ones before it, so the one that is
     # reported is the one that the user must deal with first: the state of the run itself.
-    unreadable: dict[str, str] = {}
     reasons: dict[str, str] = {}
-    glances: list[Glance] = []
-    for paths in store.all():
-        try:
-            glances.append(summary.glance(paths, clock))
-        except RequestError as error:
-            unreadable[paths.run_id] = f"can't be read: {error.message}"
     for glance in glances:
         if glance.paths.run_id in leaving:
             continue
@@ -155,7 +149,8 @@ def _beyond(store: RunStore, clock: Clock, keep: int, spare: Collection[str]) ->
     """Return the finished runs beyond the newest `keep`, without those that must stay."""
     # Interrupted runs stay without counting against `keep`: they are waiting to be resumed.
     stay = {*held(store, clock), *spare}
-    finished = [glance for glance in _glances(store.here(), clock) if glance.status in _FINISHED]
+    glances, _ = _glances(store.here(), clock)
+    finished = [glance for glance in glances if glance.status in _FINISHED]
     finished.sort(key=lambda glance: (_created(glance), glance.paths.run_id), reverse=True)
     beyond = [glance for glance in finished[keep:] if glance.paths.run_id not in stay]
     return [glance for glance in beyond if not is_tied(glance.paths)]
@@ -193,12 +188,16 @@ def _moved(
             warn(str(error))
 
 
-def _glances(runs: Iterable[RunPaths], clock: Clock) -> Iterator[Glance]:
+def _glances(runs: Iterable[RunPaths], clock: Clock) -> tuple[list[Glance], dict[str, str]]:
+    """Return a glance at each run that can be read, and why each of the others can't."""
+    glances: list[Glance] = []
+    unreadable: dict[str, str] = {}
     for paths in runs:
         try:
-            yield summary.glance(paths, clock)
-        except RequestError:
-            continue  # `held` reports it
+            glances.append(summary.glance(paths, clock))
+        except RequestError as error:
+            unreadable[paths.run_id] = f"can't be read: {error.message}"
+    return glances, unreadable
 
 
 def _created(glance: Glance) -> datetime:

@@ -255,14 +255,14 @@ class TestHeld:
         make("base", 4, folder="history")
         make("tuned", 5, started_from={"run_id": "base"})
         make("newest", 6)
-        make("swept", 7)
-        make("picked", 8)
+        make("created", 7)
+        make("needed", 8)
         (make("broken", 9) / "run_metadata.json").write_text("{")
         (store.root / "latest").symlink_to("newest")
-        begun = ledger.begin(store.root, "pipeline", Path("/m.yaml"), clock)
-        begun.add("job", "identity", "swept", store.root)
-        begun.write()
-        begun.require(["picked", "gone"], [])
+        session = ledger.begin(store.root, "pipeline", Path("/m.yaml"), clock)
+        session.add("job", "identity", "created", store.root)
+        session.write()
+        session.require(["needed", "gone"], [])
         found = history.held(store, clock)
         assert found.pop("broken").startswith("can't be read")
         assert found == {
@@ -270,8 +270,8 @@ class TestHeld:
             "stopped": "was interrupted",
             "base": "is the starting point of tuned",
             "newest": "is what latest points at",
-            "swept": "belongs to a pipeline in progress",
-            "picked": "belongs to a pipeline in progress",
+            "created": "belongs to a pipeline in progress",
+            "needed": "belongs to a pipeline in progress",
         }
 
     @pytest.mark.parametrize("how", ["run_id", "checkpoint"])
@@ -299,11 +299,11 @@ class TestHeld:
     def test_a_ledger_that_is_over_holds_nothing(
         self, make: Make, store: RunStore, clock: Any, how: str
     ) -> None:
-        make("swept")
+        make("created")
         session = ledger.begin(store.root, "batch", Path("/m.yaml"), clock)
-        session.add("job", "identity", "swept", store.root)
+        session.add("job", "identity", "created", store.root)
         session.write()
-        assert set(history.held(store, clock)) == {"swept"}
+        assert set(history.held(store, clock)) == {"created"}
         if how == "finished":
             session.finish(clock)
         else:
@@ -314,15 +314,15 @@ class TestHeld:
     def test_one_of_another_host_holds_for_a_week(
         self, make: Make, store: RunStore, clock: Any
     ) -> None:
-        make("swept")
-        begun = ledger.begin(store.root, "batch", Path("/m.yaml"), clock)
-        begun.process = {**begun.process, "host": "elsewhere"}
-        begun.add("job", "identity", "swept", store.root)
-        begun.write()
+        make("created")
+        session = ledger.begin(store.root, "batch", Path("/m.yaml"), clock)
+        session.process = {**session.process, "host": "elsewhere"}
+        session.add("job", "identity", "created", store.root)
+        session.write()
         moment = clock.now().timestamp()
-        os.utime(begun.path, (moment, moment))
+        os.utime(session.path, (moment, moment))
         clock.advance(6 * 24 * 3600)
-        assert set(history.held(store, clock)) == {"swept"}
+        assert set(history.held(store, clock)) == {"created"}
         clock.advance(2 * 24 * 3600)
         assert history.held(store, clock) == {}
 

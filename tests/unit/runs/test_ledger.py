@@ -19,7 +19,7 @@ MANIFEST = Path("/manifests/run_core.yaml")
 
 
 @pytest.fixture
-def begun(tmp_path: Path, clock: Any) -> Ledger:
+def session(tmp_path: Path, clock: Any) -> Ledger:
     return ledger.begin(tmp_path, "pipeline", MANIFEST, clock)
 
 
@@ -32,27 +32,21 @@ def last(root: Path) -> Any:
     return ledger.last(root, "pipeline", MANIFEST)
 
 
-def test_an_added_run_is_on_the_disk(begun: Ledger, tmp_path: Path) -> None:
-    add(begun, "a", "identity-of-a", "a_2026")
+def test_an_added_run_is_on_the_disk_and_found_by_its_job(session: Ledger, tmp_path: Path) -> None:
+    add(session, "a", "old", "a_2026")
     found = last(tmp_path)
-    assert found == begun
-    assert found.run_of("a", "identity-of-a") == "a_2026"
-
-
-def test_a_run_is_found_by_job_and_identity_or_by_job_alone(begun: Ledger) -> None:
-    add(begun, "a", "old", "a_2026")
-    assert begun.run_of("a", "new") is None
-    assert begun.run_of("b", "old") is None
-    assert (begun.run_of("a"), begun.run_of("b")) == ("a_2026", None)
-    add(begun, "a", "new", "a_2027")
-    assert begun.run_of("a", "new") == "a_2027"
+    assert found == session
+    assert found.run_of("a") == found.run_of("a", "old") == "a_2026"
+    assert found.run_of("a", "new") is found.run_of("b") is found.run_of("b", "old") is None
+    add(session, "a", "new", "a_2027")
+    assert last(tmp_path).run_of("a", "new") == "a_2027"
 
 
 def test_a_run_in_another_folder_is_recorded_with_it(
-    begun: Ledger, tmp_path: Path, clock: Any
+    session: Ledger, tmp_path: Path, clock: Any
 ) -> None:
-    add(begun, "a", "id", "a_2026", tmp_path)
-    add(begun, "b", "id", "b_2026", tmp_path / "elsewhere")
+    add(session, "a", "id", "a_2026", tmp_path)
+    add(session, "b", "id", "b_2026", tmp_path / "elsewhere")
     found = last(tmp_path)
     assert (found.root_of("a"), found.root_of("b")) == (tmp_path, tmp_path / "elsewhere")
     assert found.root_of("c") == tmp_path
@@ -61,19 +55,19 @@ def test_a_run_in_another_folder_is_recorded_with_it(
 
 
 def test_one_that_resumes_takes_over_what_the_previous_one_knew(
-    begun: Ledger, clock: Any, tmp_path: Path
+    session: Ledger, clock: Any, tmp_path: Path
 ) -> None:
-    add(begun, "a", "identity-of-a", "a_2026")
-    begun.selected = SelectedCheckpoint(base="b", checkpoint=Path("/b.ckpt"), run_id="d", epoch=1)
-    begun.finish(clock)
+    add(session, "a", "identity-of-a", "a_2026")
+    session.selected = SelectedCheckpoint(base="b", checkpoint=Path("/b.ckpt"), run_id="d", epoch=1)
+    session.finish(clock)
     clock.advance(60)
-    next_one = ledger.begin(tmp_path, "pipeline", MANIFEST, clock, begun)
+    next_one = ledger.begin(tmp_path, "pipeline", MANIFEST, clock, session)
     add(next_one, "c", "identity-of-c", "c_2026")
     found = last(tmp_path)
     assert found == next_one
     assert found.completed is None
-    assert (set(found.jobs), found.selected) == ({"a", "c"}, begun.selected)
-    assert set(begun.jobs) == {"a"}
+    assert (set(found.jobs), found.selected) == ({"a", "c"}, session.selected)
+    assert set(session.jobs) == {"a"}
 
 
 def test_a_manifest_is_the_same_from_wherever_it_is_named(
@@ -102,32 +96,37 @@ def test_every_ledger_of_a_manifest_newest_first(tmp_path: Path, clock: Any) -> 
 
 
 def test_the_newest_is_the_newest_though_the_clock_went_back(
-    begun: Ledger, clock: Any, tmp_path: Path
+    session: Ledger, clock: Any, tmp_path: Path
 ) -> None:
     clock.advance(-365 * 24 * 3600)
-    second = ledger.begin(tmp_path, "pipeline", MANIFEST, clock, begun)
-    assert second.started < begun.started
+    second = ledger.begin(tmp_path, "pipeline", MANIFEST, clock, session)
+    assert second.started < session.started
     assert last(tmp_path) == second
     clock.advance(400 * 24 * 3600)
     third = ledger.begin(tmp_path, "pipeline", MANIFEST, clock)
     assert [each.path for each in ledger.every(tmp_path, MANIFEST)] == [
         third.path,
         second.path,
-        begun.path,
+        session.path,
     ]
 
 
-def test_other_folders_are_recorded_before_a_run_is_in_them(begun: Ledger, tmp_path: Path) -> None:
-    begun.require([], [tmp_path, tmp_path / "a", tmp_path / "b", tmp_path / "a"])
+def test_required_runs_and_other_folders_are_recorded_once(session: Ledger, tmp_path: Path) -> None:
+    session.require(["a", "b", "a"], [tmp_path, tmp_path / "a", tmp_path / "b", tmp_path / "a"])
+    session.require(["b"], [])
     found = last(tmp_path)
     assert found.run_folders == [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert found.required == ["a", "b"]
+    add(session, "job", "identity", "c")
+    session.selected = SelectedCheckpoint(base="b", checkpoint=Path("b"), run_id="d", epoch=1)
+    assert session.runs() == {"a", "b", "c", "d"}
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.EROFS, errno.ENOSPC])
 def test_a_failed_write_is_a_machine_error_and_leaves_the_file_as_it_was(
-    begun: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    session: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    before = begun.path.read_bytes()
+    before = session.path.read_bytes()
 
     def fail(descriptor: int) -> None:
         raise OSError(number, os.strerror(number))
@@ -135,50 +134,50 @@ def test_a_failed_write_is_a_machine_error_and_leaves_the_file_as_it_was(
     with monkeypatch.context() as broken:
         broken.setattr(os, "fsync", fail)
         with pytest.raises(MachineError) as caught:
-            add(begun, "a", "id", "a_2026")
-        begun.leave()  # nothing to be done about it
-    assert str(begun.path) in caught.value.message
-    assert begun.path.read_bytes() == before
-    assert [entry.name for entry in begun.path.parent.iterdir()] == [begun.path.name]
+            add(session, "a", "id", "a_2026")
+        session.leave()  # nothing to be done about it
+    assert str(session.path) in caught.value.message
+    assert session.path.read_bytes() == before
+    assert [entry.name for entry in session.path.parent.iterdir()] == [session.path.name]
 
 
 class TestUnreadable:
     def substitute(self, root: Path) -> Any:
         return ledger.unreadable(root, "pipeline", MANIFEST)
 
-    def test_cut_anywhere_it_is_substituted(self, begun: Ledger, tmp_path: Path) -> None:
-        add(begun, "a", "id", "a_2026")
-        whole = begun.path.read_bytes()
+    def test_cut_anywhere_it_is_substituted(self, session: Ledger, tmp_path: Path) -> None:
+        add(session, "a", "id", "a_2026")
+        whole = session.path.read_bytes()
         for length in range(len(whole) - 1):  # but for the line's end
-            begun.path.write_bytes(whole[:length])
+            session.path.write_bytes(whole[:length])
             assert last(tmp_path) is None
             found = self.substitute(tmp_path)
-            assert (found.path, found.jobs) == (begun.path, {})
+            assert (found.path, found.jobs) == (session.path, {})
 
     def test_the_substitute_knows_what_the_one_before_knew(
-        self, begun: Ledger, clock: Any, tmp_path: Path
+        self, session: Ledger, clock: Any, tmp_path: Path
     ) -> None:
-        add(begun, "a", "id", "a_2026")
-        begun.finish(clock)
+        add(session, "a", "id", "a_2026")
+        session.finish(clock)
         clock.advance(60)
-        second = ledger.begin(tmp_path, "pipeline", MANIFEST, clock, begun)
+        second = ledger.begin(tmp_path, "pipeline", MANIFEST, clock, session)
         second.path.write_text("{")
-        os.utime(begun.path, (0, 0))
+        os.utime(session.path, (0, 0))
         found = self.substitute(tmp_path)
         assert (found.path, found.number, found.completed) == (second.path, 2, None)
         assert found.run_of("a", "id") == "a_2026"
 
-    def test_an_older_one_is_ignored(self, begun: Ledger, clock: Any, tmp_path: Path) -> None:
-        begun.path.write_text("{")
-        os.utime(begun.path, (0, 0))
+    def test_an_older_one_is_ignored(self, session: Ledger, clock: Any, tmp_path: Path) -> None:
+        session.path.write_text("{")
+        os.utime(session.path, (0, 0))
         clock.advance(60)
         ledger.begin(tmp_path, "pipeline", MANIFEST, clock)
         assert self.substitute(tmp_path) is None
 
-    def test_one_of_another_manifest_is_ignored(self, begun: Ledger, tmp_path: Path) -> None:
-        begun.path.write_text("{")
+    def test_one_of_another_manifest_is_ignored(self, session: Ledger, tmp_path: Path) -> None:
+        session.path.write_text("{")
         for name in ("pipeline_other_2026.json", "pipeline_run_core_b_2026.json"):
-            begun.path = begun.path.rename(begun.path.with_name(name))
+            session.path = session.path.rename(session.path.with_name(name))
             assert self.substitute(tmp_path) is None
 
 
@@ -202,38 +201,28 @@ def test_threads_get_a_ledger_each(tmp_path: Path, clock: Any) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", "null", "{}", '{"jobs": 3}', '{"jobs": {"a": "b"}}', "[" * 100_000],
-    ids=range(8),
+    ["", "{", "[]", "null", "{}", '{"jobs": 3}', '{"jobs": {"a": "b"}}', "[" * 100_000, None],
+    ids=range(9),
 )
-def test_an_unreadable_one_is_skipped(tmp_path: Path, begun: Ledger, content: str) -> None:
-    (begun.path.parent / "pipeline_zzz.json").write_text(content)
-    found = last(tmp_path)
-    assert found.path == begun.path
-
-
-def test_required_runs_are_on_the_disk_once(begun: Ledger) -> None:
-    begun.require(["a", "b", "a"], [])
-    begun.require(["b"], [])
-    found = last(begun.path.parent.parent)
-    assert found.required == ["a", "b"]
-    add(begun, "job", "identity", "c")
-    begun.selected = SelectedCheckpoint(base="b", checkpoint=Path("b"), run_id="d", epoch=1)
-    assert begun.runs() == {"a", "b", "c", "d"}
+def test_an_unreadable_one_is_skipped(tmp_path: Path, session: Ledger, content: Any) -> None:
+    path = session.path.with_name("pipeline_zzz.json")
+    os.mkfifo(path) if content is None else path.write_text(content)
+    assert last(tmp_path) == session
 
 
 def test_one_is_in_progress_until_it_is_left_or_finished_or_its_process_died(
-    begun: Ledger, tmp_path: Path, clock: Any
+    session: Ledger, tmp_path: Path, clock: Any
 ) -> None:
-    alive = begun.process
-    assert ledger.in_progress(tmp_path, clock) == [begun]
-    begun.process = {**alive, "started": 1.0, "ticks": 1}
-    begun.write()
+    alive = session.process
+    assert ledger.in_progress(tmp_path, clock) == [session]
+    session.process = {**alive, "started": 1.0, "ticks": 1}
+    session.write()
     assert ledger.in_progress(tmp_path, clock) == []
-    begun.leave()
+    session.leave()
     assert ledger.in_progress(tmp_path, clock) == []
     assert last(tmp_path).completed is None
-    begun.process = alive
-    begun.finish(clock)
+    session.process = alive
+    session.finish(clock)
     assert ledger.in_progress(tmp_path, clock) == []
     assert last(tmp_path).completed == "2026-01-31T12:00:00.000+00:00"
 
@@ -249,36 +238,32 @@ def test_one_is_in_progress_until_it_is_left_or_finished_or_its_process_died(
     ],
 )
 def test_one_that_names_no_process_is_not_in_progress(
-    begun: Ledger, tmp_path: Path, clock: Any, changes: dict[str, Any]
+    session: Ledger, tmp_path: Path, clock: Any, changes: dict[str, Any]
 ) -> None:
-    document = json.loads(begun.path.read_text()) | {"process": {}} | changes
-    begun.path.write_text(json.dumps(document))
+    document = json.loads(session.path.read_text()) | {"process": {}} | changes
+    session.path.write_text(json.dumps(document))
     assert ledger.in_progress(tmp_path, clock) == []
 
 
 @pytest.mark.parametrize("key", ["root", "run_id"])
-def test_names_with_a_null_byte_make_it_unreadable(begun: Ledger, tmp_path: Path, key: str) -> None:
-    add(begun, "a", "id", "a_2026", tmp_path / "elsewhere")
-    document = json.loads(begun.path.read_text())
+def test_names_with_a_null_byte_make_it_unreadable(
+    session: Ledger, tmp_path: Path, key: str
+) -> None:
+    add(session, "a", "id", "a_2026", tmp_path / "elsewhere")
+    document = json.loads(session.path.read_text())
     document["jobs"]["a"][key] = "/x\0y"
-    begun.path.write_text(json.dumps(document))
+    session.path.write_text(json.dumps(document))
     assert last(tmp_path) is None
 
 
-def test_a_pipe_among_the_ledgers_is_not_waited_for(begun: Ledger, tmp_path: Path) -> None:
-    os.mkfifo(begun.path.with_name("pipeline_run_core_2099-01-01_00-00-00.json"))
-    add(begun, "a", "id", "a_2026")
-    assert last(tmp_path) == begun
-
-
-def test_one_with_the_keys_of_earlier_versions_is_read(begun: Ledger, tmp_path: Path) -> None:
-    document = json.loads(begun.path.read_text())
+def test_one_with_the_keys_of_earlier_versions_is_read(session: Ledger, tmp_path: Path) -> None:
+    document = json.loads(session.path.read_text())
     pick = {"base": "b", "checkpoint": "/b.ckpt", "run_id": "p", "epoch": None}
     for old, new in (("pick", "selected"), ("pinned", "required"), ("roots", "run_folders")):
         del document[new]
         document[old] = pick if old == "pick" else ["x"]
     document["jobs"] = {"a": {"identity": "id", "run_id": "a_1"}}
-    begun.path.write_text(json.dumps(document))
+    session.path.write_text(json.dumps(document))
     found = last(tmp_path)
     assert (found.required, found.run_folders) == (["x"], ["x"])
     assert found.selected == SelectedCheckpoint.model_validate(pick)
