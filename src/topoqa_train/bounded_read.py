@@ -63,7 +63,7 @@ def content(path: Path, most: int) -> bytes:
         parts = [_some(file, min(size(file), most) + 1, path)]
         while parts[-1] and sum(map(len, parts)) <= most:
             parts.append(_some(file, 2**20, path))
-    whole = b"".join(parts)
+    whole = b"".join(filter(None, parts))  # of a single part it is no copy
     if len(whole) > most:
         raise too_large(len(whole), most, path)
     return whole

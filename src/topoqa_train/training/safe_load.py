@@ -28,6 +28,7 @@ MAX_VALUES = 2**20
 _MAX_MEMBERS: Final = 2**16 - 1
 _MAX_DEPTH: Final = 32
 _MAX_NAME: Final = 100
+_MAGIC: Final = b"PK"
 _ENTRY_SIGNATURE: Final = b"PK\x01\x02"
 # The zip records of torch.save: an entry of the directory, and the three that end the file.
 _ENTRY: Final = struct.Struct("<4s6H3L5H2L")
@@ -101,13 +102,14 @@ def load(path: Path, limits: Limits, classes: Sequence[type] = ()) -> Any:  # no
         ForbiddenGlobalError: the pickle names anything else.
         InvalidFileError: the file is damaged, or `torch.save` did not write it.
     """
-    content = bounded_read.content(path, limits.file_bytes)
     allowed = _GLOBALS | {f"{each.__module__}.{each.__qualname__}" for each in classes}
     try:
+        _check_ends(path, limits, allowed)
+        content = bounded_read.content(path, limits.file_bytes)
         archive = _checked_archive(content, limits, allowed)
         with torch.serialization.safe_globals(list(classes)):
             return torch.load(archive, map_location="cpu", weights_only=True)
-    except (InvalidFileError, MemoryError):
+    except (InvalidFileError, OSError, MemoryError):
         raise
     except Exception as error:  # zipfile and torch raise anything for a damaged file
         why = " ".join(str(error).split())[:200]
@@ -143,10 +145,21 @@ def check_tensor(tensor: Tensor) -> None:
         raise InvalidFileError("the shape of a tensor in it goes beyond its bytes")
 
 
+def _check_ends(path: Path, limits: Limits, allowed: Collection[str]) -> None:
+    """Refuse what is not a zip archive by its first and last bytes: it may be sparse and huge."""
+    with bounded_read.opened(path) as file:
+        bounded_read.check_size(file, limits.file_bytes, path)
+        start = file.read(len(_MAGIC))
+        if start != _MAGIC:
+            _refuse_bare(start + file.read(limits.pickle_bytes), limits, allowed)
+        if not zipfile.is_zipfile(file):
+            raise DamagedFileError("the end of the archive is missing")
+
+
 def _checked_archive(content: bytes, limits: Limits, allowed: Collection[str]) -> io.BytesIO:
     """Return an archive of the pickle and the tensors in `content`, after checking them."""
-    if not content.startswith(b"PK"):
-        _refuse_bare(content, limits, allowed)
+    if not content.startswith(_MAGIC):
+        raise DamagedFileError("it changed while it was read")
     # zipfile keeps some hundred bytes for each entry. Only a file this large can have too many.
     most = _MAX_MEMBERS
     if len(content) > most * _ENTRY.size and content.count(_ENTRY_SIGNATURE) > most:
@@ -199,11 +212,11 @@ def _copy(source: zipfile.ZipFile, folder: str) -> io.BytesIO:
 
 
 def _refuse_bare(content: bytes, limits: Limits, allowed: Collection[str]) -> None:
-    """Raise the error for a file that is not a zip archive; forbidden globals come first."""
+    """Raise the error for what is not a zip archive, given its start; forbidden globals first."""
     if not content:
         raise InvalidFileError("it is empty")
     try:
-        _check_pickle(content[: limits.pickle_bytes], allowed, limits.instructions)
+        _check_pickle(content, allowed, limits.instructions)
     except ForbiddenGlobalError:
         raise
     except (InvalidFileError, LookupError, ValueError):

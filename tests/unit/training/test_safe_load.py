@@ -161,6 +161,14 @@ def test_a_directory_of_very_many_parts_is_not_read(graph_file: Path, tmp_path: 
     assert "too many parts" in within(lambda: refusal(path), mebibytes=64)
 
 
+@pytest.mark.parametrize("start", [b"", b"PK\x03\x04"])
+def test_a_large_sparse_file_is_refused_without_reading_it(tmp_path: Path, start: bytes) -> None:
+    path = tmp_path / "x.pt"
+    path.write_bytes(start)
+    os.truncate(path, graphs._LIMITS.file_bytes)
+    assert str(path) in within(lambda: refusal(path), mebibytes=64)
+
+
 def test_parts_that_claim_more_than_the_file_has(graph_file: Path, tmp_path: Path) -> None:
     names = [f"archive/data/{number}" for number in range(3)]
     content = bytearray(graph_file.read_bytes())
