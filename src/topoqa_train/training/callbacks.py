@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import asdict
+from typing import Any, cast
 
 import lightning
 import numpy as np
@@ -129,7 +130,8 @@ class EpochKeeper(lightning.Callback):
         self._resumed: dict[str, Any] | None = None
         self._started = 0.0
         self._undefined: set[str] = set()
-        self._scheduler: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
+        # `on_train_start` creates it, because Lightning creates the optimizer.
+        self._scheduler: torch.optim.lr_scheduler.ReduceLROnPlateau
 
     @property
     def run(self) -> dict[str, str]:
@@ -193,11 +195,10 @@ class EpochKeeper(lightning.Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         """Measure, decide, write and report, in this order; each file is written atomically."""
-        module = pl_module
-        if not isinstance(module, DockQModule):
-            raise TypeError("EpochKeeper needs a DockQModule")
+        module = cast("DockQModule", pl_module)
         row = self._measure(trainer, module)
-        self._schedule(row["val_loss"])
+        # The learning rate follows val_loss, whatever ranks the checkpoints.
+        self._scheduler.step(row["val_loss"])
         self._note_stopping(row)
         candidate = self._candidate(row)
         keep = self.progress.ranking.would_keep(candidate)
@@ -222,7 +223,8 @@ class EpochKeeper(lightning.Callback):
                 f"the weights became NaN in epoch {epoch}",
                 hint="Lower optimizer.learning_rate, or read training_console.log.",
             )
-        # In the order of the split, whatever the batches: sums do not depend on the batch size.
+        # Floating-point sums depend on their order. In the order of the split the metrics do not
+        # depend on the batch size or on the workers.
         order = np.argsort(index)
         metrics = evaluate(
             predicted[order],
@@ -255,13 +257,8 @@ class EpochKeeper(lightning.Callback):
                 "(constant predictions or labels), counted as 0"
             )
 
-    def _schedule(self, val_loss: float) -> None:
-        if self._scheduler is None:
-            raise RuntimeError("the training has not started")
-        # The learning rate follows val_loss, whatever ranks the checkpoints.
-        self._scheduler.step(val_loss)
-
     def _note_stopping(self, row: dict[str, float]) -> None:
+        # A NaN counts as an epoch without a gain, and never becomes the best value.
         value = row[self.config.selection.ranking_metric]
         best = self.progress.stopping_best
         if math.isfinite(value) and (best is None or value < best):
@@ -282,6 +279,7 @@ class EpochKeeper(lightning.Callback):
         row: dict[str, float],
         ranked_file: str | None,
     ) -> None:
+        # The metrics come first: after a kill in between, resuming cuts the surplus row off.
         self.metrics.append(row)
         self.history.append({name: float(value) for name, value in row.items()})
         content = checkpoint_file.serialise(self._document(trainer, module, row))
@@ -300,8 +298,6 @@ class EpochKeeper(lightning.Callback):
     def _document(
         self, trainer: lightning.Trainer, module: DockQModule, row: dict[str, float]
     ) -> dict[str, Any]:
-        if self._scheduler is None:
-            raise RuntimeError("the training has not started")
         return {
             "pytorch-lightning_version": lightning.__version__,
             # A folder can be renamed, and files copied from one run to another.
@@ -309,14 +305,11 @@ class EpochKeeper(lightning.Callback):
             "epoch": int(row["epoch"]),
             "global_step": trainer.global_step,
             "state_dict": module.network.state_dict(),
-            "hyper_parameters": {
-                "architecture": self.network.architecture,
-                "options": self.network.options,
-                "node_dim": self.network.node_dim,
-                "edge_dim": self.network.edge_dim,
-            },
+            "hyper_parameters": asdict(self.network),
             "optimizer_states": [trainer.optimizers[0].state_dict()],
             "lr_schedulers": [self._scheduler.state_dict()],
+            # Taken after the validation, so that the next epoch draws the same numbers as it
+            # would have without an interruption.
             "random_states": random_states(),
             "progress": self.progress.to_json(),
             "metrics": {name: value for name, value in row.items() if name != "epoch_seconds"},

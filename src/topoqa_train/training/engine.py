@@ -99,7 +99,8 @@ def fit(
         TrainingError: the weights became NaN, or Lightning failed.
         InterruptedRunError, TerminatedRunError: `stop` requested it; completed epochs are saved.
     """
-    _check_limits(config, options, data)
+    expected_graphs = _check_limits(config, options, data)
+    # Before the network is created, because its first weights are drawn at random.
     seed_everything(config.dataloader.seed, config.trainer.threads)
     identity = network_identity(config, data)
     module = DockQModule(build_network(identity), config.optimizer.learning_rate)
@@ -110,12 +111,14 @@ def fit(
         record=record,
         network=identity,
         validation=data.val,
-        expected_graphs=_expected_graphs(config, options, data),
+        expected_graphs=expected_graphs,
         emit=emit,
         clock=clock,
         log_lr=options.log_lr,
     )
     resumed = resume_run and resume.resume(module, keeper, resume_checkpoint, identity)
+    # Fine-tuning takes the weights alone. Lightning's `fit(ckpt_path=...)` would also restore the
+    # old learning rate and the epochs done, so that fine-tuning could end before its first epoch.
     if not resumed and options.weights_from is not None:
         weights.load(module.network, options.weights_from, identity)
     watch = BatchWatch(job, config, stop, emit, clock)
@@ -178,23 +181,10 @@ def check_trainer_args(arguments: dict[str, Any]) -> None:
         )
 
 
-def load_network_weights(path: Path) -> tuple[dict[str, Any], NetworkIdentity]:
-    """Return weights and network identity of a checkpoint of this program."""
-    document = checkpoint_file.read_weights(path)
-    if not checkpoint_file.is_ours(document):
-        raise RequestError(f"{path} is not a checkpoint of topoqa-train")
-    return document["state_dict"], checkpoint_file.identity(document)
-
-
-def _check_limits(config: TrainingConfig, options: RunOptions, data: LoadedData) -> None:
+def _check_limits(config: TrainingConfig, options: RunOptions, data: LoadedData) -> int:
+    """Check the limits on batches; return how many graphs a validation covers."""
     batch = config.dataloader.batch_size
     _batches("limit_train_batches", options.train_batches, len(data.train), batch)
-    _batches("limit_val_batches", options.val_batches, len(data.val), batch)
-
-
-def _expected_graphs(config: TrainingConfig, options: RunOptions, data: LoadedData) -> int:
-    """Return how many graphs a validation covers: all of them, unless batches are limited."""
-    batch = config.dataloader.batch_size
     batches = _batches("limit_val_batches", options.val_batches, len(data.val), batch)
     return min(len(data.val), batches * batch)
 
@@ -259,11 +249,14 @@ def _trainer(
         "limit_val_batches": options.val_batches,
         "callbacks": callbacks,
         "deterministic": True,
+        # `EpochKeeper` writes metrics and checkpoints; see there for the reason.
         "logger": False,
         "enable_checkpointing": False,
         "enable_progress_bar": False,
         "enable_model_summary": False,
+        # The predictions of a sanity check would be counted as those of the first epoch.
         "num_sanity_val_steps": 0,
+        # Lightning must not replace the sampler, whose order depends on seed and epoch alone.
         "use_distributed_sampler": False,
         **options.trainer_args,
     }
@@ -317,7 +310,10 @@ def network_of(path: Path, expected: NetworkIdentity | None = None) -> nn.Module
     Raises:
         RequestError: the checkpoint is unusable, or its network is not the `expected` one.
     """
-    state, theirs = load_network_weights(path)
+    document = checkpoint_file.read_weights(path)
+    if not checkpoint_file.is_ours(document):
+        raise RequestError(f"{path} is not a checkpoint of topoqa-train")
+    theirs = checkpoint_file.identity(document)
     network = build_network(expected or theirs)
-    weights.fill(network, state, theirs, expected or theirs, path)
+    weights.fill(network, document["state_dict"], theirs, expected or theirs, path)
     return network

@@ -37,7 +37,7 @@ def test_a_seed_decides_every_source(seed: int) -> None:
     assert torch.are_deterministic_algorithms_enabled()
 
 
-def test_states_go_on_where_they_were_after_a_file(tmp_path: Path) -> None:
+def test_states_continue_after_a_checkpoint_file(tmp_path: Path) -> None:
     seed_everything(5, threads=1)
     # Half of a pair of normal deviates stays behind in numpy and python: it must come back too.
     random.gauss(0, 1)

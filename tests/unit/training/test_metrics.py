@@ -63,11 +63,11 @@ def test_against_plain_loops_and_scipy(rng: random.Random, sizes: tuple[int, ...
     rng.shuffle(targets)
     scores = [rng.random() for _ in targets]
     dockq = [round(rng.random(), 2) if rng.random() < 0.3 else rng.random() for _ in targets]
-    figures = evaluate(scores, dockq, targets)
-    assert set(figures.values) == NAMES
-    assert figures.values == pytest.approx(plain(scores, dockq, targets), abs=1e-12)
-    assert figures.undefined == frozenset()
-    assert all(type(value) is float for value in figures.values.values())
+    metrics = evaluate(scores, dockq, targets)
+    assert set(metrics.values) == NAMES
+    assert metrics.values == pytest.approx(plain(scores, dockq, targets), abs=1e-12)
+    assert metrics.undefined == frozenset()
+    assert all(type(value) is float for value in metrics.values.values())
 
 
 def test_ties_have_the_mean_rank(rng: random.Random) -> None:
@@ -89,43 +89,43 @@ def test_val_loss_is_the_mean_over_graphs_not_over_batches() -> None:
 
 
 def test_constant_predictions_count_as_zero_and_are_named() -> None:
-    figures = evaluate([0.5] * 4, [0.1, 0.2, 0.3, 0.9], ["a", "a", "b", "b"])
+    metrics = evaluate([0.5] * 4, [0.1, 0.2, 0.3, 0.9], ["a", "a", "b", "b"])
     correlations = {"val_pearson_corr", "val_spearman_corr", "val_target_spearman"}
-    assert figures.undefined == correlations
-    assert all(figures.values[name] == 0.0 for name in correlations)
+    assert metrics.undefined == correlations
+    assert all(metrics.values[name] == 0.0 for name in correlations)
 
 
-def test_nearly_constant_predictions_are_no_fault() -> None:
+def test_nearly_constant_predictions_give_finite_metrics() -> None:
     scores = [0.5, np.nextafter(0.5, 1), 0.5]
-    figures = evaluate(scores, [0.1, 0.9, 0.2], ["a"] * 3)
-    assert all(np.isfinite(value) for value in figures.values.values())
-    assert -1 <= figures.values["val_pearson_corr"] <= 1
+    metrics = evaluate(scores, [0.1, 0.9, 0.2], ["a"] * 3)
+    assert all(np.isfinite(value) for value in metrics.values.values())
+    assert -1 <= metrics.values["val_pearson_corr"] <= 1
 
 
 def test_one_constant_target_counts_as_zero_in_the_mean() -> None:
-    figures = evaluate([0.1, 0.2, 0.5, 0.5], [0.1, 0.2, 0.3, 0.9], ["a", "a", "b", "b"])
-    assert figures.values["val_target_spearman"] == pytest.approx(0.5)
-    assert figures.undefined == {"val_target_spearman"}
+    metrics = evaluate([0.1, 0.2, 0.5, 0.5], [0.1, 0.2, 0.3, 0.9], ["a", "a", "b", "b"])
+    assert metrics.values["val_target_spearman"] == pytest.approx(0.5)
+    assert metrics.undefined == {"val_target_spearman"}
 
 
 def test_targets_that_nothing_can_rank_are_left_out_of_the_mean() -> None:
-    figures = evaluate(
+    metrics = evaluate(
         [0.1, 0.2, 0.7, 0.3, 0.9], [0.1, 0.2, 0.5, 0.4, 0.4], ["a", "a", "single", "same", "same"]
     )
-    assert figures.values["val_target_spearman"] == pytest.approx(1.0)
-    assert figures.undefined == frozenset()
+    assert metrics.values["val_target_spearman"] == pytest.approx(1.0)
+    assert metrics.undefined == frozenset()
     alone = evaluate([0.1, 0.2], [0.3, 0.4], ["a", "b"])
     assert alone.values["val_target_spearman"] == 0.0
     assert alone.undefined == {"val_target_spearman"}
 
 
 def test_a_single_graph() -> None:
-    figures = evaluate([0.3], [0.5], ["a"])
-    assert figures.values["val_loss"] == pytest.approx(0.04)
-    assert figures.values["val_ranking_loss"] == 0.0
-    assert figures.values["val_top1_medium"] == 1.0
-    assert figures.values["val_top1_high"] == 0.0
-    assert len(figures.undefined) == 3
+    metrics = evaluate([0.3], [0.5], ["a"])
+    assert metrics.values["val_loss"] == pytest.approx(0.04)
+    assert metrics.values["val_ranking_loss"] == 0.0
+    assert metrics.values["val_top1_medium"] == 1.0
+    assert metrics.values["val_top1_high"] == 0.0
+    assert len(metrics.undefined) == 3
 
 
 @pytest.mark.parametrize(
@@ -159,12 +159,12 @@ def test_equal_scores_count_against_the_model_in_any_order(rng: random.Random) -
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_a_prediction_that_is_no_number_never_ranks(wrong: float) -> None:
-    figures = evaluate([wrong, 0.5, 0.4], [0.9, 0.3, 0.2], ["a"] * 3)
-    assert not np.isfinite(figures.values["val_loss"])
-    assert figures.values["val_ranking_loss"] == pytest.approx(0.6)
-    assert figures.values["val_spearman_corr"] == 0.0
-    assert len(figures.undefined) == 3
+def test_a_prediction_that_is_not_finite_never_ranks(wrong: float) -> None:
+    metrics = evaluate([wrong, 0.5, 0.4], [0.9, 0.3, 0.2], ["a"] * 3)
+    assert not np.isfinite(metrics.values["val_loss"])
+    assert metrics.values["val_ranking_loss"] == pytest.approx(0.6)
+    assert metrics.values["val_spearman_corr"] == 0.0
+    assert len(metrics.undefined) == 3
 
 
 def test_the_order_of_the_graphs_does_not_count(rng: random.Random) -> None:
@@ -214,21 +214,21 @@ def test_selection_metric_of_nan_is_nan() -> None:
     assert np.isnan(selection_metric(np.nan, 0.5, weight=1.0, min_delta=0.0))
 
 
-def test_metrics_do_not_hang_on_where_the_arrays_lie_in_memory() -> None:
+def test_metrics_do_not_depend_on_the_alignment_of_arrays() -> None:
     # A resumed run must write the very digits of an undisturbed one; BLAS and numpy sum
     # differently at different alignments.
     rng = np.random.default_rng(20260101)
     predicted, dockq = rng.random(37), rng.random(37)
     targets = np.arange(37) // 5
 
-    def lying_at(values: np.ndarray, offset: int) -> np.ndarray:
+    def aligned(values: np.ndarray, offset: int) -> np.ndarray:
         room = np.empty(len(values) + 8)
         view = room[offset : offset + len(values)]
         view[:] = values
         return view
 
     seen = {
-        tuple(evaluate(lying_at(predicted, i), lying_at(dockq, j), targets).values.items())
+        tuple(evaluate(aligned(predicted, i), aligned(dockq, j), targets).values.items())
         for i in range(8)
         for j in range(8)
     }

@@ -105,7 +105,7 @@ def test_torchs_old_format(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"MODEL,dockq\n", "not a file of torch.save"),
@@ -114,10 +114,10 @@ def test_torchs_old_format(tmp_path: Path) -> None:
         (bytes(3000), "not a file of torch.save"),
     ],
 )
-def test_other_files(tmp_path: Path, content: bytes, said: str) -> None:
+def test_other_files(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "x.pt"
     path.write_bytes(content)
-    assert said in refusal(path)
+    assert message in refusal(path)
 
 
 @pytest.mark.parametrize("value", [{"x": torch.ones(1)}, [1, 2], "text", torch.ones(2)])
@@ -287,7 +287,7 @@ ALIKE = b"}(" + b"".join(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"\x80\x02}N" + b"\x85" * 900_000 + b"Ns.", "much besides tensors"),
         (b"\x80\x02}N" + b"\x85" * 60_000 + b"Ns.", "keys that are neither"),
@@ -300,10 +300,10 @@ ALIKE = b"}(" + b"".join(
     ids=["stack", "stack within bounds", "alike", "sets", "lists", "long name", "escapes"],
 )
 def test_pickles_that_would_fill_the_memory_or_the_stack_or_take_for_ever(
-    graph_file: Path, tmp_path: Path, content: bytes, said: str
+    graph_file: Path, tmp_path: Path, content: bytes, message: str
 ) -> None:
     path = rezip(graph_file, tmp_path / "b.pt", {"data.pkl": content})
-    assert said in within(lambda: refusal(path), mebibytes=48)
+    assert message in within(lambda: refusal(path), mebibytes=48)
 
 
 def test_a_negated_view_is_read_with_its_sign(graph_file: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from topoqa_train import bounded_read
 from topoqa_train.config.yaml.scalars import shorten
@@ -17,18 +18,29 @@ METADATA_NAME: Final = "graph_metadata.json"
 SUMMARY_NAME: Final = "graph_builder_summary.json"
 _MAX_BYTES: Final = 2**30
 _MAX_DEPTH: Final = 32
+# Errors of pydantic that name a Python class.
+_OBJECTS: Final = ("model_type", "dict_type")
 
 
-@dataclass(frozen=True)
-class BuiltGraph:
+class EdgeMetadata(BaseModel):
+    """Description of a graph's edge features; None for what the builder omits."""
+
+    model_config = ConfigDict(strict=True)
+
+    feature_dim: int | None = None
+    edge_feature_variant: str | None = None
+    bands: Any = None
+
+
+class BuiltGraph(BaseModel):
     """Description of one graph by its builder; None for what it omits."""
 
-    edge_dim: int | None
-    edge_variant: str | None
-    edge_bands: Any
-    edge_module: str | None
-    edge_params: Mapping[str, Any] | None
-    node_columns: tuple[str, ...] | None
+    model_config = ConfigDict(strict=True)
+
+    edge_metadata: EdgeMetadata = EdgeMetadata()
+    edge_module: str | None = None
+    edge_params: dict[str, Any] | None = None
+    node_feature_columns: list[str] | None = None
 
 
 def locate(name: str, graph_dir: Path, given: Path | None) -> Path | None:
@@ -76,23 +88,16 @@ def built_graph(document: Mapping[str, Any], model: str, path: Path) -> BuiltGra
     """
     if model not in document:
         return None
-    place = f"{path}: {model}"
-    entry = _kind(document[model], dict, "an object", place)
-    edges = _kind(entry.get("edge_metadata", {}), dict, "an object", f"{place}: edge_metadata")
-    columns = _optional(entry, "node_feature_columns", list, "a list of names", place)
-    if columns is not None and not all(isinstance(column, str) for column in columns):
-        raise DataError(f"{place}: node_feature_columns is not a list of names")
-    _check_depth([edges.get("bands"), entry.get("edge_params")], place)
-    width = _optional(edges, "feature_dim", int, "a number", f"{place}: edge_metadata")
-    variant = _optional(edges, "edge_feature_variant", str, "a name", f"{place}: edge_metadata")
-    return BuiltGraph(
-        edge_dim=width,
-        edge_variant=variant,
-        edge_bands=edges.get("bands"),
-        edge_module=_optional(entry, "edge_module", str, "a name", place),
-        edge_params=_optional(entry, "edge_params", dict, "an object", place),
-        node_columns=None if columns is None else tuple(columns),
-    )
+    try:
+        built = BuiltGraph.model_validate(document[model])
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, (model, *first["loc"])))
+        expected = "should be an object" if first["type"] in _OBJECTS else first["msg"]
+        value = json.dumps(first["input"])[:60]
+        raise DataError(f"{path}: {place[:200]} is {value}: {expected}") from None
+    _check_depth([built.edge_metadata.bands, built.edge_params], f"{path}: {model}")
+    return built
 
 
 def modules(document: Mapping[str, Any], path: Path) -> dict[str, Any] | list[Any]:
@@ -104,17 +109,6 @@ def modules(document: Mapping[str, Any], path: Path) -> dict[str, Any] | list[An
         raise DataError(f"{path}: modules is {json.dumps(found)[:60]}, not an object or a list")
     _check_depth(found, f"{path}: modules")
     return found
-
-
-def _optional(entry: Mapping[str, Any], key: str, kind: type, expected: str, place: str) -> Any:  # noqa: ANN401
-    value = entry.get(key)
-    return None if value is None else _kind(value, kind, expected, f"{place}: {key}")
-
-
-def _kind(value: Any, kind: type, expected: str, place: str) -> Any:  # noqa: ANN401
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise DataError(f"{place} is {json.dumps(value)[:60]}, not {expected}")
-    return value
 
 
 def _check_depth(value: Any, place: str) -> None:  # noqa: ANN401

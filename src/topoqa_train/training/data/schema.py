@@ -21,6 +21,8 @@ from topoqa_train.training.data.builder_metadata import (
 from topoqa_train.training.data.dataset import GraphDataset
 
 _MAX_SHOWN = 4
+# Each graph that the metadata describes, with its description.
+_Built = Sequence[tuple[Path, BuiltGraph]]
 
 
 @dataclass(frozen=True)
@@ -73,20 +75,21 @@ def find_schema(
     first = splits[0]
     if metadata is not None:
         _check(built, first.node_dim, first.edge_dim, metadata)
-    if len({_text(entry.edge_params) for _, entry in built}) > 1:
+    if len({str(entry.edge_params) for _, entry in built}) > 1:
         notes.append("edge_params differ between graphs; those of the first are shown")
     if summary is None:
         notes.append(f"no {SUMMARY_NAME}: the modules that built the graphs are unknown")
-    shown = built[0][1] if built else BuiltGraph(None, None, None, None, None, None)
+    shown = built[0][1] if built else BuiltGraph()
+    edges = shown.edge_metadata
     return FeatureSchema(
         node_dim=first.node_dim,
         edge_dim=first.edge_dim,
-        node_columns=shown.node_columns,
+        node_columns=_columns(shown),
         edges={
-            "variant": shown.edge_variant,
+            "variant": edges.edge_feature_variant,
             "module": shown.edge_module,
             "params": shown.edge_params,
-            "bands": shown.edge_bands,
+            "bands": edges.bands,
         },
         modules={} if summary is None else modules(read_document(summary), summary),
         metadata_path=metadata,
@@ -117,17 +120,14 @@ def _built(
     return built, [note] if missing else []
 
 
-def _check(
-    built: Sequence[tuple[Path, BuiltGraph]], node_dim: int, edge_dim: int, metadata: Path
-) -> None:
+def _check(built: _Built, node_dim: int, edge_dim: int, metadata: Path) -> None:
+    """Raise `DataError` if the metadata contradicts the tensors, or itself."""
+    columns = _grouped(built, _columns)
+    edge_dims = _grouped(built, lambda entry: entry.edge_metadata.feature_dim)
+    node_dims = [(len(names), files) for names, files in columns.items()]
     errors = [
-        *_wrong_widths(built, "edge_metadata.feature_dim", lambda entry: entry.edge_dim, edge_dim),
-        *_wrong_widths(
-            built,
-            "the number of node_feature_columns",
-            lambda entry: None if entry.node_columns is None else len(entry.node_columns),
-            node_dim,
-        ),
+        *_wrong_widths(edge_dims.items(), "edge_metadata.feature_dim", edge_dim),
+        *_wrong_widths(node_dims, "the number of node_feature_columns", node_dim),
     ]
     if errors:
         raise DataError(
@@ -135,10 +135,11 @@ def _check(
             details=errors,
             hint="Rebuild the graphs, or set paths.metadata to the file that belongs to them.",
         )
+    variants = _grouped(built, lambda entry: entry.edge_metadata.edge_feature_variant)
     errors = [
-        *_minorities(built, "node_feature_columns", lambda entry: entry.node_columns),
-        *_minorities(built, "edge_metadata.edge_feature_variant", lambda entry: entry.edge_variant),
-        *_minorities(built, "edge_module", lambda entry: entry.edge_module),
+        *_minorities(columns, "node_feature_columns"),
+        *_minorities(variants, "edge_metadata.edge_feature_variant"),
+        *_minorities(_grouped(built, lambda entry: entry.edge_module), "edge_module"),
     ]
     if errors:
         raise DataError(
@@ -148,40 +149,35 @@ def _check(
         )
 
 
-def _wrong_widths(
-    built: Sequence[tuple[Path, BuiltGraph]],
-    name: str,
-    value: Callable[[BuiltGraph], int | None],
-    actual: int,
-) -> list[str]:
-    """Return a line for each wrong value, with the number of its graphs and some of them."""
-    wrong: dict[int, list[str]] = {}
-    for path, entry in built:
-        stated = value(entry)
-        if stated is not None and stated != actual:
-            wrong.setdefault(stated, []).append(path.name)
-    return [
-        f"{name} is {shorten(str(stated))}, the tensors have {actual}, "
-        f"in {len(files)} graphs: {_some(files)}"
-        for stated, files in sorted(wrong.items())
-    ]
+def _columns(entry: BuiltGraph) -> tuple[str, ...] | None:
+    names = entry.node_feature_columns
+    return None if names is None else tuple(names)
 
 
-def _minorities(
-    built: Sequence[tuple[Path, BuiltGraph]],
-    name: str,
-    value: Callable[[BuiltGraph], str | tuple[str, ...] | None],
-) -> list[str]:
-    """Return a line for each value except the most common one."""
-    groups: dict[str | tuple[str, ...], list[str]] = {}
+def _grouped(built: _Built, value: Callable[[BuiltGraph], Any]) -> dict[Any, list[str]]:
+    """Return the names of the graphs with each value; the rarest value comes first."""
+    groups: dict[Any, list[str]] = {}
     for path, entry in built:
         stated = value(entry)
         if stated is not None:
             groups.setdefault(stated, []).append(path.name)
-    fewest_first = sorted(groups.items(), key=lambda group: len(group[1]))
+    return dict(sorted(groups.items(), key=lambda group: len(group[1])))
+
+
+def _wrong_widths(groups: Iterable[tuple[int, Sequence[str]]], name: str, actual: int) -> list[str]:
+    return [
+        f"{name} is {shorten(str(stated))}, the tensors have {actual}, "
+        f"in {len(files)} graphs: {_some(files)}"
+        for stated, files in groups
+        if stated != actual
+    ]
+
+
+def _minorities(groups: Mapping[Any, Sequence[str]], name: str) -> list[str]:
+    """Return a line for each value except the most common one."""
     return [
         f"{name} is {_text(stated)[:60]} in {len(files)} graphs: {_some(files)}"
-        for stated, files in fewest_first[:-1]
+        for stated, files in list(groups.items())[:-1]
     ]
 
 

@@ -120,7 +120,7 @@ STATE = b"}X\x0a\x00\x00\x00state_dict}s"
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (
             b"cbuiltins\nbytearray\n\x8a\x05\x00\x00\x00\x00\x10\x85R.",
@@ -134,10 +134,10 @@ STATE = b"}X\x0a\x00\x00\x00state_dict}s"
     ids=["bytearray", "encode", "keys", "nested", "itself"],
 )
 def test_hostile_pickles_are_refused(
-    whole: bytes, tmp_path: Path, content: bytes, said: str
+    whole: bytes, tmp_path: Path, content: bytes, message: str
 ) -> None:
     path = rezip(whole, tmp_path / "a.ckpt", "data.pkl", b"\x80\x02" + content)
-    assert said in within(lambda: refused(path), mebibytes=256)
+    assert message in within(lambda: refused(path), mebibytes=256)
 
 
 def test_nested_lists_that_share_items_are_bounded(

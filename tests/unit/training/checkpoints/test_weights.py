@@ -1,4 +1,4 @@
-"""Weights of another training, or of the published network, taken or refused in words."""
+"""Weights of the published network, loaded or refused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TestWeightsOfOthers:
         return tmp_path / "theirs.ckpt"
 
     @pytest.mark.parametrize("pooling", ["mean", "max"])
-    def test_they_are_taken(self, theirs: Path, pooling: str) -> None:
+    def test_published_weights_are_loaded(self, theirs: Path, pooling: str) -> None:
         wanted = identity(pooling_type=pooling)
         torch.manual_seed(3)
         same = module(identity()).network.state_dict()
@@ -41,22 +41,22 @@ class TestWeightsOfOthers:
             assert torch.equal(value, same[name])
 
     @pytest.mark.parametrize(
-        ("options", "node_dim", "said"),
+        ("options", "node_dim", "message"),
         [
             ({"use_layer_norm": True}, 6, "use_layer_norm: False in the checkpoint, True in"),
             ({"attention_head": 8}, 6, "attention_head: 4 in the checkpoint, 8 in"),
             ({}, 7, "node_dim: 6 in the checkpoint, 7 in"),
         ],
     )
-    def test_unless_the_config_s_network_is_another(
-        self, theirs: Path, options: dict[str, Any], node_dim: int, said: str
+    def test_another_network_in_the_config_is_refused(
+        self, theirs: Path, options: dict[str, Any], node_dim: int, message: str
     ) -> None:
         wanted = identity(node_dim=node_dim, **options)
         with pytest.raises(RequestError) as caught:
             weights.load(module(wanted).network, theirs, wanted)
-        assert any(said in line for line in caught.value.details)
+        assert any(message in line for line in caught.value.details)
 
-    def test_weights_of_any_other_make_are_refused_by_name(self, tmp_path: Path) -> None:
+    def test_weights_of_other_programs_are_refused(self, tmp_path: Path) -> None:
         torch.save({"state_dict": {"fc.weight": torch.ones(1)}}, tmp_path / "x.ckpt")
         with pytest.raises(RequestError, match="does not hold the published network"):
             weights.load(module(identity()).network, tmp_path / "x.ckpt", identity())

@@ -1,4 +1,4 @@
-"""What a stranger's graph builder says: taken as it is, or refused with the file's name."""
+"""The files of a graph builder, also hostile ones: read, or refused with the file's name."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def look(path: Path) -> None:
     modules(document, path)
 
 
-def fault(path: Path, content: bytes | None = None) -> str:
+def refused(path: Path, content: bytes | None = None) -> str:
     if content is not None:
         path.write_bytes(content)
     return refusal(look, path, DataError, shorter_than=500)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"[" * 100_000, "recursion"),
         (b'{"a_1":' * 100_000, "recursion"),
@@ -70,24 +70,39 @@ def fault(path: Path, content: bytes | None = None) -> str:
         (b'{"a_1": {}, "b": {}, "a_1": {"edge_module": "x"}}', "the key 'a_1' is repeated"),
         (b'{"a_1": {"edge_params": {"x": ' + b"[" * 40 + b"]" * 40 + b"}}}", "32 levels deep"),
         (b'{"modules": {"x": ' + b"[" * 40 + b"]" * 40 + b"}}", "modules: it is nested"),
-        (b'{"a_1": [' + b"0, " * 100_000 + b"0]}", "not an object"),
+        (b'{"a_1": [' + b"0, " * 100_000 + b"0]}", "should be an object"),
         ("{}".encode("utf-16"), "utf-8"),
         (b"\0", "not JSON"),
+        (b"", "not JSON"),
+        (b"[]", "holds a list"),
+        (b"null", "holds a NoneType"),
+        (b'{"modules": 5}', "modules is 5"),
+        (b'{"modules": "a"}', "modules is"),
+        (b'{"a_1": 1}', "a_1 is 1"),
+        (b'{"a_1": {"edge_metadata": 3}}', "a_1.edge_metadata is 3"),
+        (b'{"a_1": {"edge_metadata": {"feature_dim": "11"}}}', "edge_metadata.feature_dim"),
+        (b'{"a_1": {"edge_metadata": {"feature_dim": true}}}', "edge_metadata.feature_dim"),
+        (b'{"a_1": {"edge_metadata": {"feature_dim": 1e3}}}', "edge_metadata.feature_dim"),
+        (b'{"a_1": {"edge_metadata": {"edge_feature_variant": ["x"]}}}', "edge_feature_variant"),
+        (b'{"a_1": {"edge_module": 5}}', "a_1.edge_module is 5"),
+        (b'{"a_1": {"edge_params": "x"}}', "a_1.edge_params"),
+        (b'{"a_1": {"node_feature_columns": "abc"}}', "a_1.node_feature_columns"),
+        (b'{"a_1": {"node_feature_columns": [1, 2]}}', "a_1.node_feature_columns.0 is 1"),
     ],
     ids=lambda part: part if isinstance(part, str) else "",
 )
-def test_hostile_documents_are_refused(tmp_path: Path, content: bytes, said: str) -> None:
-    assert said in fault(tmp_path / "graph_metadata.json", content)
+def test_hostile_documents_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    assert message in refused(tmp_path / "graph_metadata.json", content)
 
 
-def test_what_is_no_file_is_not_waited_for_and_what_is_too_large_not_read(tmp_path: Path) -> None:
+def test_pipes_devices_and_large_files_are_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert "it is a pipe" in fault(tmp_path / "pipe")
+    assert "it is a pipe" in refused(tmp_path / "pipe")
     (tmp_path / "endless").symlink_to("/dev/zero")
-    assert "it is a device" in fault(tmp_path / "endless")
+    assert "it is a device" in refused(tmp_path / "endless")
     with (tmp_path / "large").open("wb") as file:
         file.truncate(2**33)
-    assert "it has 8 GiB" in within(lambda: fault(tmp_path / "large"), mebibytes=16)
+    assert "it has 8 GiB" in within(lambda: refused(tmp_path / "large"), mebibytes=16)
 
 
 def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -121,13 +136,13 @@ def test_any_part_of_another_kind(split: GraphDataset, place: tuple[Any, ...], v
     folder = split.paths[0].parent
     for name, document in documents.items():
         (folder / name).write_text(json.dumps(document))
-    refused: DataError | None = None
+    error: DataError | None = None
     try:
         schema = find_schema([split], folder)
-    except DataError as error:
-        refused = error
-    if refused is None:
+    except DataError as caught:
+        error = caught
+    if error is None:
         atomic.write_json(folder / "feature_metadata.json", schema.to_document())
     else:
-        assert str(folder / place[0]) in refused.message
-        assert len(refused.message) + sum(map(len, refused.details)) < 2000
+        assert str(folder / place[0]) in error.message
+        assert len(error.message) + sum(map(len, error.details)) < 2000

@@ -20,7 +20,7 @@ MakeSplit = Callable[..., tuple[Labels, GraphIndex]]
 MakeGraph = Callable[..., Graph]
 
 
-def test_every_labelled_graph_is_there_in_order(make_split: MakeSplit) -> None:
+def test_every_labelled_graph_is_read_in_order(make_split: MakeSplit) -> None:
     labels, index = make_split({"b_1": 0.5, "a_1": 0.25, "b_2": 1.0, "c_9": 0.0})
     split = load_splits({"val": labels}, index)["val"]
     assert len(split) == 4

@@ -49,7 +49,9 @@ def find(split: GraphDataset, **paths: Path) -> FeatureSchema:
     return find_schema([split], folder_of(split), **paths)
 
 
-def test_without_files_the_tensors_tell(split: GraphDataset, tmp_path: Path) -> None:
+def test_without_files_the_schema_is_that_of_the_tensors(
+    split: GraphDataset, tmp_path: Path
+) -> None:
     schema = find(split)
     assert (schema.node_dim, schema.edge_dim) == (6, 3)
     document = schema.to_document()
@@ -70,7 +72,7 @@ def test_without_files_the_tensors_tell(split: GraphDataset, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("where", ["in", "above", "given"])
-def test_files_are_found_and_told(split: GraphDataset, where: str, tmp_path: Path) -> None:
+def test_files_are_found_and_recorded(split: GraphDataset, where: str, tmp_path: Path) -> None:
     metadata = describe(split, {model: entry() for model in MODELS})
     modules = {"edge": {"id": "edge/v1"}, "node": ["x"]}
     summary = describe(split, {"modules": modules, "other": 1}, "graph_builder_summary.json")
@@ -114,7 +116,7 @@ def test_a_given_file_that_is_not_there(split: GraphDataset, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         (
             {"edge_metadata": {"feature_dim": 24}},
@@ -127,17 +129,17 @@ def test_a_given_file_that_is_not_there(split: GraphDataset, tmp_path: Path) -> 
     ],
 )
 def test_disagreement_with_the_tensors_names_the_graphs(
-    split: GraphDataset, changes: dict[str, Any], said: str
+    split: GraphDataset, changes: dict[str, Any], message: str
 ) -> None:
     path = describe(split, {"a_1": entry(**changes), "a_2": entry(), "b_1": entry(**changes)})
     with pytest.raises(DataError, match="and the graphs disagree") as caught:
         find(split)
     assert str(path) in caught.value.message
-    assert said in caught.value.details[0]
+    assert message in caught.value.details[0]
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"node_feature_columns": COLUMNS[::-1]}, "node_feature_columns is column 5, column 4"),
         ({"edge_module": "edge/v2"}, "edge_module is edge/v2 in 1 graphs: a_2.pt"),
@@ -148,12 +150,12 @@ def test_disagreement_with_the_tensors_names_the_graphs(
     ],
 )
 def test_graphs_built_differently_are_refused(
-    split: GraphDataset, changes: dict[str, Any], said: str
+    split: GraphDataset, changes: dict[str, Any], message: str
 ) -> None:
     describe(split, {"a_1": entry(), "a_2": entry(**changes), "b_1": entry()})
     with pytest.raises(DataError, match="different features") as caught:
         find(split)
-    assert said in caught.value.details[0]
+    assert message in caught.value.details[0]
 
 
 def test_what_is_missing_or_differs_harmlessly_is_noted(split: GraphDataset) -> None:
@@ -163,54 +165,6 @@ def test_what_is_missing_or_differs_harmlessly_is_noted(split: GraphDataset) -> 
     assert any("edge_params differ" in note for note in notes)
 
 
-def test_silence_on_all_is_no_fault(split: GraphDataset) -> None:
+def test_entries_without_values_are_accepted(split: GraphDataset) -> None:
     describe(split, {model: {} for model in MODELS})
     assert find(split).node_columns is None
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        "",
-        "not json",
-        "[]",
-        "null",
-        '{"a_1": 1}',
-        '{"a_1": [1]}',
-        '{"a_1": {"edge_metadata": 3}}',
-        '{"a_1": {"edge_metadata": {"feature_dim": "11"}}}',
-        '{"a_1": {"edge_metadata": {"feature_dim": true}}}',
-        '{"a_1": {"edge_metadata": {"feature_dim": 1e3}}}',
-        '{"a_1": {"edge_metadata": {"edge_feature_variant": ["x"]}}}',
-        '{"a_1": {"edge_module": 5}}',
-        '{"a_1": {"edge_params": "x"}}',
-        '{"a_1": {"node_feature_columns": "abc"}}',
-        '{"a_1": {"node_feature_columns": [1, 2]}}',
-        '{"a_1": {"edge_params": {"p": NaN}}}',
-        '{"a_1": {"edge_params": {"p": "\\ud800"}}}',
-        '{"a_1": {"edge_params": {"p": ' + "9" * 5000 + "}}}",
-        "[" * 100_000,
-        '{"a_1": ' + '{"a": ' * 50_000 + "1" + "}" * 50_001,
-    ],
-)
-def test_metadata_that_are_none_are_refused_by_name(split: GraphDataset, document: str) -> None:
-    path = describe(split, document)
-    with pytest.raises(DataError) as caught:
-        find(split)
-    assert str(path) in caught.value.message
-    assert len(caught.value.message) < 500
-
-
-@pytest.mark.parametrize("document", ["[1]", '{"modules": 5}', '{"modules": "a"}', "{"])
-def test_summaries_that_are_none_are_refused_by_name(split: GraphDataset, document: str) -> None:
-    path = describe(split, document, "graph_builder_summary.json")
-    with pytest.raises(DataError) as caught:
-        find(split)
-    assert str(path) in caught.value.message
-
-
-def test_bytes_that_are_no_text(split: GraphDataset) -> None:
-    path = folder_of(split) / "graph_metadata.json"
-    path.write_bytes(b"\xff\xfe\x00{")
-    with pytest.raises(DataError, match="can't be used"):
-        find(split)

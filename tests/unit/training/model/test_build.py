@@ -18,7 +18,7 @@ MODULE = """
     class Guess(nn.Module):
         def __init__(self, options, node_dim, edge_dim):
             super().__init__()
-            self.told = options, node_dim, edge_dim
+            self.arguments = options, node_dim, edge_dim
 
     def none(options, node_dim, edge_dim):
         return "no module"
@@ -37,7 +37,7 @@ def test_another_network_plugs_in(install_plugin: Install) -> None:
     install_plugin("guessing", MODELS, {"guess": "guessing_nets:Guess"}, {"guessing_nets": MODULE})
     options = ModelOptions(extra={"depth": 3})
     model = build_model("guess", options, node_dim=5, edge_dim=4)
-    assert model.told == (options, 5, 4)
+    assert model.arguments == (options, 5, 4)
 
 
 def test_an_unknown_network_names_the_known_and_the_nearest() -> None:
@@ -47,16 +47,16 @@ def test_an_unknown_network_names_the_known_and_the_nearest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"),
+    ("entry", "message"),
     [
         ("missing_module:build", "No module named 'missing_module'"),
         ("guessing_nets:absent", "absent"),
         ("guessing_nets:none", "gave str, not a torch module"),
     ],
 )
-def test_a_broken_plugin_is_named(install_plugin: Install, entry: str, said: str) -> None:
+def test_a_broken_plugin_is_named(install_plugin: Install, entry: str, message: str) -> None:
     install_plugin("guessing", MODELS, {"guess": entry}, {"guessing_nets": MODULE})
-    with pytest.raises(PluginError, match=said) as caught:
+    with pytest.raises(PluginError, match=message) as caught:
         build_model("guess", ModelOptions(), node_dim=5, edge_dim=4)
     assert "'guess'" in caught.value.message
     assert "guessing" in caught.value.message

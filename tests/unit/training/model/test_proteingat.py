@@ -52,7 +52,7 @@ def test_predictions_are_dockq_and_every_weight_learns(
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_the_order_of_nodes_and_edges_does_not_count(
+def test_the_order_of_nodes_and_edges_does_not_matter(
     make_graph: MakeGraph, make_batch: MakeBatch, pooling: Pooling
 ) -> None:
     model = network(pooling_type=pooling).double()
@@ -64,7 +64,7 @@ def test_the_order_of_nodes_and_edges_does_not_count(
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_what_else_is_in_the_batch_does_not_count(
+def test_what_else_is_in_the_batch_does_not_matter(
     make_graph: MakeGraph, make_batch: MakeBatch, pooling: Pooling
 ) -> None:
     model = network(pooling_type=pooling).double()
@@ -120,7 +120,7 @@ def test_an_edge_belongs_to_the_graph_of_its_source(batch: GraphBatch) -> None:
     assert seen[0][:, 0].tolist() == [6, 18, 0, 40, 30]
 
 
-def test_the_layout_is_the_papers() -> None:
+def test_the_layout_is_that_of_the_paper() -> None:
     model = build(ModelOptions(), node_dim=172, edge_dim=11)
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     assert shapes["node_embedding.weight"] == (32, 172)
@@ -176,21 +176,17 @@ def test_it_runs_in_mixed_precision(batch: GraphBatch, dtype: torch.dtype) -> No
     with torch.autocast("cpu", dtype=dtype):
         predicted = model(batch)
     predicted.float().sum().backward()
-    exact = network()(batch)
-    assert torch.allclose(network_in(batch, dtype), exact, atol=0.02)
+    with torch.autocast("cpu", dtype=dtype):
+        evaluated = network()(batch).float()
+    assert torch.allclose(evaluated, network()(batch), atol=0.02)
     assert all(
         parameter.grad is not None and torch.isfinite(parameter.grad).all()
         for parameter in model.parameters()
     )
 
 
-def network_in(batch: GraphBatch, dtype: torch.dtype) -> Tensor:
-    with torch.autocast("cpu", dtype=dtype):
-        return network()(batch).float()
-
-
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"attention_head": 0}, "attention_head is 0"),
         ({"pooling_type": "median"}, "takes mean, add, max"),
@@ -198,8 +194,8 @@ def network_in(batch: GraphBatch, dtype: torch.dtype) -> Tensor:
         ({"extra": {"depth": 3}}, "proteingat takes none, and there is depth"),
     ],
 )
-def test_wrong_options_are_told(options: dict[str, object], said: str) -> None:
-    with pytest.raises(RequestError, match=said):
+def test_wrong_options_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
         network(**options)
 
 
