@@ -186,14 +186,6 @@ class TestTidy:
         assert tidy() == ["free"]
         assert tidy.warnings == [f"stuck can't be moved to history/: {error.strerror}"]
 
-    def test_a_file_called_history_is_reported(
-        self, make: Make, store: RunStore, tidy: Tidy
-    ) -> None:
-        make("old", 1)
-        (store.root / "history").write_text("")
-        assert tidy() == []
-        assert "old can't be moved" in tidy.warnings[0]
-
     def test_while_another_process_archives_nothing_is_moved(
         self, make: Make, store: RunStore, tidy: Tidy
     ) -> None:

@@ -42,20 +42,14 @@ def test_what_is_written_is_read(written: MetadataFile) -> None:
     written.update(status="running", overrides={"a.b": [1, None]}, notes="ü")
     document = metadata.read(written.path)
     assert document == written.document
-    assert (document.status, document.overrides, document.notes) == (
-        "running",
-        {"a.b": [1, None]},
-        "ü",
-    )
+    assert (document.status, document.notes) == ("running", "ü")
+    assert document.overrides == {"a.b": [1, None]}
 
 
 def test_nan_and_infinity_are_null(written: MetadataFile) -> None:
     written.update(progress={"best": math.nan, "list": [1.0, -math.inf], "deep": {"x": math.inf}})
-    assert json.loads(written.path.read_text())["progress"] == {
-        "best": None,
-        "list": [1.0, None],
-        "deep": {"x": None},
-    }
+    progress = json.loads(written.path.read_text())["progress"]
+    assert progress == {"best": None, "list": [1.0, None], "deep": {"x": None}}
 
 
 def test_an_unknown_field_raises_and_changes_nothing(written: MetadataFile) -> None:
@@ -87,7 +81,6 @@ def test_without_the_file_it_is_not_a_run(file: Path) -> None:
     assert reason() == "it is a file"
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
 def test_a_pipe_in_its_place_is_refused(file: Path) -> None:
     file.parent.mkdir()
     os.mkfifo(file)
