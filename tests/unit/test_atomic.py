@@ -30,7 +30,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def only_the_old(path: Path) -> bool:
-    """The old file is there, and nothing was left beside it."""
+    """Return whether the folder holds the old file and nothing else."""
     return path.read_bytes() == OLD and [entry.name for entry in path.parent.iterdir()] == [
         path.name
     ]
@@ -38,9 +38,9 @@ def only_the_old(path: Path) -> bool:
 
 class TestReplacing:
     def test_the_new_content_takes_the_place_at_the_end(self, file: Path) -> None:
-        with atomic.replacing(file) as beside:
-            assert beside.parent == file.parent
-            beside.write_bytes(b"new")
+        with atomic.replacing(file) as temporary:
+            assert temporary.parent == file.parent
+            temporary.write_bytes(b"new")
             assert file.read_bytes() == OLD
         assert file.read_bytes() == b"new"
         assert list(file.parent.iterdir()) == [file]
@@ -52,8 +52,8 @@ class TestReplacing:
     @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit])
     def test_an_exception_keeps_the_old_file(self, file: Path, kind: type[BaseException]) -> None:
         def fail_half_way() -> None:
-            with atomic.replacing(file) as beside:
-                beside.write_bytes(b"ne")
+            with atomic.replacing(file) as temporary:
+                temporary.write_bytes(b"ne")
                 raise kind
 
         with pytest.raises(kind):
@@ -71,8 +71,8 @@ class TestReplacing:
         steps = flushing.watch(monkeypatch)
 
         atomic.write_text(file, "new")
-        beside, *rest = steps
-        assert beside.endswith(atomic.TEMPORARY_SUFFIX)
+        temporary, *rest = steps
+        assert temporary.endswith(atomic.TEMPORARY_SUFFIX)
         assert rest == ["renamed", "folder"]
 
     @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
@@ -142,8 +142,8 @@ class TestReplacing:
             "import os, signal, sys\n"
             "from pathlib import Path\n"
             "from topoqa_train import atomic\n"
-            "with atomic.replacing(Path(sys.argv[1])) as beside:\n"
-            "    beside.write_bytes(b'ne')\n"
+            "with atomic.replacing(Path(sys.argv[1])) as temporary:\n"
+            "    temporary.write_bytes(b'ne')\n"
             "    os.kill(os.getpid(), signal.SIGKILL)\n"
         )
         done = subprocess.run([sys.executable, "-c", code, str(file)], check=False)
@@ -303,7 +303,7 @@ class TestLinks:
     ) -> None:
         def fail(*arguments: Any, **options: Any) -> None:
             names = [] if step == "fsync" else [str(arguments[0])]
-            if step == "symlink":  # the target stands first, then what is to be made
+            if step == "symlink":  # the target is the first argument, the link the second
                 names = [str(arguments[1])]
             raise OSError(errno.EIO, os.strerror(errno.EIO), *names)
 

@@ -61,7 +61,7 @@ def do(action: str, value: Annotated[str, typer.Argument()] = "") -> None:
     else:
         {"config": config, "crash": crash, "fine": fine, "wait": wait, "much": much}[action]()
 
-def odd(x: int | dict[str, int]) -> None:
+def untyped(x: int | dict[str, int]) -> None:
     \"\"\"Typer can't make an option of such a type.\"\"\"
 
 not_a_command = "text"
@@ -359,7 +359,7 @@ class TestBrokenPlugins:
             "b-import": "broken_of_tests:f",
             "b-exit": "exit_of_tests:f",
             "b-text": "commands_of_tests:not_a_command",
-            "b-odd": "commands_of_tests:odd",
+            "b-untyped": "commands_of_tests:untyped",
             "b-form": "commands_of_tests:a:b",
             "b-fine": "commands_of_tests:fine",
         }
@@ -374,7 +374,15 @@ class TestBrokenPlugins:
         assert call("b-fine").out == "all is well\n"
         helped = call("--help")
         assert (helped.status, helped.err) == (0, "")
-        for name in ("leaderboard", "b-import", "b-exit", "b-text", "b-odd", "b-form", "b-fine"):
+        for name in (
+            "leaderboard",
+            "b-import",
+            "b-exit",
+            "b-text",
+            "b-untyped",
+            "b-form",
+            "b-fine",
+        ):
             assert name in helped.out
 
     @pytest.mark.parametrize(
@@ -383,7 +391,7 @@ class TestBrokenPlugins:
             ("b-import", "ModuleNotFoundError: No module named 'no_such_library'"),
             ("b-exit", "SystemExit: 0"),
             ("b-text", "str can't be called"),
-            ("b-odd", "Union"),
+            ("b-untyped", "Union"),
             ("b-form", "module:object"),
         ],
     )

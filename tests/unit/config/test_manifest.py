@@ -157,16 +157,16 @@ def test_an_edit_creates_a_missing_section(project: Path, write, over) -> None:
     assert job.config.config.dataloader.seed == 5
 
 
-def test_overrides_dotted_or_nested(project: Path, write) -> None:
+def test_overrides_dotted_or_nested(project: Path, write, over) -> None:
     path = write(
         "manifests/n.yaml",
         """\
         shared:
           config: ../configs/a.yaml
           overrides:
-            trainer.num_epochs: 4
             trainer:
               accumulate_grad_batches: 2
+            trainer.num_epochs: 4
             optimizer:
             mlflow: {tags: {a: 1}}
         jobs:
@@ -177,6 +177,9 @@ def test_overrides_dotted_or_nested(project: Path, write) -> None:
     assert (config.trainer.num_epochs, config.trainer.accumulate_grad_batches) == (4, 2)
     assert config.trainer.threads == 1
     assert config.mlflow.tags == {"a": 1, "b": 2}
+    # The command line wins over a dotted key too, although its value lands in the section above.
+    (job,) = load_manifest(path, over("shared.overrides.trainer.num_epochs=5")).jobs
+    assert job.config.config.trainer.num_epochs == 5
 
 
 def test_every_error_of_every_file_at_once(project: Path, write, over, error_of) -> None:

@@ -25,7 +25,7 @@ def recipe(name: str) -> TrainingConfig:
     return load_config(find_recipe("configs", name)).config
 
 
-def figures(config: TrainingConfig) -> tuple[float, ...]:
+def schedule(config: TrainingConfig) -> tuple[float, ...]:
     return (
         config.optimizer.learning_rate,
         config.dataloader.batch_size,
@@ -48,7 +48,7 @@ def figures(config: TrainingConfig) -> tuple[float, ...]:
 )
 def test_sweep_recipes(name: str, expected: tuple[float, ...], seed: int) -> None:
     config = recipe(f"{name}_seed{seed}")
-    assert figures(config) == expected
+    assert schedule(config) == expected
     assert config.dataloader.seed == seed
     assert config.edge_schema.use_layer_norm
     assert config.paths.dataset == "demo"
@@ -59,7 +59,7 @@ def test_sweep_recipes(name: str, expected: tuple[float, ...], seed: int) -> Non
 )
 def test_fine_tune_recipes(suffix: str, seed: int) -> None:
     config = recipe(f"sched_boost_finetune{suffix}")
-    assert figures(config) == (0.001, 16, 16, 0.2, 4, 320, 20)
+    assert schedule(config) == (0.001, 16, 16, 0.2, 4, 320, 20)
     assert config.dataloader.seed == seed
     assert config.paths.dataset == "demo"
 

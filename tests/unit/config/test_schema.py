@@ -54,7 +54,7 @@ def test_the_schemas_are_valid() -> None:
         (f"manifests/{schema.MANIFEST_FILE}", schema.manifest_schema),
     ],
 )
-def test_the_files_beside_the_recipes_are_current(file: str, made: Callable[[], Document]) -> None:
+def test_the_files_next_to_the_recipes_are_current(file: str, made: Callable[[], Document]) -> None:
     option = " --manifest" if "manifest" in file else ""
     assert json.loads((TOP / file).read_text("utf-8")) == made(), (
         f"stale: topoqa-train config schema{option} > {file}"
