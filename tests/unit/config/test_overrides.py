@@ -126,7 +126,9 @@ def test_mappings_are_merged(write, over) -> None:
     loaded = load_config(path, over("trainer={num_epochs: 9}", "mlflow.tags={b: 2}")).config
     assert (loaded.trainer.threads, loaded.trainer.num_epochs) == (3, 9)
     assert loaded.mlflow.tags == {"a": 1, "b": 2}
-    assert load_config(path, over("mlflow.tags={}")).config.mlflow.tags == {}
+    replaced = load_config(path, over("mlflow.tags={}", "mlflow.tags.c=3"))
+    assert replaced.config.mlflow.tags == {"c": 3}
+    assert replaced.applied_overrides() == {"mlflow.tags": {}, "mlflow.tags.c": 3}
     assert load_config(path, over("trainer={}")).config.trainer.threads == 3
 
 
