@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +23,14 @@ def test_the_default_is_a_table(typed: Any) -> None:
     status, out, err = typed("config", "show", "-c", "sched_boost_seed222")
     assert (status, err) == (0, "")
     assert "epochs and checkpoints are ranked by selection_metric" in out
-    (line,) = [line for line in out.splitlines() if line.startswith("optimizer.learning_rate")]
-    assert line.split()[1] == "0.005"
-    assert line.split()[2] == "line"
+    assert re.search(r"^optimizer.learning_rate +0.005 +line ", out, re.MULTILINE)
 
 
 def test_a_job_with_what_its_manifest_sets(typed: Any) -> None:
-    arguments = ("config", "show", "-m", "run_core", "--job", "phase2_seed555")
-    status, out, _ = typed(*arguments)
+    status, out, _ = typed("config", "show", "-m", "run_core", "--job", "phase2_seed555")
     assert status == 0
     assert "job phase2_seed555 of " in out
-    (line,) = [
-        line for line in out.splitlines() if line.startswith("trainer.accumulate_grad_batches")
-    ]
-    assert line.split()[1:3] == ["1", "manifest,"]
+    assert re.search(r"^trainer.accumulate_grad_batches +1 +manifest, ", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +54,5 @@ def test_schemas(typed: Any) -> None:
         status, out, err = typed("config", "schema", *option)
         assert (status, err) == (0, "")
         assert json.loads(out) == schema
-
-
-def test_the_schema_as_printed_is_the_file(typed: Any) -> None:
     top = Path(__file__).resolve().parents[3]
     assert typed("config", "schema")[1] == (top / "configs/config.schema.json").read_text("utf-8")

@@ -55,14 +55,12 @@ def test_a_warning_on_related_targets_goes_to_standard_error(typed: Any, here: P
     assert "relatives" not in out
 
 
-def test_a_second_time_is_refused(typed: Any, here: Path) -> None:
+def test_wrong_requests(typed: Any, here: Path) -> None:
     assert typed("init", ".")[0] == 0
-    status, out, err = typed("init", ".")
-    assert (status, out) == (2, "")
-    assert "  configs/train.yaml" in err.splitlines()
-
-
-def test_a_share_beyond_its_bounds_is_refused(typed: Any, here: Path) -> None:
-    status, _, err = typed("init", "mine", "--val-share", "1.5")
-    assert status == 2
-    assert "--val-share" in err
+    for arguments, words in (
+        (("."), "\n  configs/train.yaml\n"),
+        (("a", "--val-share", "1.5"), "--val-share"),
+    ):
+        status, out, err = typed("init", *arguments)
+        assert (status, out) == (2, "")
+        assert words in err

@@ -23,15 +23,6 @@ def runs(run_files: Any, epoch: Any) -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_json_is_one_document(call: Any) -> None:
-    status, out, err = call("--json")
-    document = json.loads(out)
-    assert (status, err) == (0, "")
-    assert [run["run_id"] for run in document["runs"]] == ["b", "c", "a"]
-    assert document["metric"] == "selection_metric"
-
-
-@pytest.mark.usefixtures("runs")
 @pytest.mark.parametrize(
     ("arguments", "order"),
     [
@@ -42,9 +33,12 @@ def test_json_is_one_document(call: Any) -> None:
         (("--reverse",), "acb"),
     ],
 )
-def test_options(call: Any, arguments: tuple[str, ...], order: str) -> None:
-    _, out, _ = call("--json", *arguments)
-    assert "".join(run["run_id"] for run in json.loads(out)["runs"]) == order
+def test_json_is_one_document(call: Any, arguments: tuple[str, ...], order: str) -> None:
+    status, out, err = call("--json", *arguments)
+    document = json.loads(out)
+    assert (status, err) == (0, "")
+    assert "".join(run["run_id"] for run in document["runs"]) == order
+    assert document["metric"] == ("val_loss" if "val_loss" in arguments else "selection_metric")
 
 
 @pytest.mark.usefixtures("runs")
@@ -63,14 +57,18 @@ def test_with_json_notes_are_in_the_document(call: Any, run_files: Any, epoch: A
     assert "can't be compared" in json.loads(out)["notes"][0]
 
 
-def test_no_runs_is_an_error(call: Any) -> None:
-    status, out, err = call("--json")
+@pytest.mark.parametrize(
+    ("arguments", "names", "words"),
+    [
+        (("--json",), (), "there are no runs"),
+        (("--metric", "accuracy"), ("a",), "no run has a metric 'accuracy'"),
+    ],
+)
+def test_wrong_requests(
+    call: Any, run_files: Any, arguments: tuple[str, ...], names: tuple[str, ...], words: str
+) -> None:
+    for name in names:
+        run_files(name)
+    status, out, err = call(*arguments)
     assert (status, out) == (2, "")
-    assert "there are no runs" in err
-
-
-@pytest.mark.usefixtures("runs")
-def test_an_unknown_metric_is_an_error(call: Any) -> None:
-    status, out, err = call("--metric", "accuracy")
-    assert (status, out) == (2, "")
-    assert "no run has a metric 'accuracy'" in err
+    assert words in err

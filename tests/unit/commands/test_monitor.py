@@ -41,6 +41,7 @@ def run(run_files: Any) -> Path:
         ("--run-dir", "runs/latest"),
         ("--run-root", "runs"),
         ("--output-root", "runs"),
+        ("--follow",),
     ],
 )
 def test_a_pipe_gets_json_of_the_latest_or_the_named_run(
@@ -51,6 +52,8 @@ def test_a_pipe_gets_json_of_the_latest_or_the_named_run(
     assert (status, err) == (0, "")
     assert (document["run_id"], document["run_dir"]) == ("r", "runs/r")
     assert document["best"]["path"].startswith("runs/r/model_checkpoints/checkpoint.")
+    if "--follow" in arguments:  # one line per picture
+        assert len(out.splitlines()) == 1
 
 
 @pytest.mark.usefixtures("run")
@@ -62,39 +65,25 @@ def test_metrics_limit(call: Call, arguments: tuple[str, ...], rows: int) -> Non
 
 
 @pytest.mark.usefixtures("run")
-def test_a_table_on_request(call: Call) -> None:
+@pytest.mark.parametrize(("arguments", "is_json"), [((), False), (("--json",), True)])
+def test_a_table_on_a_terminal_or_on_request(
+    call: Call, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], is_json: bool
+) -> None:
     status, out, err = call("monitor", "--table")
     assert (status, err) == (0, "")
     assert out.startswith("r  completed\n")
     assert "\x1b" not in out
     assert out.splitlines()[-1].startswith("Best: runs/r/")
-
-
-@pytest.mark.usefixtures("run")
-@pytest.mark.parametrize(("arguments", "is_json"), [((), False), (("--json",), True)])
-def test_a_terminal_gets_a_table(
-    call: Call, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], is_json: bool
-) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    terminal = Terminal()
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys, "stdout", terminal)
     assert call("monitor", *arguments)[0] == 0
     assert terminal.getvalue().startswith("{") == is_json
 
 
-@pytest.mark.usefixtures("run")
-def test_following_a_finished_run_prints_one_line_of_json(call: Call) -> None:
-    status, out, err = call("monitor", "--follow")
-    assert (status, err, len(out.splitlines())) == (0, "", 1)
-    assert json.loads(out)["status"] == "completed"
-
-
 @pytest.mark.parametrize("command", ["monitor", "summarise"])
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "words"),
     [
         (("--run-id", "q"), "no run is called 'q'"),
         (("--run-dir", "runs/q"), "is not a run"),
@@ -103,11 +92,11 @@ def test_following_a_finished_run_prints_one_line_of_json(call: Call) -> None:
     ],
 )
 def test_an_unknown_run(
-    call: Call, run: Path, command: str, arguments: tuple[str, ...], said: str
+    call: Call, run: Path, command: str, arguments: tuple[str, ...], words: str
 ) -> None:
     status, out, err = call(command, *arguments)
     assert (status, out) == (2, "")
-    assert said in err
+    assert words in err
     assert len(err.splitlines()) <= 4
 
 

@@ -22,7 +22,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def on_line(**params: Any) -> Any:
-    """What a shell's line has said so far."""
+    """The context of a shell's line with these options."""
     return SimpleNamespace(params=params)
 
 
@@ -58,10 +58,7 @@ def test_runs_and_their_metrics(run_files: Callable[..., Path], epoch: type) -> 
     assert completion.runs(on_line(output_root=str(root)), "") == ["latest", "one"]
     assert completion.runs(on_line(run_root=root), "o") == ["one"]
     assert completion.metrics(on_line(run_root=root), "val_m") == ["val_mine"]
-
-
-def test_no_runs(tmp_path: Path) -> None:
-    nowhere = on_line(run_root=tmp_path / "nowhere")
+    nowhere = on_line(run_root=root / "nowhere")
     assert completion.runs(nowhere, "") == []
     assert completion.metrics(nowhere, "") == list(LEADING_COLUMNS)
 
