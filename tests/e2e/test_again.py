@@ -106,7 +106,7 @@ def test_what_has_changed_is_said_and_kept(trained, project, cli, tmp_path):
 
 
 def test_fewer_epochs_are_those_of_then_also_after_a_stop(trained, cli, tmp_path):
-    """The comparison stands at the end of the last sitting; what differed in between is kept."""
+    """The comparison is made after the last session; what differed in between is kept."""
     old = trained.run("first")
     done = cli(
         "run", "--from-run", old, "--run-name", "new", "--output-root", tmp_path,

@@ -55,7 +55,7 @@ def test_going_back_to_a_checkpoint_does_the_later_epochs_anew(finished, cli):
     assert done.status == 0, done.err
     assert numbers(finished) == before[: begun + 1]
     for link in folder.glob("*.ckpt"):
-        assert link.exists(), f"{link.name} leads nowhere"
+        assert link.exists(), f"{link.name} is dangling"
     ranking = json.loads((finished / "run_metadata.json").read_text())["checkpoints"]["ranking"]
     assert all((finished / entry["path"]).is_file() for entry in ranking)
 
