@@ -32,11 +32,20 @@ WORKERS = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 SHARED = HERE / ".nox" / "checks"
 
 
-def programs(session: nox.Session) -> dict[str, str]:
-    """Return variables that put the environment of all checks first; make or update it.
+def run(session: nox.Session, program: str, *arguments: str, **variables: str) -> None:
+    """Run a program of the environment that all checks share; create or update it before.
 
     It is one for all sessions, because torch takes minutes to install and gigabytes of disk.
     """
+    prepare(session)
+    path = os.pathsep.join([str(SHARED / "bin"), os.environ["PATH"]])
+    # nox itself looks for programs on its own PATH only.
+    command = (str(SHARED / "bin" / program), *arguments)
+    session.run(*command, env={"PATH": path, "VIRTUAL_ENV": str(SHARED), **variables})
+
+
+def prepare(session: nox.Session) -> None:
+    """Install what the shared environment lacks, if the requirements have changed."""
     # torch first and by its exact version: anything looser may bring gigabytes of CUDA.
     steps = [[*TESTED, "torch"], [*TESTED, *EDITABLE, *TOOLS]]
     files = [HERE / "constraints.txt", *(project / "pyproject.toml" for project in PROJECTS)]
@@ -47,8 +56,6 @@ def programs(session: nox.Session) -> dict[str, str]:
         for arguments in steps:
             session.run(str(SHARED / "bin" / "python"), "-m", "pip", "install", "-q", *arguments)
         stamp.write_text(state)
-    path = os.pathsep.join([str(SHARED / "bin"), os.environ["PATH"]])
-    return {"PATH": path, "VIRTUAL_ENV": str(SHARED)}
 
 
 @nox.session(python=False)
@@ -56,7 +63,8 @@ def tests(session: nox.Session) -> None:
     """All tests but torture, and the branches that they cover; or what follows `--`."""
     # A part of the tests can't reach the floor of coverage.
     chosen = session.posargs or ("tests", "plugins", "--cov")
-    run_pytest(session, programs(session), *chosen)
+    run(session, "pytest", *WORKERS, *chosen, **ONE_THREAD)
+    log_time(session)
 
 
 @nox.session(name="tests-on", python=PYTHONS)
@@ -64,12 +72,12 @@ def tests_on(session: nox.Session) -> None:
     """The tests on one Python: `nox -s tests-on-3.13`."""
     session.install(*TESTED, "torch")
     session.install(*TESTED, *EDITABLE, *TEST_TOOLS)
-    run_pytest(session, {}, *(session.posargs or ("tests", "plugins")))
+    session.run("pytest", *WORKERS, *(session.posargs or ("tests", "plugins")), env=ONE_THREAD)
+    log_time(session)
 
 
-def run_pytest(session: nox.Session, variables: dict[str, str], *arguments: str) -> None:
-    """Run pytest in several processes, and log how much time of processors it took."""
-    session.run("pytest", *WORKERS, *arguments, env={**variables, **ONE_THREAD})
+def log_time(session: nox.Session) -> None:
+    """Log how much time of processors the session's programs took."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     session.log(f"{used.ru_utime + used.ru_stime:.0f} CPU seconds")
 
@@ -77,66 +85,60 @@ def run_pytest(session: nox.Session, variables: dict[str, str], *arguments: str)
 @nox.session(python=False)
 def lint(session: nox.Session) -> None:
     """Ruff: rules and format."""
-    variables = programs(session)
-    session.run("ruff", "check", ".", env=variables)
-    session.run("ruff", "format", "--check", ".", env=variables)
+    run(session, "ruff", "check", ".")
+    run(session, "ruff", "format", "--check", ".")
 
 
 @nox.session(python=False)
 def types(session: nox.Session) -> None:
     """Mypy, strict, over the product and its plugins."""
-    session.run("mypy", env=programs(session))
+    run(session, "mypy")
 
 
 @nox.session(python=False)
 def docs(session: nox.Session) -> None:
     """Build the documents; any warning is an error, and the generated pages must be current."""
-    variables = programs(session)
-    session.run("python", "docs/generate.py", "--check", env=variables)
+    run(session, "python", "docs/generate.py", "--check")
     build = ("-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
-    session.run("sphinx-build", *build, env=variables)
+    run(session, "sphinx-build", *build)
 
 
 @nox.session(python=False)
 def readme(session: nox.Session) -> None:
     """Every shell line of README and tutorial, typed in a fresh copy as a newcomer would."""
     tests = ("tests/torture/test_readme.py", *session.posargs)
-    session.run("pytest", *tests, env=programs(session))
+    run(session, "pytest", *tests)
 
 
 @nox.session(python=False)
 def torture(session: nox.Session) -> None:
     """The full suites: hostile and cut files, kills, failing disks, many at once, README."""
-    variables = {**programs(session), **ONE_THREAD}
-    session.run("pytest", "--durations=10", *(session.posargs or ("tests/torture",)), env=variables)
+    run(session, "pytest", "--durations=10", *(session.posargs or ("tests/torture",)), **ONE_THREAD)
 
 
 @nox.session(python=False)
 def chaos(session: nox.Session) -> None:
     """A hundred kills and more: `nox -s chaos -- --kills 100 --seed 7`."""
-    variables = {**programs(session), **ONE_THREAD}
-    session.run("python", "-m", "tests.torture.chaos", *session.posargs, env=variables)
+    run(session, "python", "-m", "tests.torture.chaos", *session.posargs, **ONE_THREAD)
 
 
 @nox.session(python=False)
 def bench(session: nox.Session) -> None:
     """Speed as ratios within one run; asserts nothing."""
-    variables = {**programs(session), **ONE_THREAD}
-    session.run("python", "-m", "tests.bench", *session.posargs, env=variables)
+    run(session, "python", "-m", "tests.bench", *session.posargs, **ONE_THREAD)
 
 
 @nox.session(python=False)
 def demo(session: nox.Session) -> None:
     """The pipeline on the demo data, then its winner and what it should beat."""
-    variables = programs(session)
-    session.run("topoqa-train", "pipeline", *session.posargs, env=variables)
-    session.run("python", "-m", "tests.bench.demo", env=variables)
+    run(session, "topoqa-train", "pipeline", *session.posargs)
+    run(session, "python", "-m", "tests.bench.demo")
 
 
 @nox.session(python=False)
 def screenshots(session: nox.Session) -> None:
     """Redraw docs/images from a small real training in a terminal."""
-    session.run("python", "-m", "tests.screenshots", env=programs(session))
+    run(session, "python", "-m", "tests.screenshots")
 
 
 @nox.session
@@ -146,7 +148,7 @@ def minimums(session: nox.Session) -> None:
     session.install(*(pin for pin in oldest if pin.startswith("torch==")))
     session.install(*oldest, *TEST_TOOLS)
     session.install("--no-deps", *EDITABLE)
-    run_pytest(session, {}, "tests/unit", "tests/contract", "plugins")
+    session.run("pytest", *WORKERS, "tests/unit", "tests/contract", "plugins", env=ONE_THREAD)
 
 
 def floors(project: Path) -> list[str]:
