@@ -29,8 +29,7 @@ with Guardian() as guardian:
         child = subprocess.Popen(["sleep", "600"], start_new_session=True)
         guardian.child(child.pid)
         print(guardian._process.pid, child.pid, place.folder, flush=True)
-        if sys.argv[3] == "wait":
-            time.sleep(600)
+        sys.stdin.readline()
         child.terminate()
         child.wait()
 """
@@ -50,14 +49,19 @@ def start(graphs: Path, tmp_path: Path) -> Any:
 
     def begin(how: str) -> tuple[subprocess.Popen[str], psutil.Process, psutil.Process, Path]:
         process = subprocess.Popen(
-            [sys.executable, "-c", COMMAND, str(graphs), str(tmp_path / "shm"), how],
+            [sys.executable, "-c", COMMAND, str(graphs), str(tmp_path / "shm")],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        assert process.stdin is not None
         assert process.stdout is not None
         watcher, child, folder = process.stdout.readline().split()
         started.append(process)
         watched = psutil.Process(int(watcher)), psutil.Process(int(child))
+        if how == "go":
+            process.stdin.write("\n")
+            process.stdin.flush()
         return process, *watched, Path(folder)
 
     yield begin
