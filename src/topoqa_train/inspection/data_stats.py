@@ -73,23 +73,8 @@ def stats(request: StatsRequest, progress: Progress) -> DataStats:
 
     tables = {split: read_table(path, split=split) for split, path in request.labels.items()}
     index = GraphIndex.scan(request.graphs)
-    found: dict[str, list[LabelledGraph]] = {split: [] for split in tables}
-    left_out: dict[str, list[LeftOut]] = {split: table.left_out for split, table in tables.items()}
-    total = sum(len(table.labels.rows) for table in tables.values())
-    with progress("reading graphs", total) as advance:
-        for split, table in tables.items():
-            for item in audit.read_labelled(table.labels.rows, index, advance):
-                if isinstance(item, LeftOut):
-                    left_out[split].append(item)
-                else:
-                    found[split].append(item)
-    every = [(one.label, one.widths) for part in found.values() for one in part]
-    other_widths = audit.differing_widths(every)
-    for split, part in found.items():
-        models = [one.label.model for one in part]
-        left_out[split] += [other_widths[model] for model in models if model in other_widths]
-        found[split] = [one for one in part if one.label.model not in other_widths]
-    datasets = {split: _dataset(split, part) for split, part in found.items() if part}
+    audited = audit.audit_tables(tables, index, progress, keep=lambda item: item)
+    datasets = {split: _dataset(split, part.kept) for split, part in audited.items() if part.kept}
     first = next(iter(datasets.values()), None)
     return DataStats(
         name=request.name,
@@ -97,7 +82,8 @@ def stats(request: StatsRequest, progress: Progress) -> DataStats:
         node_dim=None if first is None else first.node_dim,
         edge_dim=None if first is None else first.edge_dim,
         splits=tuple(
-            _split(table, datasets.get(split), left_out[split]) for split, table in tables.items()
+            _split(table, datasets.get(split), audited[split].left_out)
+            for split, table in tables.items()
         ),
         shared_targets=tuple(shared_targets(table.labels for table in tables.values())),
         batch=_batch(list(datasets.values()), request, progress) if datasets else None,
@@ -127,7 +113,7 @@ def _split(table: LabelTable, dataset: GraphDataset | None, left_out: list[LeftO
         edges=_spread([graph.num_edges for graph in graphs]),
         classes=capri([row.dockq for row in rows]),
         memory_bytes=dataset.memory_bytes if dataset else 0,
-        left_out=tuple(sorted(left_out, key=lambda item: item.line)),
+        left_out=tuple(left_out),
     )
 
 

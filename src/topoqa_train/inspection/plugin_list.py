@@ -78,8 +78,8 @@ def _load_all(found: list[Installed], progress: Progress, seconds: float) -> lis
 def _load(each: Installed, seconds: float) -> Installed:
     if each.state == "hidden":
         return each
-    fault, taken = _probe(each, seconds)
-    return replace(each, state="broken" if fault else "ok", fault=fault, seconds=taken)
+    error, taken = _probe(each, seconds)
+    return replace(each, state="broken" if error else "ok", error=error, seconds=taken)
 
 
 def _probe(each: Installed, seconds: float) -> tuple[str | None, float | None]:
@@ -100,7 +100,7 @@ def _probe(each: Installed, seconds: float) -> tuple[str | None, float | None]:
         return too_long, None
     if done.stdout:
         answer = json.loads(done.stdout)
-        return answer["fault"], answer["seconds"]
+        return answer["error"], answer["seconds"]
     if done.returncode == -signal.SIGALRM:
         return too_long, None
     if done.returncode < 0:

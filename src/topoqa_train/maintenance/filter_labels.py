@@ -14,7 +14,7 @@ from topoqa_train.datasets import Progress
 from topoqa_train.errors import DataError, RequestError
 from topoqa_train.labels import label_file
 from topoqa_train.labels.graph_index import GraphIndex, graph_folder
-from topoqa_train.labels.label_file import Label, LabelTable, LeftOut, Reason, read_table
+from topoqa_train.labels.label_file import LabelTable, LeftOut, Reason, read_table
 from topoqa_train.views.data import FilterReport
 
 
@@ -36,6 +36,8 @@ def filter_labels(
         DataError: the labels or the folder of graphs can't be used, or no label is left.
         RequestError: an output file exists (without `force`) or is the source.
     """
+    from topoqa_train.training.data import audit  # imports torch
+
     label_file.require_file(source)
     for path in (out, rejects):
         _check_target(path, source, force=force)
@@ -43,7 +45,10 @@ def filter_labels(
         raise RequestError(f"{out} can't be both --out and --rejects")
     table = read_table(source, split=source.stem)
     index = GraphIndex.scan(graph_folder(graphs))
-    good, left_out = _split_by_use(table, index, progress)
+    (found,) = audit.audit_tables(
+        {source.stem: table}, index, progress, keep=lambda item: item.label
+    ).values()
+    good, left_out = found.kept, found.left_out
     if not good:
         raise DataError(
             f"no label of {source} has a graph that can be trained on",
@@ -68,25 +73,6 @@ def _check_target(path: Path | None, source: Path, *, force: bool) -> None:
         raise RequestError(f"{path} is a folder; name a file in it")
     if not force:
         raise RequestError(f"{path} exists already", hint="Overwrite it with --force.")
-
-
-def _split_by_use(
-    table: LabelTable, index: GraphIndex, progress: Progress
-) -> tuple[list[Label], list[LeftOut]]:
-    from topoqa_train.training.data import audit  # imports torch
-
-    left_out = table.left_out
-    seen: list[tuple[Label, audit.Widths]] = []
-    rows = table.labels.rows
-    with progress("reading graphs", len(rows)) as advance:
-        for item in audit.read_labelled(rows, index, advance):
-            if isinstance(item, LeftOut):
-                left_out.append(item)
-            else:
-                seen.append((item.label, item.widths))
-    other_widths = audit.differing_widths(seen)
-    good = [label for label, _ in seen if label.model not in other_widths]
-    return good, sorted([*left_out, *other_widths.values()], key=lambda item: item.line)
 
 
 def _rejected(table: LabelTable, left_out: Sequence[LeftOut]) -> str:

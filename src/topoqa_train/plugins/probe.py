@@ -21,7 +21,7 @@ _STDOUT, _STDERR = 1, 2
 
 
 def main() -> None:
-    """Load the plugin that standard input names and write `fault` and `seconds`."""
+    """Load the plugin that standard input names and write `error` and `seconds`."""
     request = json.load(sys.stdin)
     answer = os.dup(_STDOUT)
     # What a plugin prints while it is imported must not mix with the answer.
@@ -35,9 +35,9 @@ def main() -> None:
     # the parent, the limit does not count the start of the interpreter.
     signal.setitimer(signal.ITIMER_REAL, request["seconds"])
     began = time.monotonic()
-    fault = _load(plugin)
+    error = _load(plugin)
     seconds = time.monotonic() - began
-    os.write(answer, json.dumps({"fault": fault, "seconds": seconds}).encode())
+    os.write(answer, json.dumps({"error": error, "seconds": seconds}).encode())
     # Threads and exit handlers that the plugin left behind must not delay the answer.
     os._exit(0)
 

@@ -10,7 +10,7 @@ from typing import Literal
 class Installed:
     """One entry point.
 
-    `fault` is why it does not load, `hidden_by` the distribution whose plugin of the same name is
+    `error` is why it does not load, `hidden_by` the distribution whose plugin of the same name is
     used instead. `seconds` is the time its import took, None if it was not imported.
     """
 
@@ -22,7 +22,7 @@ class Installed:
     version: str | None
     line: str
     state: Literal["ok", "broken", "hidden"]
-    fault: str | None = None
+    error: str | None = None
     hidden_by: str | None = None
     seconds: float | None = None
 

@@ -110,6 +110,7 @@ def plan_batch(request: BatchRequest, resolver: DataResolver, clock: Clock) -> B
     root = root_of_jobs(manifest, request.output_root)
     plans = [replace(plan, options=request.options.over(plan.options)) for plan in manifest.jobs]
     jobs = [make_job(plan, resolver, output_root=request.output_root) for plan in plans]
+    # Label files are hashed for an identity, so a batch that starts over does without them here.
     identities = {job.name: identity(job) for job in jobs if request.resume or request.only}
     previous = previous_session.find(
         root, BATCH, manifest.source, clock, identities=identities, resume=request.resume
@@ -133,6 +134,7 @@ def plan_batch(request: BatchRequest, resolver: DataResolver, clock: Clock) -> B
         manifest=manifest,
         jobs=tuple(jobs),
         chosen=tuple(chosen),
+        # The graphs of a completed job need no check: nothing will read them.
         to_check=tuple(job for job in chosen if not (request.resume and _is_done(job, before))),
         root=root,
         shown=shown,
@@ -168,6 +170,8 @@ def _attempt(plan: BatchPlan, runner: JobRunner) -> TopoqaTrainError | None:
         runner.attempt(BATCH, plan.chosen, keep_going=plan.shown.keep_going)
     except (InterruptedRunError, TerminatedRunError) as error:
         return error
+    # A batch that has tried every job is finished even if some failed: the next one need not offer
+    # to resume it, and `--only failed` starts the failed jobs over.
     if all(job.name in {*runner.runs, *runner.failures} for job in plan.chosen):
         runner.ledger.finish(runner.clock)
     return None
@@ -179,6 +183,7 @@ def _take_over(plan: BatchPlan, book: Ledger) -> None:
         if job.name in plan.before and book.run_of(job.name) is None:
             run_id = plan.before[job.name].paths.run_id
             book.add(job.name, identity(job), run_id, job.output_root)
+    # One write for all jobs: a kill in between would leave a ledger that misses some of them.
     book.write()
 
 

@@ -225,9 +225,13 @@ def identity(job: Job) -> str:
     A job with the same hash has been trained already. Ledgers hold these hashes: options added
     since keep out of them at their defaults, so that hashes written before stay valid.
     """
+    # Labels and weights count by content: files of the same name are often edited or replaced.
+    # Graphs count by folder only, because reading all of them would delay every start; a run that
+    # is resumed compares its data with the recorded ones itself.
     labels = {split: file_digest(path) for split, path in job.data.labels().items()}
     options = job.options
     relevant: dict[str, Any] = {
+        # Name, output root and notes are absent: moving or renaming a run must not retrain it.
         "config": job.config.model_dump(mode="json", exclude={*TRACKERS, "logging"}),
         "data": job.data.model_dump(mode="json"),
         "labels": labels,

@@ -167,6 +167,8 @@ class JobRunner:
 
     def _resumed(self, job: Job) -> Job:
         """Return `job` as a part of this session, to be resumed if it was started before."""
+        # The run's metadata will name the ledger from the first write on. So a run whose creation
+        # was never recorded, because this process was killed in between, can be recovered.
         session = {"ledger": self.ledger.path.name, "identity": identity(job)}
         known = self.previous and self.previous.run_of(job.name, session["identity"])
         if known:
@@ -190,6 +192,8 @@ class JobRunner:
         def listen(event: Event) -> None:
             job = by_name.get(event.job)
             # A run that failed before it reported its creation is named in its last event.
+            # The ledger is written before the event is passed on: what the user has seen start is
+            # known to a session that resumes this one.
             if job and isinstance(event, RunCreated | RunEnded) and event.run_dir:
                 self._record(job, RunPaths(Path(event.run_dir)))
             if isinstance(event, RunEnded) and event.status == "failed":
@@ -213,6 +217,7 @@ def record_failure(end: RunEnded, clock: Clock) -> None:
     paths = RunPaths(Path(end.run_dir))
     try:
         document = metadata.read(paths.metadata)
+        # A process that could still write has recorded its own, better error: keep that one.
         if document.status in (Status.RUNNING, Status.CREATED):
             MetadataFile(paths.metadata, document).update(
                 status=Status.FAILED, error=end.error, completed=iso(clock.now())

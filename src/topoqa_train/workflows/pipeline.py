@@ -93,9 +93,12 @@ def plan_pipeline(request: PipelineRequest, resolver: DataResolver, clock: Clock
     history.keep_runs()
     _check_request(request)
     manifest = load_manifest(request.manifest, request.overrides)
-    output_root, root = request.output_root, root_of_jobs(manifest, request.output_root)
-    plans = () if request.skip_sweep else manifest.jobs
-    sweep = [(plan, make_job(plan, resolver, output_root=output_root)) for plan in plans]
+    root = root_of_jobs(manifest, request.output_root)
+    sweep = [
+        (plan, make_job(plan, resolver, output_root=request.output_root))
+        for plan in (() if request.skip_sweep else manifest.jobs)
+    ]
+    # The previous session comes before the selection: what it selected must be used again.
     previous = previous_session.find(
         root,
         request.kind,
@@ -104,13 +107,14 @@ def plan_pipeline(request: PipelineRequest, resolver: DataResolver, clock: Clock
         identities={job.name: identity(job) for _, job in sweep if request.resume},
         resume=request.resume,
     )
-    selected, missing_start = None, None
-    try:
-        selected = _known_checkpoint(request, RunStore(root), previous, clock)
-    except checkpoint_selection.NoFinishedRunError as error:
-        missing_start = error
-    fine = [] if request.skip_fine else fine_tune.planned(manifest, selected, resolver, output_root)
+    selected, missing_start = _selected_before_sweep(request, RunStore(root), previous, clock)
+    fine = (
+        []
+        if request.skip_fine
+        else fine_tune.planned(manifest, selected, resolver, request.output_root)
+    )
     if fine:
+        # A checkpoint that is selected already is checked on the network itself, with the graphs.
         _check_same_network([job for _, job in fine + ([] if selected else sweep)])
     shown = check_and_show(
         manifest.name,
@@ -161,8 +165,8 @@ def run_pipeline(plan: PipelinePlan, reporter: Reporter, clock: Clock) -> Pipeli
 
 def _sweep_and_select(plan: PipelinePlan, runner: JobRunner) -> SelectedCheckpoint:
     """Train the sweep, if there is one, and return the checkpoint to fine-tune."""
-    # In the ledger before the sweep, so that the sweep does not archive its run; and after it,
-    # because selected again after a stop it could be a run of this very fine-tuning.
+    # In the ledger before the sweep, so that the sweep does not archive its run, and so that a
+    # resumed session does not select again: the best run could then be one of this fine-tuning.
     if plan.selected is not None:
         _record_selected(runner, plan.selected)
     swept: list[RunPaths] = []
@@ -173,6 +177,7 @@ def _sweep_and_select(plan: PipelinePlan, runner: JobRunner) -> SelectedCheckpoi
     selected = checkpoint_selection.of_sweep(swept, runner.clock, plan.request.metric)
     for line in selected.notes:
         runner.reporter.note(line)
+    # In the ledger before phase 1, whose runs must not archive what phase 2 may start from.
     _record_selected(runner, selected)
     return selected
 
@@ -199,19 +204,27 @@ def _check_request(request: PipelineRequest) -> None:
         )
 
 
-def _known_checkpoint(
+def _selected_before_sweep(
     request: PipelineRequest, store: RunStore, previous: PreviousSession, clock: Clock
-) -> SelectedCheckpoint | None:
-    """Return what to fine-tune unless the sweep decides: the given checkpoint, or the best."""
+) -> tuple[SelectedCheckpoint | None, RequestError | None]:
+    """Return what to fine-tune: the given checkpoint, the one of before, or the best.
+
+    It is None if the sweep decides, or if there is no finished run: then the error is returned too,
+    because such a plan can still be shown.
+    """
+    if request.resume_from is not None and request.run_dir is not None:
+        return checkpoint_selection.of_run(request.run_dir, request.resume_from, clock), None
     if request.resume_from is not None:
-        if request.run_dir is not None:
-            return checkpoint_selection.of_run(request.run_dir, request.resume_from, clock)
-        return checkpoint_selection.of_file(request.resume_from)
+        return checkpoint_selection.of_file(request.resume_from), None
     if not request.skip_sweep:
-        return None
+        return None, None
     if previous.selected is not None:
-        return previous.selected
-    return checkpoint_selection.of_finished(store, clock, request.metric, _HINTS[request.kind])
+        return previous.selected, None
+    hint = _HINTS[request.kind]
+    try:
+        return checkpoint_selection.of_finished(store, clock, request.metric, hint), None
+    except checkpoint_selection.NoFinishedRunError as error:
+        return None, error
 
 
 def _check_same_network(jobs: Sequence[Job]) -> None:

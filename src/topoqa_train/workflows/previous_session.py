@@ -65,6 +65,7 @@ class PreviousSession:
         last = f"the last {self.kind} of {self.manifest.name}"
         busy = RequestError(f"another process is resuming {last}", hint=_WAIT)
         with lock.at_once(previous.path.with_suffix(".lock"), busy):
+            # Between the plan and this lock another process may have resumed and ended.
             now = ledger.last(root, self.kind, self.manifest)
             if now is not None and now.number > previous.number:
                 raise RequestError(
@@ -101,6 +102,7 @@ def find(
     is_running = any(each.path == last.path for each in ledger.in_progress(root, clock))
     name = f"last {kind} of {manifest.name}"
     if resume:
+        # A run can outlive the process of its session for a while, so its own process counts too.
         _check_is_over(f"the {name}", runs, is_running=is_running)
         notes = [*warnings, *_changed_jobs(last, runs, identities)]
     else:
@@ -155,6 +157,8 @@ def _last_ledger(
     if lost is not None and _recover_runs(lost, clock):
         return lost, [f"{lost.path} is unreadable; rebuilt it from run metadata."]
     last = ledger.last(root, kind, manifest)
+    # A finished session recorded all of its runs. Those of a session that is not may be missing:
+    # the run is created first, and its process may be killed before the ledger is written.
     if last is not None and last.completed is None:
         _recover_runs(last, clock)
     return last, []

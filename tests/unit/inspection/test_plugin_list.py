@@ -63,7 +63,7 @@ def third_party(install_plugin: Any, only_third_parties: None) -> Callable[..., 
 def test_one_that_works(third_party: Any) -> None:
     third_party("good")
     found = listed()["good"]
-    assert (found.state, found.fault, found.kind) == ("ok", None, "command")
+    assert (found.state, found.error, found.kind) == ("ok", None, "command")
     assert (found.distribution, found.version) == ("third-party", "1.0")
     assert (found.value, found.line) == ("good_plugin:greet", "Say hello.")
     assert found.seconds is not None
@@ -72,21 +72,21 @@ def test_one_that_works(third_party: Any) -> None:
 def test_each_error_is_reported_and_spares_the_others(third_party: Any) -> None:
     third_party("absent", "dying", "good", "leaving", "plain", "quitting", "unreadable")
     found = listed()
-    faults = {name: each.fault for name, each in found.items()}
-    assert faults["good"] is None
-    assert faults["absent"] == "ModuleNotFoundError: No module named 'no_such_module_at_all'"
-    assert faults["leaving"] == "SystemExit: goodbye"
-    assert faults["plain"] == "int can't be called"
-    assert faults["dying"] == "importing it ends the process: SIGKILL"
-    assert faults["quitting"] == "importing it ends the process with status 7"
-    assert "Union" in (faults["unreadable"] or "")
+    errors = {name: each.error for name, each in found.items()}
+    assert errors["good"] is None
+    assert errors["absent"] == "ModuleNotFoundError: No module named 'no_such_module_at_all'"
+    assert errors["leaving"] == "SystemExit: goodbye"
+    assert errors["plain"] == "int can't be called"
+    assert errors["dying"] == "importing it ends the process: SIGKILL"
+    assert errors["quitting"] == "importing it ends the process with status 7"
+    assert "Union" in (errors["unreadable"] or "")
     assert [name for name, each in found.items() if each.state == "ok"] == ["good"]
 
 
 def test_a_time_limit_ends_one_that_hangs_alone(third_party: Any) -> None:
     third_party("good", "hanging", "lingering")
     found = listed(seconds=2)
-    assert found["hanging"].fault == "it takes longer than 2 s to import"
+    assert found["hanging"].error == "it takes longer than 2 s to import"
     assert found["hanging"].seconds is None
     assert (found["good"].state, found["lingering"].state) == ("ok", "ok")
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from torch_geometric.data import Data
 
+from topoqa_train.datasets import Progress
 from topoqa_train.errors import DataError
 from topoqa_train.labels.graph_index import GraphIndex
-from topoqa_train.labels.label_file import Label, LeftOut, Reason
+from topoqa_train.labels.label_file import Label, LabelTable, LeftOut, Reason
 from topoqa_train.training.data.graphs import graph_errors, read_graph
 
 Widths = tuple[int, int]
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,48 @@ def widths(graph: Data) -> Widths:
     return graph.x.shape[1], graph.edge_attr.shape[1]
 
 
-def read_labelled(
-    labels: Iterable[Label], index: GraphIndex, on_graph: Callable[[int], None]
-) -> Iterator[LabelledGraph | LeftOut]:
-    """Read the graph of each label in turn; call `on_graph(1)` after each."""
-    for label in labels:
-        yield _read(label, index)
-        on_graph(1)
+@dataclass(frozen=True)
+class AuditedSplit(Generic[Kept]):
+    """What was kept of the labels with a valid graph, and the labels that can't be used."""
+
+    kept: list[Kept] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+def audit_tables(
+    tables: Mapping[str, LabelTable],
+    index: GraphIndex,
+    progress: Progress,
+    keep: Callable[[LabelledGraph], Kept],
+) -> dict[str, AuditedSplit[Kept]]:
+    """Read the graph of every label; return by split which labels can be trained on.
+
+    Graphs whose widths differ from those of most graphs, over all splits, can't be used either.
+    `keep` chooses what stays in memory: the graphs of a whole data set may not fit.
+    """
+    seen: dict[str, list[tuple[Label, Widths, Kept]]] = {split: [] for split in tables}
+    left_out = {split: list(table.left_out) for split, table in tables.items()}
+    total = sum(len(table.labels.rows) for table in tables.values())
+    with progress("reading graphs", total) as advance:
+        for split, table in tables.items():
+            for label in table.labels.rows:
+                item = _read(label, index)
+                if isinstance(item, LeftOut):
+                    left_out[split].append(item)
+                else:
+                    seen[split].append((label, item.widths, keep(item)))
+                advance(1)
+    other = _differing_widths([(label, both) for part in seen.values() for label, both, _ in part])
+    return {
+        split: AuditedSplit(
+            [kept for label, _, kept in part if label.model not in other],
+            sorted(
+                [*left_out[split], *(other[one.model] for one, _, _ in part if one.model in other)],
+                key=lambda item: item.line,
+            ),
+        )
+        for split, part in seen.items()
+    }
 
 
 def _read(label: Label, index: GraphIndex) -> LabelledGraph | LeftOut:
@@ -65,7 +103,7 @@ def _read(label: Label, index: GraphIndex) -> LabelledGraph | LeftOut:
     return LabelledGraph(label, path, graph)
 
 
-def differing_widths(read: Sequence[tuple[Label, Widths]]) -> dict[str, LeftOut]:
+def _differing_widths(read: Sequence[tuple[Label, Widths]]) -> dict[str, LeftOut]:
     """Return the labels, by model, whose graphs differ in width from most: no network fits both."""
     counts = Counter(widths for _, widths in read)
     if len(counts) < 2:

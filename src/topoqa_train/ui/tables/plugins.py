@@ -27,7 +27,7 @@ def error_lines(report: PluginReport) -> list[str]:
     """Return what is wrong with each broken plugin, and what to do."""
     lines = []
     for each in (each for each in report.plugins if each.state == "broken"):
-        lines.append(f"{each.kind} {each.name} of {_owner(each)} is broken: {each.fault}")
+        lines.append(f"{each.kind} {each.name} of {_owner(each)} is broken: {each.error}")
         lines.append(f"  {each.group}: {each.value}")
     for distribution, reason in report.damaged.items():
         lines.append(f"{distribution}: its entry points are unreadable: {reason}")

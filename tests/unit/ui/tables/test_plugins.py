@@ -15,7 +15,7 @@ def installed(name: str, owner: str = "topoqa-train", **fields: object) -> Insta
 REPORT = PluginReport(
     [
         installed("leaderboard"),
-        installed("dock", "docking-things", state="broken", fault="ImportError: no x", seconds=2.0),
+        installed("dock", "docking-things", state="broken", error="ImportError: no x", seconds=2.0),
         installed("run", "docking-things", state="hidden", hidden_by="topoqa-train", seconds=None),
     ],
     {"half": "KeyError: 'x'"},
