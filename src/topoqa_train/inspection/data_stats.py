@@ -73,7 +73,9 @@ def stats(request: StatsRequest, progress: Progress) -> DataStats:
 
     tables = {split: read_table(path, split=split) for split, path in request.labels.items()}
     index = GraphIndex.scan(request.graphs)
-    audited = audit.audit_tables(tables, index, progress, keep=lambda item: item)
+    total = sum(len(table.labels.rows) for table in tables.values())
+    with progress("reading graphs", total) as advance:
+        audited = audit.audit_tables(tables, index, advance, keep=lambda item: item)
     datasets = {split: _dataset(split, part.kept) for split, part in audited.items() if part.kept}
     first = next(iter(datasets.values()), None)
     return DataStats(

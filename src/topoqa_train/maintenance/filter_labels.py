@@ -45,9 +45,10 @@ def filter_labels(
         raise RequestError(f"{out} can't be both --out and --rejects")
     table = read_table(source, split=source.stem)
     index = GraphIndex.scan(graph_folder(graphs))
-    (found,) = audit.audit_tables(
-        {source.stem: table}, index, progress, keep=lambda item: item.label
-    ).values()
+    with progress("reading graphs", len(table.labels.rows)) as advance:
+        (found,) = audit.audit_tables(
+            {source.stem: table}, index, advance, keep=lambda item: item.label
+        ).values()
     good, left_out = found.kept, found.left_out
     if not good:
         raise DataError(

@@ -10,7 +10,6 @@ from typing import Generic, TypeVar
 
 from torch_geometric.data import Data
 
-from topoqa_train.datasets import Progress
 from topoqa_train.errors import DataError
 from topoqa_train.labels.graph_index import GraphIndex
 from topoqa_train.labels.label_file import Label, LabelTable, LeftOut, Reason
@@ -50,26 +49,25 @@ class AuditedSplit(Generic[Kept]):
 def audit_tables(
     tables: Mapping[str, LabelTable],
     index: GraphIndex,
-    progress: Progress,
+    on_graph: Callable[[int], None],
     keep: Callable[[LabelledGraph], Kept],
 ) -> dict[str, AuditedSplit[Kept]]:
     """Read the graph of every label; return by split which labels can be trained on.
 
     Graphs whose widths differ from those of most graphs, over all splits, can't be used either.
-    `keep` chooses what stays in memory: the graphs of a whole data set may not fit.
+    `on_graph(1)` is called after each. `keep` chooses what stays in memory: the graphs of a whole
+    data set may not fit.
     """
     seen: dict[str, list[tuple[Label, Widths, Kept]]] = {split: [] for split in tables}
     left_out = {split: list(table.left_out) for split, table in tables.items()}
-    total = sum(len(table.labels.rows) for table in tables.values())
-    with progress("reading graphs", total) as advance:
-        for split, table in tables.items():
-            for label in table.labels.rows:
-                item = _read(label, index)
-                if isinstance(item, LeftOut):
-                    left_out[split].append(item)
-                else:
-                    seen[split].append((label, item.widths, keep(item)))
-                advance(1)
+    for split, table in tables.items():
+        for label in table.labels.rows:
+            item = _read(label, index)
+            if isinstance(item, LeftOut):
+                left_out[split].append(item)
+            else:
+                seen[split].append((label, item.widths, keep(item)))
+            on_graph(1)
     other = _differing_widths([(label, both) for part in seen.values() for label, both, _ in part])
     return {
         split: AuditedSplit(

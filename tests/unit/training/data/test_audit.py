@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +14,11 @@ from topoqa_train.training.data.graphs import Graph, write_graph
 
 
 def audited(labels: Any, root: Path) -> tuple[AuditedSplit[str], int]:
-    """Return the models that can be used and the labels left out, and how far progress came."""
+    """Return the usable models with the labels left out, and the steps reported."""
     steps: list[int] = []
-
-    @contextmanager
-    def progress(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        yield steps.append
-        assert sum(steps) == total
-
     table = LabelTable(labels, "MODEL,dockq", {})
     index = GraphIndex.scan(root)
-    found = audit_tables({"train": table}, index, progress, keep=lambda item: item.label.model)
+    found = audit_tables({"train": table}, index, steps.append, keep=lambda item: item.label.model)
     return found["train"], sum(steps)
 
 
