@@ -72,11 +72,6 @@ class TestLook:
         assert document.status == "running"
         assert "no epoch has ended yet" in document.warnings
 
-    def test_in_history_by_its_old_path(self, look: Any, run_files: Any) -> None:
-        run_files("r", folder="history")
-        document = look(run_files.root / "r")
-        assert document.run_dir.endswith("history/r")
-
 
 @pytest.mark.parametrize(
     ("rates", "value", "before", "until"),

@@ -121,14 +121,6 @@ def test_a_rival_hides_another(install_plugin: Any, only_third_parties: None) ->
     ]
 
 
-def test_ours_are_never_hidden(install_plugin: Any) -> None:
-    install_plugin("aaa", discovery.COMMANDS, {"leaderboard": "x:y"}, {})
-    (ours, other) = discovery.claims(discovery.COMMANDS)["leaderboard"]
-    assert (ours.distribution, ours.shadowed) == ("topoqa-train", ("aaa",))
-    assert other.distribution == "aaa"
-    assert discovery.discover(discovery.COMMANDS)["leaderboard"] == ours
-
-
 def test_a_distribution_that_cannot_be_read(third_party: Any) -> None:
     folder = third_party("good")
     (folder / "third_party-1.0.dist-info" / "entry_points.txt").write_text("[a]\nnothing\n")

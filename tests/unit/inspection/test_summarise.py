@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from legacy_runs import Measured, write_legacy_run
 
-from topoqa_train.errors import RequestError
 from topoqa_train.inspection import summarise
 from topoqa_train.runs import status
 from topoqa_train.runs.paths import RunPaths
@@ -155,11 +154,6 @@ def test_a_copy_reads_the_same(summarised: Any, run_files: Any, tmp_path: Path, 
     assert here.best_by_val_loss.epoch == 1
 
 
-def test_a_folder_that_is_no_run(summarised: Any, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="is not a run"):
-        summarised(tmp_path)
-
-
 def test_one_of_the_previous_pipeline(summarised: Any, tmp_path: Path) -> None:
     history = [Measured(0.09, 0.1), Measured(0.04, 0.2), Measured(0.06, 0.8), Measured(0.08, 0.3)]
     run = write_legacy_run(tmp_path, history=history, names="sel", links="elsewhere")
@@ -175,10 +169,3 @@ def test_one_of_the_previous_pipeline(summarised: Any, tmp_path: Path) -> None:
     assert document.runtime.elapsed_seconds == 9000.5
     assert document.runtime.mean_epoch_seconds == 9000.5 / 4
     assert not list(run.rglob("*.tmp"))
-
-
-def test_broken_links_of_the_previous_pipeline(summarised: Any, tmp_path: Path) -> None:
-    document = summarised(write_legacy_run(tmp_path, links="broken"))
-    assert set(document.broken_links) == {"best.ckpt", "second_best.ckpt", "third_best.ckpt"}
-    assert document.links == {}
-    assert len(document.checkpoint_ranking) == 3

@@ -67,19 +67,16 @@ class TestWhichRuns:
         assert planned.doomed[0].reasons == ("30 days old",)
         assert doomed(plan(older_than=timedelta(hours=1))) == ["exactly", "new", "old", "older"]
 
-    def test_by_state(self, make: Any, plan: Any) -> None:
+    def test_by_state_and_every_condition_has_to_fit(self, make: Any, plan: Any) -> None:
         make("good")
         make("bad", status="failed")
-        make("stopped", status="interrupted")
-        assert doomed(plan(statuses=(Status.FAILED,))) == ["bad"]
-        assert doomed(plan(statuses=(Status.INTERRUPTED, Status.FAILED))) == ["bad", "stopped"]
-
-    def test_every_condition_has_to_fit(self, make: Any, plan: Any) -> None:
-        make("good_old", 1)
-        make("bad_old", 1, status="failed")
         make("bad_new", 31, status="failed")
-        planned = plan(statuses=(Status.FAILED,), older_than=timedelta(days=10))
-        assert doomed(planned) == ["bad_old"]
+        make("stopped", status="interrupted")
+        both = (Status.INTERRUPTED, Status.FAILED)
+        assert doomed(plan(statuses=(Status.FAILED,))) == ["bad", "bad_new"]
+        assert doomed(plan(statuses=both)) == ["bad", "bad_new", "stopped"]
+        old = timedelta(days=10)
+        assert doomed(plan(statuses=(Status.FAILED,), older_than=old)) == ["bad"]
 
     def test_the_best_of_them_stay(self, make: Any, plan: Any) -> None:
         for number, loss in enumerate((0.09, 0.05, 0.07, 0.06)):
@@ -150,7 +147,7 @@ class TestWhatStays:
         assert spared(plan("running")) == {"running": "is running"}
 
     def test_a_starting_point_goes_with_all_that_started_from_it(
-        self, make: Any, plan: Any
+        self, make: Any, plan: Any, store: RunStore
     ) -> None:
         make("sweep")
         make("phase1", started_from={"run_id": "sweep"})
@@ -160,15 +157,9 @@ class TestWhatStays:
         planned = plan(older_than=timedelta(days=10))
         assert doomed(planned) == ["phase1", "phase2", "sweep"]
         assert spared(planned) == {"lonely": "is the starting point of other"}
-
-    def test_what_holds_the_last_of_a_chain_holds_the_chain(
-        self, make: Any, plan: Any, store: RunStore
-    ) -> None:
-        make("sweep")
-        make("phase1", started_from={"run_id": "sweep"})
-        make("phase2", started_from={"run_id": "phase1"})
+        # What holds the last run of a chain holds the chain.
         (store.root / "latest").symlink_to("phase2")
-        planned = plan(older_than=timedelta(days=10))
+        planned = plan("sweep", "phase1", "phase2")
         assert doomed(planned) == []
         assert set(spared(planned)) == {"sweep", "phase1", "phase2"}
 
