@@ -208,16 +208,19 @@ class EpochKeeper(lightning.Callback):
         self.progress.seconds += row["epoch_seconds"]
         self._write(trainer, module, row, candidate.file if keep else None)
         self._report(row)
+        # Lightning's EarlyStopping is not used: its saved state can be one epoch late.
         trainer.should_stop = self.wants_to_stop
 
     def _measure(self, trainer: lightning.Trainer, module: DockQModule) -> dict[str, float]:
         index, predicted = module.take_predictions()
+        # A graph that is missing or validated twice would change the metrics without any error.
         if len(np.unique(index)) != self.expected_graphs or len(index) != self.expected_graphs:
             raise TrainingError(
                 f"validation covered {len(index)} graphs, not {self.expected_graphs}"
             )
         train_mse = module.take_train_mse()
         epoch = trainer.current_epoch
+        # A loss may overflow once while the weights stay finite; only NaN weights are final.
         if not math.isfinite(train_mse) and not _all_finite(module):
             raise TrainingError(
                 f"the weights became NaN in epoch {epoch}",

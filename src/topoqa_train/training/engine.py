@@ -122,6 +122,7 @@ def fit(
     if not resumed and options.weights_from is not None:
         weights.load(module.network, options.weights_from, identity)
     watch = BatchWatch(job, config, stop, emit, clock)
+    # A run that early stopping ended must not train another epoch when it is resumed.
     if not keeper.wants_to_stop:
         _run_trainer(config, options, data, module, keeper, watch)
     return FitResult(keeper.progress, stopped_early=keeper.wants_to_stop)
@@ -285,6 +286,7 @@ def _set_progress(trainer: lightning.Trainer, progress: Progress) -> None:
     names = ("ready", "started", "processed", "completed")
     epochs = dict.fromkeys(names, progress.epochs_done)
     loop.epoch_progress.load_state_dict({"total": dict(epochs), "current": dict(epochs)})
+    # Lightning derives `global_step` from the optimizer's steps.
     steps = loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step
     steps.total.ready = steps.total.completed = progress.global_step
 

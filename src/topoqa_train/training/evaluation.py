@@ -36,5 +36,6 @@ def write_predictions(path: Path, split: GraphDataset, scores: np.ndarray) -> No
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["MODEL", "TARGET", "dockq", "PRED_DOCKQ"])
     for label, score in zip(split.labels, scores, strict=True):
+        # repr has as many digits as it takes to read the same number again.
         writer.writerow([label.model, label.target, repr(label.dockq), repr(float(score))])
     atomic.write_text(path, buffer.getvalue())

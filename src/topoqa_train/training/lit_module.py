@@ -49,6 +49,7 @@ class DockQModule(lightning.LightningModule):
         Each graph counts with the weights at its step. `fsum` makes the sum independent of the
         order of addition.
         """
+        # Copied from the device once an epoch: each copy makes the CPU wait for the GPU.
         losses = torch.stack([loss for loss, _ in self._losses]).cpu().double().numpy()
         graphs = np.array([count for _, count in self._losses], dtype=np.float64)
         self._losses.clear()

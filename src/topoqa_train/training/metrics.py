@@ -51,6 +51,7 @@ def evaluate(predicted: ArrayLike, dockq: ArrayLike, targets: ArrayLike) -> Metr
         raise ValueError(f"shapes {scores.shape}, {truth.shape}, {owners.shape}: want one [g]")
     finite = np.where(np.isfinite(scores), scores, -np.inf)
     groups = [np.flatnonzero(owners == owner) for owner in np.unique(owners)]
+    # lexsort sorts by its last key first: by prediction, then by DockQ among equal predictions.
     tops = [group[np.lexsort((truth[group], -finite[group]))] for group in groups]
     correlations = {
         "val_pearson_corr": [pearson(scores, truth)],
@@ -122,4 +123,5 @@ def _hit_rates(truth: Floats, tops: list[NDArray[np.intp]]) -> dict[str, float]:
 
 
 def _mean(values: list[float]) -> float:
+    # numpy sums in an order that depends on length and alignment; `fsum` rounds only once.
     return math.fsum(values) / len(values) if values else 0.0

@@ -140,6 +140,8 @@ def settle(paths: RunPaths, ranking: Ranking) -> None:
 
     In this order no link dangles at any moment. It also completes what a kill interrupted.
     """
+    # The links come first, because a deleted file must not be the target of one. This runs after
+    # last.ckpt is written, so a kill at any point leaves a checkpoint to resume from.
     links = ranking.links()
     for name, file in links.items():
         if not _points_to(paths.checkpoints / name, file):

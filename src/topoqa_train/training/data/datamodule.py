@@ -119,6 +119,7 @@ def _loader(
         split,
         batch_size=batch_size,
         sampler=sampler,
+        # torch's own loader, because torch-geometric's ignores a given `collate_fn`.
         collate_fn=collate,
         num_workers=num_workers,
         persistent_workers=num_workers > 0,

@@ -147,6 +147,7 @@ def load_splits(
         DataError: graphs are damaged, invalid or of different widths (all graphs are read first),
             or a split has no graph at all.
     """
+    # All graphs are read before an error is raised, so that a user can repair them in one go.
     errors: list[str] = []
     anomalies: Counter[str] = Counter()
     total = sum(len(part.rows) for part in labels.values())

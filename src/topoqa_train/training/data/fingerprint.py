@@ -38,6 +38,7 @@ def fingerprint(labels: Iterable[Labels], index: GraphIndex) -> Fingerprint:
         for each in (whole, of_labels):
             _feed(each, part.split)
         for row in part.rows:
+            # hex() is exact, and does not depend on how the CSV writes the number.
             label = (row.model, row.dockq.hex(), row.target)
             path = index.find(row.model)
             graph = () if path is None else _of_graph(path, index.root)

@@ -81,6 +81,7 @@ class EdgeAttention(nn.Module):
         logits = (joint.view(shape) * self.attention).sum(-1)
         weights = segment_softmax(logits, target, nodes)
         weights = functional.dropout(weights, self.dropout, self.training)
+        # The heads are averaged per edge, before the sum over edges: that sum is smaller then.
         message = (sent.view(shape) * weights.unsqueeze(-1)).sum(1)
         return segment_sum(message, target, nodes) / self.heads + self.bias
 

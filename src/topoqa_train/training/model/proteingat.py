@@ -63,6 +63,7 @@ class ProteinGAT(nn.Module):
         pooled = segment_sum(values, graph, graphs)
         if self.pooling == "add":
             return pooled
+        # A graph without edges has no row here; the clamp keeps its mean at 0 instead of NaN.
         rows = segment_sum(values.new_ones(len(graph), 1), graph, graphs)
         return pooled / rows.clamp(min=1)
 
