@@ -112,5 +112,5 @@ def _not_found(kind: Kind, given: Path) -> ConfigError:
     guess = "".join(near or nearest_names(given.stem, shipped_names(kind)))
     if guess:
         return ConfigError(f"{what} does not exist; did you mean {guess}?")
-    hint = f"Shipped {kind}: {', '.join(shipped_names(kind))}."
+    hint = "\n  ".join([f"Shipped {kind}:", *shipped_names(kind)])
     return ConfigError(f"{what} does not exist", hint=hint)

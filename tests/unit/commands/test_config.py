@@ -46,7 +46,8 @@ def test_a_job_with_what_its_manifest_sets(typed: Any) -> None:
 def test_wrong_requests(typed: Any, arguments: tuple[str, ...]) -> None:
     status, out, err = typed("config", "show", *arguments)
     assert (status, out) == (2, "")
-    assert 0 < len(err.splitlines()) <= 4
+    assert err
+    assert max(map(len, err.splitlines())) <= 80
 
 
 def test_schemas(typed: Any) -> None:
