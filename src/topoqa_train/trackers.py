@@ -17,7 +17,6 @@ from typing import Any, Protocol, Self
 from topoqa_train.config.models import TRACKERS, TrainingConfig
 from topoqa_train.errors import (
     InterruptedRunError,
-    RequestError,
     TerminatedRunError,
     TopoqaTrainError,
 )
@@ -27,6 +26,10 @@ from topoqa_train.runs.events import Event, Notice
 from topoqa_train.stopping import StopRequest
 
 log = logging.getLogger(__name__)
+_NOT_INSTALLED = (
+    "{name}.enabled is true, but no tracker '{name}' is installed, so the run is not tracked: "
+    "pip install topoqa-trackers"
+)
 
 
 @dataclass(frozen=True)
@@ -58,16 +61,6 @@ class Tracker(Protocol):
         ...
 
 
-def check_installed(config: TrainingConfig) -> None:
-    """Raise `RequestError` if `config` enables a tracker that is not installed."""
-    for name in _enabled(config):
-        if name not in discovery.discover(discovery.TRACKERS):
-            raise RequestError(
-                f"{name}.enabled is true, but no tracker '{name}' is installed",
-                hint=f"pip install topoqa-trackers, or set {name}.enabled to false.",
-            )
-
-
 class Trackers:
     """The trackers of one run: a context that closes them when it is left."""
 
@@ -96,9 +89,13 @@ class Trackers:
         for name in _enabled(self.config):
             settings = getattr(self.config, name).model_dump(mode="json")
             run = TrackedRun(run_dir, settings, environment.for_tracker(), lambda: self.stop.asked)
+            plugin = discovery.discover(discovery.TRACKERS).get(name)
+            if plugin is None:
+                # A missing tracker is a warning: a config of another machine must still train.
+                self._report(name, _NOT_INSTALLED.format(name=name))
+                continue
             try:
-                make = discovery.find(discovery.TRACKERS, "tracker", name).load()
-                self._trackers[name] = make(run)
+                self._trackers[name] = plugin.load()(run)
             except Exception as error:  # noqa: BLE001 - third-party code can raise anything
                 self._report(name, f"{name}: the tracker could not start: {error}")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from topoqa_train import bounded_read, trackers
+from topoqa_train import bounded_read
 from topoqa_train.config.job_plan import JobPlan, LoadedManifest
 from topoqa_train.config.load import LoadedConfig
 from topoqa_train.config.models import TRACKERS
@@ -46,7 +46,6 @@ def make_job(
     if plan.run_name is not None:
         check_run_name(plan.run_name)
     config = plan.config.config
-    trackers.check_installed(config)
     if options.fast_dev_run:
         trainer = config.trainer.model_copy(update={"num_epochs": FAST_DEV_EPOCHS})
         config = config.model_copy(update={"trainer": trainer})

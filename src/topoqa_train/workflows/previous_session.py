@@ -95,8 +95,9 @@ def find(
     """
     last, warnings = _last_ledger(root, kind, manifest, clock)
     if last is None:
-        note = f"There is no {kind} of {manifest.name} to resume: this starts one."
-        return PreviousSession(kind, manifest, notes=(note,) if resume else ())
+        missing = [f"There is no {kind} of {manifest.name} to resume: this starts one."]
+        notes = [*warnings, *(missing if resume else [])]
+        return PreviousSession(kind, manifest, warnings=tuple(warnings), notes=tuple(notes))
     runs, unreadable = _runs(last, clock)
     warnings += unreadable
     is_running = any(each.path == last.path for each in ledger.in_progress(root, clock))
@@ -161,6 +162,9 @@ def _last_ledger(
     # the run is created first, and its process may be killed before the ledger is written.
     if last is not None and last.completed is None:
         _recover_runs(last, clock)
+    # An empty file is what a process leaves that died before its first write.
+    if lost is not None and lost.path.stat().st_size > 0:
+        return last, [f"{lost.path} is unreadable, and no run names it; it is ignored."]
     return last, []
 
 

@@ -14,7 +14,6 @@ from topoqa_train.config.run_options import RunOptions
 from topoqa_train.errors import RequestError
 from topoqa_train.launch import environment
 from topoqa_train.launch.job import Job
-from topoqa_train.plugins import discovery
 from topoqa_train.workflows import job_factory
 from topoqa_train.workflows.data_resolver import DataResolver
 
@@ -59,13 +58,6 @@ class TestMakeJob:
         assert job.config_yaml == given.config.to_yaml()
         assert job.data.graph == project.root / "graphs"
         assert (job.started_from, job.resume_run) == (None, None)
-
-    def test_a_tracker_that_is_not_installed_is_refused(
-        self, plan: MakePlan, make: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(discovery, "discover", lambda group: {})
-        with pytest.raises(RequestError, match=r"mlflow\.enabled"):
-            make(plan("mlflow.enabled=true"))
 
     def test_where_runs_go(
         self, plan: MakePlan, make: Any, project: Any, monkeypatch: pytest.MonkeyPatch

@@ -208,12 +208,15 @@ class TestRecovery:
             assert set(second.jobs) == {"c"}
         assert find(resume=True).warnings == ()
 
-    @pytest.mark.parametrize("content", ["", '{"jobs": {'])
+    @pytest.mark.parametrize(("content", "reported"), [("", 0), ('{"jobs": {', 1)])
     def test_an_unreadable_ledger_that_no_run_names_is_ignored(
-        self, find: Any, stopped: Ledger, run_files: Any, content: str
+        self, find: Any, stopped: Ledger, run_files: Any, content: str, reported: int
     ) -> None:
         stopped.path.write_text(content)
-        assert find().ledger is None
+        previous = find()
+        assert previous.ledger is None
+        assert len(previous.warnings) == len(previous.notes) == reported
+        assert all(str(stopped.path) in warning for warning in previous.warnings)
         run_files("c_1", **self.named(stopped, "c"))
         assert set(find().runs) == {"c"}
 

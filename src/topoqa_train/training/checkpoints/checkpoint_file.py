@@ -25,7 +25,7 @@ from topoqa_train.training.safe_load import ForbiddenGlobalError, InvalidFileErr
 FORMAT = "topoqa-train/1"
 PATTERN = "checkpoint.*.chkpt"
 # Enough for some ten thousand tensors with their optimizer states; their bytes count as file only.
-LIMITS = Limits(file_bytes=2**36, pickle_bytes=2**24, instructions=2**20)
+LIMITS = Limits(file_bytes=2**33, pickle_bytes=2**24, instructions=2**20)
 _OTHER_LINKS = tuple(f"best_{metric}.ckpt" for metric in (VAL_LOSS, SELECTION))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ def rehearse(document: Mapping[str, Any], module: DockQModule, path: Path) -> No
         # Loaded states share their tensors with `document`, and the step would change them. The
         # run resumes from the same document afterwards, so the rehearsal works on copies.
         restore({key: copy.deepcopy(document[key]) for key in _STATES}, optimizer, scheduler)
+        if not all(math.isfinite(group["lr"]) for group in optimizer.param_groups):
+            raise ValueError("its learning rate is not a finite number")
         for parameter in trial.parameters():
             parameter.grad = torch.zeros_like(parameter)
         optimizer.step()

@@ -189,6 +189,7 @@ GONE = object()
         (("optimizer_states", 0, "param_groups"), []),
         (("optimizer_states", 0, "param_groups", 0, "lr"), GONE),
         (("optimizer_states", 0, "param_groups", 0, "lr"), "fast"),
+        (("optimizer_states", 0, "param_groups", 0, "lr"), float("nan")),
         (("optimizer_states", 0, "param_groups", 0, "betas"), (0.9,)),
         (("optimizer_states", 0, "param_groups", 0, "capturable"), True),
         (("optimizer_states", 0, "param_groups", 0, "params"), [0] * 10),
