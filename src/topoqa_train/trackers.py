@@ -47,7 +47,7 @@ class TrackedRun:
 
 
 class Tracker(Protocol):
-    """A tracker at work on one run, as the training sees it; made by a call with a `TrackedRun`."""
+    """Tracker of one run, as the training sees it; made by a call with a `TrackedRun`."""
 
     def problem(self) -> str | None:
         """Return what is wrong now, in one line. Called after each event: it must not wait."""

@@ -34,7 +34,7 @@ def _check(obstacles: Mapping[str, str | None]) -> None:
 
 
 def _obstacle(store: RunStore, run: RunPaths, *, back: bool) -> str | None:
-    """Return why a run can't be moved, apart from what `history.held` says."""
+    """Return why a run can't be moved, apart from the reasons in `history.held`."""
     if (run.root.parent == store.root / HISTORY) != back:
         return f"is not in {HISTORY}/" if back else f"is in {HISTORY}/ already"
     if history.is_tied(run):

@@ -29,7 +29,7 @@ from topoqa_train.plugins import discovery
 DEMO = "demo"
 _BUILT_LABELS = "labels.csv"
 _RELATED = (
-    "split by whole targets. Names do not tell which complexes are related: relatives in two files "
+    "split by whole targets. Names do not show which complexes are related: relatives in two files "
     "make metrics look better than they are. Choose with --val-targets and --test-targets."
 )
 _LABEL_OPTIONS = (

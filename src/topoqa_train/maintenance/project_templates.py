@@ -151,7 +151,7 @@ def manifest_file(*, extended: bool) -> str:
 {MODELINE}{MANIFEST_FILE}
 # {title.capitalize()}; the best of them is fine-tuned, once and then once a seed.
 #   {call} --dry-run    check every path and label
-#   {call}              sweep, pick the best, fine-tune twice, rank
+#   {call}              sweep, choose the best, fine-tune twice, rank
 # Later ones win: config, shared, job, -o on the command line. Paths start from this folder.
 shared:
   config: ../{CONFIG}

@@ -28,7 +28,7 @@ _LONGEST = 60
 
 @dataclass(frozen=True)
 class Difference:
-    """One value that differs; None stands for a missing value."""
+    """One value that differs; None means a missing value."""
 
     what: str
     then: Any

@@ -1,4 +1,4 @@
-"""Checkpoint files of a run: what their names say, where links lead, which metrics they have."""
+"""Checkpoint files of a run: names, link targets and metrics."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def match(name: str, rows: Sequence[Mapping[str, float]]) -> Match:
     # The loss identifies the training: with another loss, the file is of another run or of an
     # earlier session, and no other value of the row is known to be that of its weights.
     if VAL_LOSS in differing:
-        return Match(epoch, named, f"{doubt}: shown with what its name says alone")
+        return Match(epoch, named, f"{doubt}: only the values in its name are shown")
     # The name is the better source for a selection metric that the table does not have as well.
     kept = {
         metric: value

@@ -52,7 +52,7 @@ def picture(document: MonitorDocument, *, width: int, height: int | None, rows: 
     """
     head = [*_head(document, width), Text(), *_checkpoints(document, width), Text()]
     foot = [*_parameters(document.learning_parameters, width), *_warnings(document, width)]
-    # Only the curves and the last epochs shrink: the head and the foot say whether the run is well.
+    # Only the curves and the last epochs shrink: head and foot show whether the run is healthy.
     left = None if height is None else height - len(head) - len(foot)
     # One heading and one blank line each for the plots and for the last epochs.
     fitting = [tall for tall in _PLOT_HEIGHTS if left is not None and tall + rows + 4 <= left]
@@ -314,7 +314,7 @@ def _named_parameters(parameters: Mapping[str, Any]) -> Iterator[str]:
 def _warnings(document: MonitorDocument, width: int) -> list[Text]:
     lines = []
     for warning in document.warnings:
-        # The title says already that the run is in progress.
+        # The title shows already that the run is in progress.
         if warning != IN_PROGRESS:
             wrapped = textwrap.wrap(warning, max(10, width - 2)) or [""]
             lines += [("! " if not place else "  ") + part for place, part in enumerate(wrapped)]

@@ -80,8 +80,8 @@ def build(
     """Build the graph of each decoy's interface.
 
     MODEL is the path below the folder without the endings; its target is the part before the first
-    _ or /. Graphs that are there from the same structures are kept, so a build that was stopped
-    goes on. A structure that can't be built is reported at the end and stops nothing.
+    _ or /. Existing graphs of unchanged structures are kept, so a stopped build is resumed by the
+    same command. A structure that can't be built is reported at the end and stops nothing.
 
     Example: topoqa-train graphs build --structures decoys --native-dir natives --out data
     """

@@ -1,7 +1,7 @@
 """The reader: metadata, metrics and settings of one run directory, put together.
 
 Metadata may miss any field or hold it in another shape, and links may name another machine's
-folders. What can't be read is left out, with a line that says so.
+folders. What can't be read is left out, with a warning.
 """
 
 from __future__ import annotations

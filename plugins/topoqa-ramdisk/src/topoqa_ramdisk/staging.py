@@ -2,7 +2,7 @@
 
 A staging is a folder and, beside it, a marker: a file that its owner holds locked. The kernel drops
 the lock when the owner dies in any way, so a marker that can be locked is of a dead owner, and what
-it stands for may be taken down. A process id alone is not enough, since ids are reused.
+it belongs to may be removed. A process id alone is not enough, since ids are reused.
 """
 
 from __future__ import annotations

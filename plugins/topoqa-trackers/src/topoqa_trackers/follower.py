@@ -1,4 +1,4 @@
-"""Follow a run from outside: read its files periodically, send what the tracker's store lacks.
+"""Follow a run from outside: read its files periodically, send what the store misses.
 
 All state can be had again: what was sent is in the store, what should be there is in the files of
 the run. So a server that comes back, a resumed run and a late start are the same case.
@@ -31,7 +31,7 @@ class Backend(Protocol):
     """A connection to the store of one tracker. Every call may raise any exception."""
 
     def update(self, run: RunSummary, *, ended: bool) -> None:
-        """Send what the store lacks of `run`; must be idempotent. `ended`: it will not change."""
+        """Send what the store misses of `run`; must be idempotent. `ended`: it will not change."""
         ...
 
 

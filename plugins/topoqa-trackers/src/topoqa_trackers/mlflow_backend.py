@@ -84,7 +84,7 @@ class MLflowBackend:
         self._metrics: dict[tuple[str, int], float] = {}
 
     def update(self, run: RunSummary, *, ended: bool) -> None:
-        """Send what MLflow lacks of `run`, and how it ended."""
+        """Send what MLflow does not have yet of `run`, and how it ended."""
         epochs = _with_keys(run_values.epoch_metrics(run))
         if self._run_id is None:
             self._find(run)

@@ -25,7 +25,7 @@ from topoqa_train.config.yaml.scalars import Scalar, is_printable, resolve, shor
 from topoqa_train.errors import ConfigError, Problem, shown_path
 
 # Far above what a config or manifest needs, and low enough that a hostile file is refused within
-# seconds and little memory: YAML's aliases let a few lines stand for billions of values.
+# seconds and little memory: YAML's aliases let a few lines expand to billions of values.
 MAX_BYTES = 1 << 20
 MAX_LINE = 1 << 16
 MAX_NODES = 20_000

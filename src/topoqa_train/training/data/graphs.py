@@ -44,7 +44,7 @@ def read_graph(path: Path) -> Data:
     `graph_errors` checks what they hold.
 
     Raises:
-        DataError: the file does not exist, is damaged, is not a `Data`, lacks a tensor, or names
+        DataError: the file does not exist, is damaged, is not a `Data`, misses a tensor, or names
             something that would run code.
     """
     try:
