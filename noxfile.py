@@ -8,6 +8,8 @@ import resource
 import sys
 import tarfile
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nox
@@ -45,7 +47,7 @@ def run(session: nox.Session, program: str, *arguments: str, **variables: str) -
 
 
 def prepare(session: nox.Session) -> None:
-    """Install what the shared environment lacks, if the requirements have changed."""
+    """Install the shared environment, if it is missing or the requirements have changed."""
     # torch first and by its exact version: anything looser may bring gigabytes of CUDA.
     steps = [[*TESTED, "torch"], [*TESTED, *EDITABLE, *TOOLS]]
     files = [HERE / "constraints.txt", *(project / "pyproject.toml" for project in PROJECTS)]
@@ -54,7 +56,7 @@ def prepare(session: nox.Session) -> None:
     if not stamp.is_file() or stamp.read_text() != state:
         session.run(sys.executable, "-m", "venv", str(SHARED))
         for arguments in steps:
-            session.run(str(SHARED / "bin" / "python"), "-m", "pip", "install", "-q", *arguments)
+            session.run(str(SHARED / "bin" / "python"), "-m", "pip", "install", *arguments)
         stamp.write_text(state)
 
 
@@ -63,8 +65,9 @@ def tests(session: nox.Session) -> None:
     """All tests but torture, and the branches that they cover; or what follows `--`."""
     # A part of the tests can't reach the floor of coverage.
     chosen = session.posargs or ("tests", "plugins", "--cov")
-    run(session, "pytest", *WORKERS, *chosen, **ONE_THREAD)
-    log_time(session)
+    prepare(session)
+    with timed(session):
+        run(session, "pytest", *WORKERS, *chosen, **ONE_THREAD)
 
 
 @nox.session(name="tests-on", python=PYTHONS)
@@ -72,14 +75,18 @@ def tests_on(session: nox.Session) -> None:
     """The tests on one Python: `nox -s tests-on-3.13`."""
     session.install(*TESTED, "torch")
     session.install(*TESTED, *EDITABLE, *TEST_TOOLS)
-    session.run("pytest", *WORKERS, *(session.posargs or ("tests", "plugins")), env=ONE_THREAD)
-    log_time(session)
+    with timed(session):
+        session.run("pytest", *WORKERS, *(session.posargs or ("tests", "plugins")), env=ONE_THREAD)
 
 
-def log_time(session: nox.Session) -> None:
-    """Log how much time of processors the session's programs took."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    session.log(f"{used.ru_utime + used.ru_stime:.0f} CPU seconds")
+@contextmanager
+def timed(session: nox.Session) -> Iterator[None]:
+    """Log the CPU time of the programs that are run inside the block."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    yield
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    session.log(f"{used:.0f} CPU seconds")
 
 
 @nox.session(python=False)
