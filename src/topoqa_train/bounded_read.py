@@ -58,11 +58,20 @@ def content(path: Path, most: int) -> bytes:
         OSError: as `opened`, or the file has more than `most` bytes (`errno.EFBIG`).
     """
     with opened(path) as file:
-        check_size(file, most, path)
-        # read(most) would allocate `most` bytes, however small the file is.
-        parts = [_some(file, min(size(file), most) + 1, path)]
-        while parts[-1] and sum(map(len, parts)) <= most:
-            parts.append(_some(file, 2**20, path))
+        return read(file, most, path)
+
+
+def read(file: BinaryIO, most: int, path: Path) -> bytes:
+    """Return the rest of the open file `path`, which may have at most `most` bytes.
+
+    Raises:
+        OSError: the file has more than `most` bytes (`errno.EFBIG`), or can't be read.
+    """
+    check_size(file, most, path)
+    # read(most) would allocate `most` bytes, however small the file is.
+    parts = [_some(file, min(size(file), most) + 1, path)]
+    while parts[-1] and sum(map(len, parts)) <= most:
+        parts.append(_some(file, 2**20, path))
     whole = b"".join(filter(None, parts))  # of a single part it is no copy
     if len(whole) > most:
         raise too_large(len(whole), most, path)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
-from hostile import CASES, MARK, OPTIONAL, command
+from hostile import CASES, MARK, OPTIONAL, command, copy_run
 from limits import within
 
 # One for each way in: code in a pickle, code in YAML, growth, recursion, a path that leads out,
@@ -27,7 +25,7 @@ CHOSEN = (
     ids=lambda case: f"{case.kind}: {case.how}",
 )
 def test_a_hostile_file_runs_no_code_and_is_named(case, trained, project, cli, tmp_path):
-    shutil.copytree(trained.run("first"), project.runs / "stranger", symlinks=True)
+    copy_run(trained.run("first"), project)
     file, arguments = command(case.kind, project)
     case.spoil(file, project.root)
     done = within(lambda: cli(*arguments, cwd=project.root), mebibytes=600, cpu_seconds=60)

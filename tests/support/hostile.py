@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 import torch
 from projects import Project
 
+UNTRUSTED = "untrusted"
+
 MIB = 2**20
 MARK = "was_here"
 # Where a reader may continue without the file, or with what is left of it.
@@ -19,7 +22,7 @@ OPTIONAL = ("graph_metadata", "run_metadata", "metrics")
 
 
 class RunsCode:
-    """Unpickled by whoever trusts it, it leaves a mark."""
+    """Object whose unpickling creates a file, which shows that code was run."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -153,11 +156,16 @@ CASES = [
 ]
 
 
+def copy_run(run: Path, project: Project) -> None:
+    """Copy a run to the place in `project` whose files `command` reads as untrusted."""
+    shutil.copytree(run, project.runs / UNTRUSTED, symlinks=True)
+
+
 def command(kind: str, project: Project) -> tuple[Path, tuple[object, ...]]:
     """The file of that kind, and the command that reads it."""
     pipeline = ("pipeline", "-m", project.manifest, "--output-root", project.root / "out")
     run = ("run", "-c", project.config, "--output-root", project.root / "out", "--fast-dev-run")
-    theirs = project.runs / "stranger"
+    theirs = project.runs / UNTRUSTED
     return {
         "graph": (project.graphs / "train0_000.pt", pipeline),
         "checkpoint": (project.root / "x.ckpt", (*run, "--resume-from", project.root / "x.ckpt")),

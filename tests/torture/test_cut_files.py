@@ -90,7 +90,7 @@ def test_the_same_command_goes_on_or_names_it(trained, killed, cli, rng, pattern
     (run,) = finished(project.runs)
     undisturbed = outcome(trained.run("first"))
     if pattern.endswith("checkpoint*"):
-        # Those of an epoch that is over can't be made again: one less is ranked, and it is told.
+        # A checkpoint of an earlier epoch can't be recreated: one fewer is ranked.
         assert f"{file.name}.damaged" in done.err.replace("\n", "")
         assert numbers(run) == undisturbed["metrics"]
         last = run / "model_checkpoints" / "last.ckpt"

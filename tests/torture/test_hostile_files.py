@@ -1,4 +1,4 @@
-"""Files of strangers, through the real executable: no code is run, nothing hangs or is outgrown."""
+"""Untrusted files and the real executable: no code runs, nothing hangs, memory stays bounded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hostile import CASES, MARK, MIB, OPTIONAL, command
+from hostile import CASES, MARK, MIB, OPTIONAL, UNTRUSTED, command, copy_run
 from killing import kill_tree
 from projects import EXECUTABLE, Project, assert_no_trace, environment
 
@@ -45,17 +45,13 @@ def measured(arguments: tuple[object, ...], cwd: Path) -> tuple[int, str, int]:
     return process.returncode, (cwd / "err").read_text(), usage.ru_maxrss * 1024
 
 
-def stranger(trained, project: Project) -> None:
-    shutil.copytree(trained.run("first"), project.runs / "stranger", symlinks=True)
-
-
 @pytest.fixture(scope="module")
 def friendly(trained, base_project, tmp_path_factory):
     """The most memory that each command takes where nobody means ill."""
     root = tmp_path_factory.mktemp("friendly")
     shutil.copytree(base_project.root, root / "p", ignore=shutil.ignore_patterns("runs"))
     project = Project(root / "p")
-    stranger(trained, project)
+    copy_run(trained.run("first"), project)
     shutil.copy(
         (trained.run("first") / "model_checkpoints" / "best.ckpt").resolve(),
         project.root / "x.ckpt",
@@ -74,8 +70,8 @@ def friendly(trained, base_project, tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}: {case.how}")
-def test_a_file_of_a_stranger(case, trained, friendly, project, tmp_path):
-    stranger(trained, project)
+def test_an_untrusted_file(case, trained, friendly, project, tmp_path):
+    copy_run(trained.run("first"), project)
     file, arguments = command(case.kind, project)
     case.spoil(file, project.root)
     before = {path for path in tmp_path.rglob("*") if (project.root / "out") not in path.parents}
@@ -110,16 +106,16 @@ def test_a_structure_that_unpacks_to_much(tmp_path):
 
 
 def test_a_run_whose_links_lead_out(trained, project, cli, tmp_path):
-    stranger(trained, project)
+    copy_run(trained.run("first"), project)
     secret = tmp_path / "secret.ckpt"
     shutil.copy(trained.run("first") / "model_checkpoints" / "last.ckpt", secret)
-    folder = project.runs / "stranger" / "model_checkpoints"
+    folder = project.runs / UNTRUSTED / "model_checkpoints"
     for link in ("best.ckpt", "second_best.ckpt"):
         (folder / link).unlink()
         (folder / link).symlink_to(secret)
-    document = json.loads(cli("summarise", "--run-dir", project.runs / "stranger").out)
+    document = json.loads(cli("summarise", "--run-dir", project.runs / UNTRUSTED).out)
     assert str(secret) not in json.dumps({**document, "broken_links": None, "warnings": None})
     content = secret.read_bytes()
     more = ("-o", "trainer.num_epochs=5")
-    assert cli("resume", "--run-dir", project.runs / "stranger", *more).status in (0, 2)
+    assert cli("resume", "--run-dir", project.runs / UNTRUSTED, *more).status in (0, 2)
     assert secret.read_bytes() == content

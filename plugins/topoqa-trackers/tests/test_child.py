@@ -1,4 +1,4 @@
-"""The tracker's process on a run written by hand, with an MLflow that hangs on import."""
+"""The tracker's process, given a run made of files and an MLflow that hangs on import."""
 
 from __future__ import annotations
 

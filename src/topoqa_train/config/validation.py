@@ -36,7 +36,7 @@ _MESSAGES = {
 def validate(
     model: type[Model], tree: Tree, at: Location = ()
 ) -> tuple[Model | None, list[Problem]]:
-    """Return the model of what is at `at` in `tree`, or None and every problem with it."""
+    """Validate the part of `tree` at `at`: return its model, or None and every problem."""
     try:
         return model.model_validate(tree.get(at)), []
     except ValidationError as error:

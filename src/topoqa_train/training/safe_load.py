@@ -17,7 +17,7 @@ import struct
 import zipfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -104,8 +104,10 @@ def load(path: Path, limits: Limits, classes: Sequence[type] = ()) -> Any:  # no
     """
     allowed = _GLOBALS | {f"{each.__module__}.{each.__qualname__}" for each in classes}
     try:
-        _check_ends(path, limits, allowed)
-        content = bounded_read.content(path, limits.file_bytes)
+        with bounded_read.opened(path) as file:
+            _check_ends(file, path, limits, allowed)
+            file.seek(0)
+            content = bounded_read.read(file, limits.file_bytes, path)
         archive = _checked_archive(content, limits, allowed)
         with torch.serialization.safe_globals(list(classes)):
             return torch.load(archive, map_location="cpu", weights_only=True)
@@ -145,15 +147,14 @@ def check_tensor(tensor: Tensor) -> None:
         raise InvalidFileError("the shape of a tensor in it goes beyond its bytes")
 
 
-def _check_ends(path: Path, limits: Limits, allowed: Collection[str]) -> None:
+def _check_ends(file: BinaryIO, path: Path, limits: Limits, allowed: Collection[str]) -> None:
     """Refuse what is not a zip archive by its first and last bytes: it may be sparse and huge."""
-    with bounded_read.opened(path) as file:
-        bounded_read.check_size(file, limits.file_bytes, path)
-        start = file.read(len(_MAGIC))
-        if start != _MAGIC:
-            _refuse_bare(start + file.read(limits.pickle_bytes), limits, allowed)
-        if not zipfile.is_zipfile(file):
-            raise DamagedFileError("the end of the archive is missing")
+    bounded_read.check_size(file, limits.file_bytes, path)
+    start = file.read(len(_MAGIC))
+    if start != _MAGIC:
+        _refuse_bare(start + file.read(limits.pickle_bytes), limits, allowed)
+    if not zipfile.is_zipfile(file):
+        raise DamagedFileError("the end of the archive is missing")
 
 
 def _checked_archive(content: bytes, limits: Limits, allowed: Collection[str]) -> io.BytesIO:

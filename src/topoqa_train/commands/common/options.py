@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -48,27 +48,22 @@ Overrides = Annotated[
         metavar="KEY=VALUE",
     ),
 ]
-Manifest = Annotated[
-    Path | None,
-    typer.Option(
+
+
+def _manifest(envvar: str | None = None) -> Any:  # noqa: ANN401 - as `typer.Option` returns
+    return typer.Option(
         "--manifest",
         "-m",
+        envvar=envvar,
         help=f"Manifest, or the name of a shipped one. {_DEFAULT_MANIFEST}",
         autocompletion=completion.manifests,
         metavar="FILE",
-    ),
-]
-PipelineManifest = Annotated[
-    Path | None,
-    typer.Option(
-        "--manifest",
-        "-m",
-        envvar="PIPELINE_MANIFEST",
-        help=f"Manifest, or the name of a shipped one. {_DEFAULT_MANIFEST}",
-        autocompletion=completion.manifests,
-        metavar="FILE",
-    ),
-]
+    )
+
+
+Manifest = Annotated[Path | None, _manifest()]
+# The commands that replace the old scripts read their variable too.
+PipelineManifest = Annotated[Path | None, _manifest("PIPELINE_MANIFEST")]
 GraphDir = Annotated[
     Path | None,
     typer.Option(
